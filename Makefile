@@ -1,0 +1,62 @@
+# Two commands: `make up` runs the whole service, `make test` runs every check. Both set up what they need.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help up test lint types imports bench lock clean
+
+help: ## Say what there is
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+up: $(VENV)/.runtime ## Set up and run the whole service on this machine (Ctrl-C stops it)
+	@exec $(BIN)/rhizome up
+
+test: $(VENV)/.dev lint types imports ## Set up and run every check: lint, types, import rules, all tests
+	@exec $(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	@$(BIN)/mypy
+
+imports: $(VENV)/.dev
+	@$(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/.bench ## Measure against the plain Flask + gunicorn + Celery stack
+	@exec $(BIN)/python -m benchmarks single
+
+lock: ## Lock requirements/*.in anew (needs uv)
+	@requirements/compile
+
+clean: ## Remove the virtual environment and everything a run has left, models included
+	rm -rf $(VENV) var models/*/ .pytest_cache .mypy_cache .ruff_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Rhizome needs Python 3.11 or newer; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "setting up $(VENV) …"
+	@$(PYTHON) -m venv $(VENV) \
+	  || { echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+
+# The stamps hold what was installed: unchanged requirements cost nothing at the second start.
+$(VENV)/.runtime: requirements/build.txt requirements/runtime.txt pyproject.toml | $(BIN)/python
+	@echo "installing what the service needs …"
+	@$(PIP) install --require-hashes --no-deps -r requirements/build.txt
+	@$(PIP) install --require-hashes --no-deps -r requirements/runtime.txt
+	@$(PIP) install --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
+	@echo "installing what the checks need …"
+	@$(PIP) install --require-hashes --no-deps -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.bench: requirements/baseline.txt $(VENV)/.runtime
+	@echo "installing what the plain stack needs …"
+	@$(PIP) install --require-hashes --no-deps -r requirements/baseline.txt
+	@touch $@

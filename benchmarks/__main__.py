@@ -1,0 +1,77 @@
+"""The command line: `single` compares the stacks, `ceiling` checks the load generator."""
+
+import argparse
+import signal
+import sys
+from datetime import UTC, datetime
+
+from benchmarks.report import format_ratios, format_table, summarise_all, write_json
+from benchmarks.services import RECIPES
+from benchmarks.single import Plan, Progress, Scenario, run_plan
+from benchmarks.stacks import StackError
+from benchmarks.user import Mode
+
+WARMUP_SECONDS = 1.5
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that stacks are stopped then, too
+    given = _build_parser().parse_args()
+    stacks = ("ceiling",) if given.command == "ceiling" else tuple(given.stacks.split(","))
+    if unknown := set(stacks) - set(RECIPES):
+        raise SystemExit(f"unknown stacks: {', '.join(sorted(unknown))}; known: {', '.join(RECIPES)}")
+    plan = Plan(
+        stacks=stacks,
+        scenarios=tuple(Scenario(users, mode) for users in given.users for mode in given.modes),
+        rounds=given.rounds,
+        seconds=given.seconds,
+        warmup_seconds=WARMUP_SECONDS,
+        fsync=given.fsync,
+    )
+    try:
+        _run(given.command, plan)
+    except StackError as error:
+        raise SystemExit(str(error)) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def _run(kind: str, plan: Plan) -> None:
+    started = datetime.now(UTC)
+    progress = Progress()
+    try:
+        runs = run_plan(plan, progress.report)
+    finally:
+        progress.clear()
+    summaries = summarise_all(runs, plan)
+    print(format_table(summaries))
+    if {"rhizome", "baseline"} <= set(plan.stacks):
+        print("\n" + format_ratios(summaries, "rhizome", "baseline"))
+    print(f"\nEvery figure: {write_json(kind, started, plan, runs, summaries)}")
+
+
+def _build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    single = commands.add_parser("single", help="single predictions, Rhizome and the plain stack in turn")
+    ceiling = commands.add_parser("ceiling", help="the load generator against an application that does nothing")
+    for command, rounds, seconds in ((single, 3, 5.0), (ceiling, 1, 3.0)):
+        command.add_argument("--users", type=_parse_counts, default=(1, 32), metavar="N,N")
+        command.add_argument("--modes", type=_parse_modes, default=tuple(Mode), metavar="wait,poll")
+        command.add_argument("--rounds", type=int, default=rounds)
+        command.add_argument("--seconds", type=float, default=seconds, help="measured window of one scenario")
+        command.add_argument("--fsync", choices=("always", "everysec"), default="always")
+    single.add_argument("--stacks", default="rhizome,baseline", metavar="NAME,NAME")
+    return parser
+
+
+def _parse_counts(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+def _parse_modes(text: str) -> tuple[Mode, ...]:
+    return tuple(Mode(part) for part in text.split(","))
+
+
+if __name__ == "__main__":
+    main()

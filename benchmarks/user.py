@@ -1,0 +1,128 @@
+"""One simulated user: a keep-alive connection and the steps from submitting a job to its checked answer.
+
+The loop in `benchmarks.load` tells a user when its socket is readable or its pause is over; the user tells
+the loop when to call again. Nothing here blocks, except the connect to the loopback address.
+"""
+
+import socket
+from collections.abc import Callable
+from enum import StrEnum
+
+from benchmarks.wire import (
+    FINAL_FAILURES,
+    SAMPLES,
+    Response,
+    build_get,
+    build_post,
+    decode_answer,
+    is_right,
+    parse_response,
+)
+
+WAIT_SECONDS = 10  #: what `Prefer: wait=` asks for
+FIRST_PAUSE_SECONDS = 0.002  #: between the first and the second look at a result; the first comes at once
+PAUSE_GROWTH = 1.5
+LONGEST_PAUSE_SECONDS = 0.020
+CONNECT_TIMEOUT_SECONDS = 5.0
+RECEIVE_BYTES = 65536
+SUCCEEDED = "succeeded"
+
+
+class Mode(StrEnum):
+    """How a user gets its answer: by one waiting request, or by asking again and again."""
+
+    WAIT = "wait"
+    POLL = "poll"
+
+
+class User:
+    """A closed loop: the next job is submitted when the last one has ended.
+
+    Attributes:
+        socket: to be watched for reading; `on_open` tells of each new one.
+        started_at: when the job in flight was submitted; None between jobs.
+        due_at: when `act` is to be called; None unless the user pauses.
+        requests: how many were sent.
+    """
+
+    def __init__(self, number: int, port: int, mode: Mode, on_open: Callable[["User"], None]) -> None:
+        self._wait_seconds = WAIT_SECONDS if mode is Mode.WAIT else 0
+        self._posts = [build_post(sample, self._wait_seconds) for sample in SAMPLES]
+        self._turn = number  # users start at different samples
+        self._port = port
+        self._on_open = on_open
+        self._job_id = ""
+        self._pause_seconds = FIRST_PAUSE_SECONDS
+        self._buffer = bytearray()
+        self.requests = 0
+        self.started_at: float | None = None
+        self.due_at: float | None = None
+        self.open()
+
+    def open(self) -> None:
+        """Opens a fresh connection."""
+        self._buffer.clear()
+        self.socket = socket.create_connection(("127.0.0.1", self._port), CONNECT_TIMEOUT_SECONDS)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.setblocking(False)
+        self._on_open(self)
+
+    def act(self, now: float) -> None:
+        """Goes on after a pause: submits the next job, or looks again at the one in flight.
+
+        Raises:
+            OSError: the connection is gone.
+        """
+        self.due_at = None
+        if self.started_at is not None:
+            self._send(build_get(self._job_id, self._wait_seconds))
+            return
+        self._turn += 1
+        self._job_id = ""
+        self._pause_seconds = FIRST_PAUSE_SECONDS
+        self.started_at = now
+        self._send(self._posts[self._turn % len(SAMPLES)])
+
+    def receive(self, now: float) -> str | None:
+        """Takes what has arrived, and goes on with the job.
+
+        Returns:
+            How the job ended (`succeeded`, or a kind of error), or None if it goes on.
+
+        Raises:
+            OSError: the connection is gone.
+            ValueError: what arrived is not a response, or not an answer.
+        """
+        chunk = self.socket.recv(RECEIVE_BYTES)
+        if not chunk:
+            raise ConnectionError("closed by the server")
+        self._buffer += chunk
+        response = parse_response(self._buffer)
+        if response is None:
+            return None
+        del self._buffer[: response.size]
+        if response.closes:
+            self.socket.close()
+            self.open()
+        return self._take(response, now)
+
+    def _take(self, response: Response, now: float) -> str | None:
+        if response.status not in (200, 202):
+            return f"http_{response.status}"
+        answer = decode_answer(response.body)
+        if answer.status == "succeeded":
+            return SUCCEEDED if is_right(answer, SAMPLES[self._turn % len(SAMPLES)]) else "wrong_answer"
+        if answer.status in FINAL_FAILURES:
+            return f"job_{answer.status}"
+        if not self._job_id:  # the answer to the submit: the first look comes at once
+            self._job_id = answer.id
+            self._send(build_get(answer.id, self._wait_seconds))
+            return None
+        self.due_at = now + self._pause_seconds
+        self._pause_seconds = min(self._pause_seconds * PAUSE_GROWTH, LONGEST_PAUSE_SECONDS)
+        return None
+
+    def _send(self, request: bytes) -> None:
+        self.requests += 1
+        if self.socket.send(request) != len(request):
+            raise ConnectionError("the send buffer is full")

@@ -1,0 +1,55 @@
+"""Wires the gateway: one Flask application per process, from settings and a Redis client."""
+
+import time
+
+from flask import Flask
+from redis import Redis
+
+from gateway import admin_routes, documentation_routes, health_routes, routes
+from gateway.champion import ChampionView
+from gateway.health import HealthReporter
+from gateway.notices import Notices
+from gateway.problems import handle_errors
+from gateway.service import EXTENSION, Service
+from gateway.tracing import trace_requests
+from rhizome.connection import connect
+from rhizome.job_queue.submission import Submissions
+from rhizome.registry import Registry
+from rhizome.settings import Settings, load_settings
+from rhizome.telemetry import configure_logging
+
+
+def create_app(settings: Settings, redis: Redis) -> Flask:
+    """Builds the application; nothing is connected and no thread runs until the first request needs it.
+
+    Args:
+        settings: this deployment's.
+        redis: a client for commands; the notices open a connection of their own.
+    """
+    app = Flask("gateway", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    registry = Registry(redis, settings.model_name)
+    submissions = Submissions(redis, settings.max_waiting, settings.result_ttl_seconds)
+    champion = ChampionView(registry)
+    notices = Notices(lambda: connect(settings.redis_url), settings.max_waiters, on_champion_moved=champion.forget)
+    app.extensions[EXTENSION] = Service(
+        settings=settings,
+        redis=redis,
+        submissions=submissions,
+        registry=registry,
+        champion=champion,
+        notices=notices,
+        health=HealthReporter(redis, submissions, champion, notices, started_at=time.time()),
+    )
+    for module in (routes, health_routes, admin_routes, documentation_routes):
+        app.register_blueprint(module.blueprint)
+    handle_errors(app)
+    trace_requests(app)
+    return app
+
+
+def create_app_from_environment() -> Flask:
+    """What each Granian process calls."""
+    settings = load_settings()
+    configure_logging("gateway", settings.log_level)
+    return create_app(settings, connect(settings.redis_url))

@@ -1,0 +1,124 @@
+"""Pydantic's errors in the words of the person who sent the request: field, problem, remedy."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import ValidationError
+
+from rhizome.signature import Feature, Signature
+
+MAX_PROBLEMS = 100  #: named in one answer; the rest is counted
+_SHOWN_CHARACTERS = 40
+_MALFORMED = "json_invalid"
+
+
+def is_malformed(error: ValidationError) -> bool:
+    """True where the body is not JSON at all."""
+    return any(problem["type"] == _MALFORMED for problem in error.errors(include_input=False, include_context=False))
+
+
+def describe_problems(error: ValidationError, signature: Signature) -> tuple[dict[str, object], ...]:
+    """One mapping per offending field: `field`, `problem`, `remedy`, and `row` in a batch; `MAX_PROBLEMS` at most."""
+    features = {feature.name: feature for feature in signature.features}
+    seen: dict[tuple[Any, ...], dict[str, object]] = {}
+    for problem in error.errors(include_url=False):
+        loc = problem["loc"]
+        place = tuple(loc[: 3 if loc[:1] == ("instances",) else 1])  # a union's branches are one field
+        if place not in seen:
+            seen[place] = _describe(place, problem, features)
+        if len(seen) == MAX_PROBLEMS:
+            break
+    return tuple(seen.values())
+
+
+def _describe(place: tuple[Any, ...], problem: Mapping[str, Any], features: Mapping[str, Feature]) -> dict[str, object]:
+    described: dict[str, object] = {"field": ".".join(_short(part) for part in place) or "body"}
+    if len(place) > 1 and place[0] == "instances":
+        described["row"] = place[1]
+    name = place[-1] if place else None
+    feature = features.get(name) if isinstance(name, str) else None
+    text, remedy = _words(problem, feature, _short(name) if isinstance(name, str) else None, features)
+    return described | {"problem": text, "remedy": remedy}
+
+
+def _words(  # noqa: PLR0911 - a table of phrases, one per kind of error
+    problem: Mapping[str, Any], feature: Feature | None, name: str | None, features: Mapping[str, Feature]
+) -> tuple[str, str]:
+    kind, context = problem["type"], problem.get("ctx", {})
+    if kind == _MALFORMED:
+        return (
+            f"is not JSON: {context.get('error', 'it cannot be read')}",
+            "send one valid JSON document in UTF-8",
+        )
+    if kind == "missing":
+        return "is missing", f"add it: {_expected(feature)}"
+    if kind == "extra_forbidden":
+        return "is not a field of this request", _suggestion(name, features)
+    if kind == "finite_number":
+        return "is not a finite number", f"send {_expected(feature)}; NaN and Infinity are refused"
+    if kind in ("greater_than_equal", "less_than_equal"):
+        return f"is {_show(problem['input'])}, outside the accepted range", f"send {_expected(feature)}"
+    if kind in ("too_short", "too_long"):
+        return f"holds {context.get('actual_length', 'too many')} rows", f"send {_row_bounds(context)} rows"
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return (
+            f"is {_kind_of(problem['input'])}, not an object",
+            "send an object of features and their values",
+        )
+    if kind == "list_type":
+        return f"is {_kind_of(problem['input'])}, not an array", "send an array of objects"
+    if kind == "literal_error":
+        return f"is {_show(problem['input'])}, not a known category", f"send {_expected(feature)}"
+    return f"is {_kind_of(problem['input'])}", f"send {_expected(feature)}"
+
+
+def _expected(feature: Feature | None) -> str:
+    if feature is None:
+        return "a value of the type that /openapi.json names"
+    null = ", or null" if feature.nullable else ""
+    if feature.dtype == "category":
+        return f"one of {', '.join(feature.categories[:20])}{null}"
+    kind = "an integer" if feature.dtype == "int64" else "a number"
+    if feature.lower is None or feature.upper is None:
+        return kind + null
+    return f"{kind} from {feature.lower:g} to {feature.upper:g}{null}"
+
+
+def _suggestion(name: str | None, features: Mapping[str, Feature]) -> str:
+    close = get_close_matches(name or "", list(features), n=1)
+    hint = f"did you mean '{close[0]}'? " if close else ""
+    return f"{hint}remove it; the features are {', '.join(list(features)[:50])}"
+
+
+def _row_bounds(context: Mapping[str, Any]) -> str:
+    if "max_length" in context:
+        return f"at most {context['max_length']}"
+    return f"at least {context.get('min_length', 1)}"
+
+
+_KINDS = (
+    (bool, "true or false"),
+    (str, "text"),
+    ((int, float), "a number"),
+    (list, "an array"),
+    (dict, "an object"),
+)
+
+
+def _kind_of(value: object) -> str:
+    if value is None:
+        return "null"
+    return next((words for kind, words in _KINDS if isinstance(value, kind)), "of another type")
+
+
+def _show(value: object) -> str:
+    """A number or a short text as sent; nothing long is echoed."""
+    if isinstance(value, (int, float)):
+        return f"{value:g}" if isinstance(value, float) or abs(value) < 10**15 else "a very large number"
+    return f"'{_short(value)}'" if isinstance(value, str) else _kind_of(value)
+
+
+def _short(part: object) -> str:
+    text = str(part)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"

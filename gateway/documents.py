@@ -1,0 +1,106 @@
+"""The JSON documents of jobs that are not a worker's own: receipts, jobs under way, batch jobs."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from rhizome.job_queue.submission import JobView, Receipt
+
+encode = msgspec.json.Encoder().encode
+
+
+def result_url(job_id: str) -> str:
+    """Where a job's result is, relative to the service."""
+    return f"/result/{job_id}"
+
+
+def receipt_document(receipt: Receipt, *, kind: str, lane: str, rows: int, request_id: str) -> bytes:
+    """The body of a 202."""
+    return encode(
+        {
+            "id": receipt.job_id,
+            "status": "queued",
+            "kind": kind,
+            "lane": lane,
+            "rows": rows,
+            "queue_position": receipt.position,
+            "request_id": request_id,
+            "submitted_at": _iso(receipt.submitted_ms),
+            "urls": {"result": result_url(receipt.job_id)},
+        }
+    )
+
+
+def pending_document(job: JobView) -> bytes:
+    """A single job that is queued or running."""
+    return encode(_head(job) | {"urls": {"result": result_url(job.job_id)}})
+
+
+def batch_document(
+    job: JobView,
+    chunks: list[bytes | None],
+    *,
+    artifact_sha256: str | None,
+    skip: int,
+    offset: int,
+    limit: int,
+) -> bytes:
+    """A batch job: progress, and the answers that are ready.
+
+    Args:
+        job: the job.
+        chunks: the JSON arrays of the chunks that hold the wanted rows, in order; None for unfinished ones.
+        artifact_sha256: of the version that answers the job, once one does.
+        skip: rows of the first chunk before `offset`.
+        offset: index of the first wanted row.
+        limit: how many rows are wanted.
+    """
+    total = _number(job, "rows")
+    done, failed = _number(job, "done"), _number(job, "failed")
+    document = _head(job) | {
+        "version": _text(job, "version"),
+        "artifact_sha256": artifact_sha256,
+        "rows": {"total": total, "done": done, "failed": failed},
+        "timings": _batch_timings(job),
+        "urls": {"result": result_url(job.job_id)},
+    }
+    if job.is_final:
+        answers = [row for chunk in chunks for row in msgspec.json.decode(chunk or b"[]", type=list[msgspec.Raw])]
+        document |= {"offset": offset, "limit": limit, "results": answers[skip : skip + limit]}
+    return encode(document)
+
+
+def _head(job: JobView) -> dict[str, Any]:
+    return {
+        "id": job.job_id,
+        "status": job.state,
+        "kind": _text(job, "kind"),
+        "lane": _text(job, "lane"),
+        "request_id": _text(job, "request_id"),
+        "submitted_at": _iso(job.submitted_ms),
+        "finished_at": _iso(_number(job, "finished_at")) if "finished_at" in job.facts else None,
+    }
+
+
+def _batch_timings(job: JobView) -> dict[str, float | None]:
+    started = _number(job, "started_at") if "started_at" in job.facts else None
+    finished = _number(job, "finished_at") if "finished_at" in job.facts else None
+    return {
+        "queued_ms": max(0, started - job.submitted_ms) if started else None,
+        "compute_ms": round(float(job.facts.get("compute_ms", b"0")), 3),
+        "total_ms": max(0, finished - job.submitted_ms) if finished else None,
+    }
+
+
+def _number(job: JobView, name: str) -> int:
+    return int(job.facts.get(name, b"0"))
+
+
+def _text(job: JobView, name: str) -> str | None:
+    value = job.facts.get(name)
+    return value.decode() if value is not None else None
+
+
+def _iso(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,160 @@
+"""The health report: what an on-call engineer needs first, read from Redis alone and never behind inference."""
+
+import time
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from gateway.champion import ChampionView
+from gateway.notices import Notices
+from rhizome import heartbeats, keys, latency
+from rhizome.errors import NoChampion, RhizomeError
+from rhizome.heartbeats import Heartbeat
+from rhizome.job_queue.submission import LaneDepth, Submissions
+from rhizome.registry import Pointer
+from rhizome.training_runs import read_runs
+
+#: A waiting job this old, while nothing is in flight, means: the workers live but do not consume.
+STALLED_SECONDS = 15.0
+_WINDOW_SECONDS = latency.BUCKET_SECONDS * latency.WINDOW_BUCKETS
+
+
+class HealthReporter:
+    """Builds reports for one gateway process."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        submissions: Submissions,
+        champion: ChampionView,
+        notices: Notices,
+        *,
+        started_at: float,
+    ) -> None:
+        self._redis = redis
+        self._submissions = submissions
+        self._champion = champion
+        self._notices = notices
+        self._started_at = started_at
+
+    def is_ready(self) -> tuple[bool, str]:
+        """Whether a job submitted now would be answered, and if not, why."""
+        try:
+            pointer = self._champion.pointer()
+            workers = self._workers()
+        except (RedisError, RhizomeError) as error:
+            return False, str(error) if isinstance(error, NoChampion) else "Redis does not answer"
+        if not any(worker.version for worker in workers):
+            return False, "no worker has loaded a version yet"
+        return True, f"version {pointer.version}"
+
+    def report(self) -> tuple[bool, dict[str, Any]]:
+        """Whether the service can answer, and everything there is to know."""
+        gateway = {
+            "uptime_seconds": round(time.time() - self._started_at, 1),
+            "waiting_requests": self._notices.waiting,
+        }
+        try:
+            return self._full_report(gateway)
+        except (RedisError, RhizomeError):
+            problem = "Redis does not answer"
+            return False, {
+                "status": "unavailable",
+                "problems": [problem],
+                "redis": {"reachable": False},
+                "gateway": gateway,
+            }
+
+    def _full_report(self, gateway: dict[str, Any]) -> tuple[bool, dict[str, Any]]:
+        begun = time.perf_counter()
+        depths = self._submissions.depths()
+        redis_ms = round((time.perf_counter() - begun) * 1000, 3)
+        workers = self._workers()
+        champion = self._pointer()
+        converged = champion is not None and bool(workers) and all(w.version == champion.version for w in workers)
+        fatal, other = _problems(depths, workers, champion, converged)
+        status = "unavailable" if fatal else "degraded" if other else "ok"
+        return not fatal, {
+            "status": status,
+            "problems": fatal + other,
+            "redis": {"reachable": True, "latency_ms": redis_ms},
+            "queue": {name: depth._asdict() for name, depth in depths.items()}
+            | {"dead_letters": self._redis.xlen(keys.DEAD_LETTERS)},
+            "latency": self._latency(),
+            "workers": {
+                "living": len(workers),
+                "converged": converged,
+                "processes": [_describe(worker) for worker in workers],
+            },
+            "champion": _pointer_facts(champion),
+            "training": read_runs(self._redis),
+            "gateway": gateway,
+        }
+
+    def _workers(self) -> list[Heartbeat]:
+        return [process for process in heartbeats.living(self._redis) if process.role == "worker"]
+
+    def _pointer(self) -> Pointer | None:
+        try:
+            return self._champion.pointer()
+        except NoChampion:
+            return None
+
+    def _latency(self) -> dict[str, float | int | None]:
+        """Submit to result of interactive jobs, over the window."""
+        histogram = latency.recent(self._redis)
+        shown: dict[str, float | int | None] = {"window_seconds": _WINDOW_SECONDS, "jobs": histogram.total()}
+        for name, fraction in (("p50_ms", 0.5), ("p95_ms", 0.95), ("p99_ms", 0.99)):
+            value = latency.percentile(histogram, fraction)
+            shown[name] = round(value, 2) if value is not None else None
+        return shown
+
+
+def _problems(
+    depths: dict[str, LaneDepth], workers: list[Heartbeat], champion: Pointer | None, converged: bool
+) -> tuple[list[str], list[str]]:
+    """What keeps the service from answering, and what an operator should know besides."""
+    fatal, other = [], []
+    if champion is None:
+        fatal.append("no version has been promoted yet; train one with: rhizome train")
+    if not workers:
+        fatal.append("no worker process gives a sign of life; accepted jobs wait until one does")
+    elif not any(worker.version for worker in workers):
+        fatal.append("no worker process has a version loaded")
+    if workers and _is_stalled(depths):
+        fatal.append("jobs wait and nothing is in flight: the workers live but do not consume; restart them")
+    if champion is not None and workers and not converged:
+        other.append(f"not every worker process serves {champion.version} yet")
+    other += [f"worker {worker.host}:{worker.pid}: {worker.detail}" for worker in workers if worker.state == "failed"]
+    return fatal, other
+
+
+def _is_stalled(depths: dict[str, LaneDepth]) -> bool:
+    oldest = max((depth.oldest_waiting_seconds or 0.0 for depth in depths.values()), default=0.0)
+    return oldest > STALLED_SECONDS and not any(depth.in_flight for depth in depths.values())
+
+
+def _describe(worker: Heartbeat) -> dict[str, Any]:
+    return {
+        "host": worker.host,
+        "pid": worker.pid,
+        "state": worker.state,
+        "version": worker.version or None,
+        "artifact_sha256": worker.artifact_sha256 or None,
+        "heartbeat_age_seconds": round(max(0.0, time.time() - worker.at), 2),
+        "uptime_seconds": round(time.time() - worker.started_at, 1),
+        "runs": worker.runs,
+    }
+
+
+def _pointer_facts(pointer: Pointer | None) -> dict[str, Any] | None:
+    if pointer is None:
+        return None
+    return {
+        "version": pointer.version,
+        "artifact_sha256": pointer.artifact_sha256,
+        "promoted_at": pointer.promoted_at,
+        "reason": pointer.reason,
+        "previous": pointer.previous or None,
+    }

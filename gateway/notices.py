@@ -1,0 +1,141 @@
+"""Waiting without polling: one subscription per gateway process wakes the requests that sleep on a job.
+
+A notice is only a wake-up that may be missed; whoever waits looks at the job itself from time to time.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from types import TracebackType
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from rhizome import keys
+
+RECONNECT_SECONDS = 0.5
+LOOK_SECONDS = 1.0  #: how often a waiter looks at the job itself
+
+log = logging.getLogger(__name__)
+
+
+class Waiter:
+    """One request's place to sleep; a context manager, so that it is always given up."""
+
+    def __init__(self, notices: "Notices", job_id: str) -> None:
+        self._notices = notices
+        self.job_id = job_id
+        #: None is a wake-up without the outcome: look at the job.
+        self.box: SimpleQueue[bytes | None] = SimpleQueue()
+
+    def sleep(self, until: float) -> bytes | None:
+        """Sleeps until a notice comes, `LOOK_SECONDS` pass or `until` (monotonic seconds).
+
+        Returns:
+            The job's outcome if the notice carried it. None says: look at the job itself.
+        """
+        with suppress(Empty):
+            return self.box.get(timeout=max(0.0, min(LOOK_SECONDS, until - time.monotonic())))
+        return None
+
+    def __enter__(self) -> "Waiter":
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._notices.give_up(self)
+
+
+class Notices:
+    """The waiters of one process and the thread that wakes them.
+
+    Args:
+        connect: opens a connection of its own for the subscription.
+        max_waiters: so many requests may sleep at once; the rest is answered 202.
+        on_champion_moved: called when the champion pointer was swung.
+    """
+
+    def __init__(self, connect: Callable[[], Redis], max_waiters: int, on_champion_moved: Callable[[], None]) -> None:
+        self._connect = connect
+        self._max_waiters = max_waiters
+        self._on_champion_moved = on_champion_moved
+        self._waiters: dict[str, list[Waiter]] = {}
+        self._count = 0
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stopped = threading.Event()
+
+    @property
+    def waiting(self) -> int:
+        """How many requests sleep."""
+        return self._count
+
+    def register(self, job_id: str) -> Waiter | None:
+        """A place to sleep on `job_id`; None where all are taken. To be taken before the job is looked at."""
+        waiter = Waiter(self, job_id)
+        with self._lock:
+            if self._count >= self._max_waiters:
+                return None
+            self._count += 1
+            self._waiters.setdefault(job_id, []).append(waiter)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="notices", daemon=True)
+                self._thread.start()
+        return waiter
+
+    def give_up(self, waiter: Waiter) -> None:
+        """Frees a waiter's place."""
+        with self._lock:
+            self._count -= 1
+            others = self._waiters.get(waiter.job_id, [])
+            others.remove(waiter)
+            if not others:
+                del self._waiters[waiter.job_id]
+
+    def stop(self) -> None:
+        """Ends the thread."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join(timeout=2 * LOOK_SECONDS)
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self._listen()
+            except RedisError as error:
+                log.warning("notices_lost", extra={"reason": type(error).__name__})
+                self._stopped.wait(RECONNECT_SECONDS)
+
+    def _listen(self) -> None:
+        redis = self._connect()
+        with redis.pubsub(ignore_subscribe_messages=True) as subscription:  # type: ignore[no-untyped-call]
+            subscription.subscribe(keys.FINISHED, keys.CHAMPION_MOVED)
+            self._wake_all()  # what was published while nobody listened
+            while not self._stopped.is_set():
+                message = subscription.get_message(timeout=LOOK_SECONDS)
+                if message is None:
+                    continue
+                if message["channel"] == keys.FINISHED.encode():
+                    self._deliver(message["data"])
+                else:
+                    self._on_champion_moved()
+        redis.close()
+
+    def _deliver(self, notice: bytes) -> None:
+        """A notice is one line per job: its id, and its outcome if the submitter said that it waits."""
+        if not self._waiters:
+            return
+        for line in notice.split(b"\n"):
+            job_id, _, outcome = line.partition(b" ")
+            with self._lock:
+                waiters = list(self._waiters.get(job_id.decode(), ()))
+            for waiter in waiters:
+                waiter.box.put(outcome or None)
+
+    def _wake_all(self) -> None:
+        with self._lock:
+            everyone = [waiter for waiters in self._waiters.values() for waiter in waiters]
+        for waiter in everyone:
+            waiter.box.put(None)

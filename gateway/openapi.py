@@ -1,0 +1,303 @@
+"""The OpenAPI 3.1 document, built from the champion's signature: schemas, examples and every error."""
+
+from typing import Any
+
+from gateway.champion import Known
+from gateway.problems import CONTENT_TYPE, STATUS_OF_CODE
+from rhizome import __version__
+from rhizome.signature import Signature
+
+JSON = "application/json"
+_JOB = {"$ref": "#/components/schemas/Job"}
+_ID = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "The job's id, from the 202.",
+    "schema": {"type": "string", "pattern": "^[a-z2-7]{32}$"},
+}
+_WAIT = {
+    "name": "wait",
+    "in": "query",
+    "description": "Seconds to wait for the result before answering with what is known.",
+    "schema": {"type": "number", "minimum": 0},
+    "example": 5,
+}
+_PREFER = {
+    "name": "Prefer",
+    "in": "header",
+    "description": "`wait=N`: as the parameter `wait` (RFC 7240).",
+    "schema": {"type": "string"},
+}
+_PIN = {
+    "name": "version",
+    "in": "query",
+    "description": "Score with this version instead of the champion.",
+    "schema": {"type": "string"},
+}
+_REQUEST_ID = {
+    "name": "X-Request-ID",
+    "in": "header",
+    "description": "Follows the job through every log; made here if absent.",
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+}
+
+
+def build_openapi(known: Known, *, max_rows: int) -> dict[str, Any]:
+    """The whole document.
+
+    Args:
+        known: the champion, whose signature gives the request schemas and examples.
+        max_rows: the most rows a JSON batch may hold.
+    """
+    sample = {feature.name: feature.example for feature in known.manifest.signature.features}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": f"Rhizome: {known.manifest.name}",
+            "version": __version__,
+            "description": f"Predicts `{known.manifest.signature.target}`. Champion: `{known.manifest.version}`.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": _job_paths(sample) | _health_paths() | _model_paths(),
+        "components": {
+            "schemas": _schemas(known, max_rows),
+            "securitySchemes": {"adminKey": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _job_paths(sample: dict[str, Any]) -> dict[str, Any]:
+    submit_errors = (400, 413, 415, 422, 429, 503)
+    return {
+        "/predict": {
+            "post": _operation(
+                "jobs",
+                "Submit one sample",
+                "predict",
+                {"200": _answer("The result, within the time waited.", _JOB), "202": _accepted()},
+                errors=submit_errors,
+                parameters=[_WAIT, _PREFER, _PIN, _REQUEST_ID],
+                body=({"$ref": "#/components/schemas/Sample"}, sample),
+            )
+        },
+        "/predict/batch": {
+            "post": _operation(
+                "jobs",
+                "Submit many samples under one id",
+                "predictBatch",
+                {"200": _answer("The result, within the time waited.", _JOB), "202": _accepted()},
+                errors=submit_errors,
+                parameters=[_WAIT, _PREFER, _PIN, _REQUEST_ID],
+                body=({"$ref": "#/components/schemas/Batch"}, {"instances": [sample, sample]}),
+            )
+        },
+        "/result/{id}": {
+            "get": _operation(
+                "jobs",
+                "Read a job's status and result",
+                "result",
+                {"200": _answer("The job as it stands.", _JOB)},
+                errors=(400, 404, 410, 503),
+                parameters=[_ID, _WAIT, _PREFER, _page("offset", 0), _page("limit", 1), _REQUEST_ID],
+            )
+        },
+    }
+
+
+def _health_paths() -> dict[str, Any]:
+    report = {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}}
+    paths = {}
+    for path, summary in (
+        ("/health", "Queue, latency, workers, champion, training"),
+        ("/readyz", "Would a job submitted now be answered?"),
+        ("/livez", "Does the gateway process run?"),
+    ):
+        answers = {"200": _answer("Well.", report)}
+        if path != "/livez":
+            answers["503"] = _answer("Nothing can answer now; the body says why.", report)
+        paths[path] = {"get": _operation("health", summary, path.strip("/"), answers)}
+    return paths
+
+
+def _model_paths() -> dict[str, Any]:
+    version = {"name": "version", "in": "path", "required": True, "schema": {"type": "string"}}
+    pointer = {"type": "object", "properties": {"version": {"type": "string"}}}
+    admin: dict[str, Any] = {"security": [{"adminKey": []}]}
+    return {
+        "/models": {
+            "get": _operation(
+                "models",
+                "Every version with metrics, gate verdict and lineage",
+                "models",
+                {"200": _answer("Newest first.", {"type": "object"})},
+                errors=(503,),
+            )
+        },
+        "/models/{version}/promote": {
+            "post": _operation(
+                "models",
+                "Make a version the champion",
+                "promote",
+                {"200": _answer("The pointer was swung.", pointer)},
+                errors=(401, 403, 404, 409, 503),
+                parameters=[version],
+            )
+            | admin
+        },
+        "/models/rollback": {
+            "post": _operation(
+                "models",
+                "Put the previous champion back",
+                "rollback",
+                {"200": _answer("The pointer was swung.", pointer)},
+                errors=(401, 403, 409, 503),
+            )
+            | admin
+        },
+        "/retrain": {
+            "post": _operation(
+                "models",
+                "Start a training run",
+                "retrain",
+                {"202": _answer("Queued, or already under way.", {"type": "object"})},
+                errors=(401, 403, 503),
+            )
+            | admin
+        },
+    }
+
+
+def _operation(
+    tag: str,
+    summary: str,
+    name: str,
+    responses: dict[str, Any],
+    *,
+    errors: tuple[int, ...] = (),
+    parameters: list[Any] | None = None,
+    body: tuple[Any, Any] | None = None,
+) -> dict[str, Any]:
+    operation: dict[str, Any] = {"tags": [tag], "summary": summary, "operationId": name}
+    if parameters:
+        operation["parameters"] = parameters
+    if body:
+        schema, example = body
+        operation["requestBody"] = {
+            "required": True,
+            "content": {JSON: {"schema": schema, "example": example}},
+        }
+    operation["responses"] = responses | {str(status): _problem(status) for status in errors}
+    return operation
+
+
+def _answer(description: str, schema: Any) -> dict[str, Any]:
+    return {"description": description, "content": {JSON: {"schema": schema}}}
+
+
+def _accepted() -> dict[str, Any]:
+    location = {"description": "Where the result will be.", "schema": {"type": "string"}}
+    accepted = _answer("Accepted; it will not be lost.", {"$ref": "#/components/schemas/Receipt"})
+    return accepted | {"headers": {"Location": location}}
+
+
+def _problem(status: int) -> dict[str, Any]:
+    codes = sorted(code for code, its_status in STATUS_OF_CODE.items() if its_status == status)
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": f"`code`: {', '.join(codes)}", "content": {CONTENT_TYPE: {"schema": schema}}}
+
+
+def _page(name: str, least: int) -> dict[str, Any]:
+    described = {"offset": "First row of a batch to show.", "limit": "How many rows of a batch to show."}[name]
+    return {
+        "name": name,
+        "in": "query",
+        "description": described,
+        "schema": {"type": "integer", "minimum": least},
+    }
+
+
+def _schemas(known: Known, max_rows: int) -> dict[str, Any]:
+    template = "#/components/schemas/{model}"
+    validator = known.validator
+    sample = validator.single_model.model_json_schema(ref_template=template)
+    batch = validator.batch_model(max_rows).model_json_schema(ref_template=template)
+    rows: dict[str, Any] = batch.pop("$defs", {})
+    return rows | {
+        "Sample": sample | {"title": "Sample"},
+        "Batch": batch | {"title": "Batch"},
+        "Receipt": _receipt_schema(),
+        "Job": _job_schema(known.manifest.signature),
+        "Problem": _problem_schema(),
+    }
+
+
+def _receipt_schema() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["id", "status", "queue_position", "urls"],
+        "properties": {
+            "id": {"type": "string"},
+            "status": {"const": "queued"},
+            "kind": {"enum": ["single", "batch"]},
+            "rows": {"type": "integer"},
+            "queue_position": {"type": "integer", "description": "Entries of the lane that wait before it."},
+            "submitted_at": {"type": "string", "format": "date-time"},
+            "urls": {"type": "object", "properties": {"result": {"type": "string"}}},
+        },
+    }
+
+
+def _job_schema(signature: Signature) -> dict[str, Any]:
+    answer: dict[str, Any] = {"type": "object"}
+    if signature.task == "regression":
+        answer["properties"] = {"value": {"type": "number"}}
+    else:
+        probability = {"type": "number", "minimum": 0, "maximum": 1}
+        classes = {str(label): probability for label in signature.classes}
+        answer["properties"] = {
+            "label": {"enum": list(signature.classes)},
+            "probabilities": {"type": "object", "properties": classes},
+        }
+    states = ["queued", "running", "succeeded", "failed", "cancelled", "expired"]
+    return {
+        "type": "object",
+        "required": ["id", "status"],
+        "properties": {
+            "id": {"type": "string"},
+            "status": {"enum": states},
+            "kind": {"enum": ["single", "batch"]},
+            "version": {"type": ["string", "null"], "description": "The version that answered."},
+            "artifact_sha256": {"type": ["string", "null"]},
+            "timings": {"type": "object", "description": "queued_ms, compute_ms, total_ms."},
+            "result": answer,
+            "results": {
+                "type": "array",
+                "description": "A batch's answers, in input order.",
+                "items": answer,
+            },
+            "rows": {"type": "object", "description": "A batch's total, done and failed rows."},
+            "error": {"type": "object", "description": "code and detail of a failed job."},
+            "request_id": {"type": ["string", "null"]},
+        },
+    }
+
+
+def _problem_schema() -> dict[str, Any]:
+    text = {"type": "string"}
+    return {
+        "type": "object",
+        "required": ["type", "title", "status", "code", "detail"],
+        "properties": {
+            "type": text,
+            "title": text,
+            "status": {"type": "integer"},
+            "code": text,
+            "detail": text,
+            "request_id": text,
+            "errors": {
+                "type": "array",
+                "items": {"type": "object", "properties": {"field": text, "problem": text, "remedy": text}},
+            },
+        },
+    }

@@ -1,0 +1,138 @@
+"""Errors as RFC 9457 `application/problem+json`: the one place that maps codes to HTTP statuses.
+
+A problem names what is wrong and what to do; no traceback, path or class name leaves the gateway.
+"""
+
+import logging
+from collections.abc import Mapping
+
+import msgspec
+from flask import Flask, Response, g
+from redis.exceptions import RedisError
+from werkzeug.exceptions import HTTPException
+
+from rhizome.errors import InvalidRequest, QueueUnavailable, RhizomeError
+
+CONTENT_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 1
+
+STATUS_OF_CODE = {
+    "malformed_json": 400,
+    "empty_body": 400,
+    "bad_parameter": 400,
+    "admin_key_required": 401,
+    "admin_switched_off": 403,
+    "job_not_found": 404,
+    "version_not_found": 404,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "champion_moved": 409,
+    "promotion_refused": 409,
+    "job_expired": 410,
+    "body_too_large": 413,
+    "unsupported_media_type": 415,
+    "invalid_fields": 422,
+    "invalid_request": 422,
+    "lane_full": 429,
+    "no_champion": 503,
+    "queue_unavailable": 503,
+    "internal_error": 500,
+}
+_CODE_OF_STATUS = {
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+}
+_TITLES = {
+    400: "The request cannot be read",
+    401: "An admin key is needed",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Conflict",
+    410: "Gone",
+    413: "The body is too large",
+    415: "Unsupported content type",
+    422: "The request's content is not acceptable",
+    429: "Too many waiting jobs",
+    500: "Internal error",
+    503: "Temporarily unavailable",
+}
+
+log = logging.getLogger(__name__)
+
+
+def problem(
+    code: str,
+    detail: str,
+    problems: tuple[dict[str, object], ...] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A problem document; its status follows from `code`."""
+    status = STATUS_OF_CODE.get(code, 500)
+    return _respond(status, code, detail, problems, headers)
+
+
+def _respond(
+    status: int,
+    code: str,
+    detail: str,
+    problems: tuple[dict[str, object], ...] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    request_id = g.get("request_id", "")
+    body: dict[str, object] = {
+        "type": f"urn:rhizome:problem:{code}",
+        "title": _TITLES.get(status, "Error"),
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "request_id": request_id,
+    }
+    if problems:
+        body["errors"] = problems
+    log.info("request_refused", extra={"status": status, "code": code, "request_id": request_id})
+    response = Response(msgspec.json.encode(body), status, content_type=CONTENT_TYPE)
+    response.headers.update(dict(headers or {}))
+    if status in (429, 503):
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
+def handle_errors(app: Flask) -> None:
+    """Turns every exception a route lets pass into a problem."""
+
+    @app.errorhandler(InvalidRequest)
+    def refuse(error: InvalidRequest) -> Response:
+        return problem(error.code, str(error), error.problems)
+
+    @app.errorhandler(RhizomeError)
+    def explain(error: RhizomeError) -> Response:
+        if STATUS_OF_CODE.get(error.code, 500) == 500:
+            return hide(error)
+        return problem(error.code, str(error))
+
+    @app.errorhandler(RedisError)
+    def apologise(error: RedisError) -> Response:
+        log.warning("redis_unreachable", extra={"reason": type(error).__name__, "request_id": g.get("request_id", "")})
+        return problem(QueueUnavailable.code, "the queue does not answer; try again shortly")
+
+    @app.errorhandler(HTTPException)
+    def translate(error: HTTPException) -> Response:
+        status = error.code or 500
+        if status < 400:
+            return Response(status=status, headers=[(k, v) for k, v in error.get_headers() if k != "Content-Type"])
+        details = {
+            404: "there is nothing at this address; /docs lists what there is",
+            405: "this address does not take that method; /docs lists what it takes",
+            413: f"the body is larger than the {app.config['MAX_CONTENT_LENGTH']} bytes accepted; send fewer rows",
+        }
+        code = _CODE_OF_STATUS.get(status, "bad_request")
+        headers = {"Allow": ", ".join(error.valid_methods or ())} if hasattr(error, "valid_methods") else None
+        return _respond(status, code, details.get(status, "the request cannot be handled as it is"), headers=headers)
+
+    @app.errorhandler(Exception)
+    def hide(error: Exception) -> Response:
+        log.error("request_failed", exc_info=error, extra={"request_id": g.get("request_id", "")})
+        return problem("internal_error", "something went wrong here; the request id helps to find it in the logs")

@@ -1,0 +1,179 @@
+"""The job routes: submit one sample, submit many, read a result. Decode, delegate, encode."""
+
+import logging
+import time
+from contextlib import ExitStack
+from typing import Any
+
+from flask import Blueprint, Response, g, request
+
+from gateway.champion import Known
+from gateway.documents import batch_document, pending_document, receipt_document, result_url
+from gateway.notices import Waiter
+from gateway.requests import is_wait_preferred, read_count, read_json_body, read_wait_seconds
+from gateway.service import Service, service
+from gateway.validation import Rows
+from rhizome.errors import InvalidRequest, RhizomeError, VersionNotFound
+from rhizome.job_queue.submission import JobView, Receipt
+from rhizome.jobs import Lane, ScoreRequest
+
+JSON = "application/json"
+
+blueprint = Blueprint("jobs", __name__)
+log = logging.getLogger(__name__)
+
+
+@blueprint.post("/predict")
+def predict() -> Response:
+    """One sample: 202 with an id, or 200 with the result if the caller waits and it comes in time."""
+    here, body = service(), read_json_body()
+    wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
+    known, pinned, rows = _parse(here, lambda known: known.validator.parse_single(body))
+    return _submit(here, Lane.INTERACTIVE, "single", known, pinned, rows, wait_seconds)
+
+
+@blueprint.post("/predict/batch")
+def predict_batch() -> Response:
+    """Many samples under one id, answered in input order."""
+    here, body = service(), read_json_body()
+    wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
+    bounds = {"max_rows": here.settings.max_batch_rows, "chunk_rows": here.settings.chunk_rows}
+    known, pinned, rows = _parse(here, lambda known: known.validator.parse_batch(body, **bounds))
+    return _submit(here, Lane.BATCH, "batch", known, pinned, rows, wait_seconds)
+
+
+@blueprint.get("/result/<job_id>")
+def result(job_id: str) -> Response:
+    """A job as it stands, or as it stands after waiting for it."""
+    here = service()
+    wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
+    until = time.monotonic() + wait_seconds
+    with ExitStack() as stack:
+        waiter = here.notices.register(job_id) if wait_seconds else None
+        if waiter:
+            stack.enter_context(waiter)
+        job = here.submissions.read(job_id)
+        while waiter and not job.is_final and time.monotonic() < until:
+            waiter.sleep(until)
+            job = here.submissions.read(job_id)
+    return _with_preference(_show(here, job), wait_seconds)
+
+
+def _parse(here: Service, parse: Any) -> tuple[Known, bool, Rows]:
+    """Validates against the champion, or against the version that the request pins: which, whether, and the rows."""
+    known = here.champion.champion()
+    pin = request.args.get("version")
+    rows: Rows = parse(_pinned(here, pin) if pin else known)
+    pin = pin or rows.version
+    if pin is None:
+        return known, False, rows
+    pinned = _pinned(here, pin)
+    if pinned.manifest.signature.digest != known.manifest.signature.digest:
+        rows = parse(pinned)
+    return pinned, True, rows
+
+
+def _pinned(here: Service, version: str) -> Known:
+    try:
+        return here.champion.version(version)
+    except VersionNotFound as error:
+        raise InvalidRequest(
+            str(error),
+            code="invalid_fields",
+            problems=({"field": "version", "problem": "is not a known version", "remedy": "GET /models lists them"},),
+        ) from None
+
+
+def _submit(
+    here: Service, lane: Lane, kind: str, known: Known, pinned: bool, rows: Rows, wait_seconds: float
+) -> Response:
+    job_id, until = here.submissions.mint_id(), time.monotonic() + wait_seconds
+    with ExitStack() as stack:
+        waiter = here.notices.register(job_id) if wait_seconds else None
+        if waiter:
+            stack.enter_context(waiter)
+        requests = [
+            ScoreRequest(
+                job_id=job_id,
+                kind=kind,
+                rows=count,
+                encoding=rows.encoding,
+                payload=payload,
+                signature=known.manifest.signature.digest,
+                version=known.manifest.version,
+                pinned=pinned,
+                waited=waiter is not None,
+                request_id=g.request_id,
+                chunk=chunk,
+            )
+            for chunk, (payload, count) in enumerate(zip(rows.payloads, rows.row_counts, strict=True))
+        ]
+        receipt = here.submissions.submit(lane, requests)
+        log.info("job_accepted", extra={"job_id": job_id, "request_id": g.request_id, "kind": kind})
+        answer = _await(here, waiter, until) if waiter else None
+    return _with_preference(answer or _accept(receipt, lane, kind, sum(rows.row_counts)), wait_seconds)
+
+
+def _await(here: Service, waiter: Waiter, until: float) -> Response | None:
+    """The finished job's document, or None if it did not finish in time: the caller has a receipt then."""
+    while time.monotonic() < until:
+        if outcome := waiter.sleep(until):
+            return Response(outcome, 200, content_type=JSON)
+        try:
+            job = here.submissions.read(waiter.job_id)
+        except RhizomeError:
+            return None  # Redis went away: the job was accepted all the same
+        if job.is_final:
+            return _show(here, job)
+    return None
+
+
+def _accept(receipt: Receipt, lane: Lane, kind: str, rows: int) -> Response:
+    body = receipt_document(receipt, kind=kind, lane=lane, rows=rows, request_id=g.request_id)
+    response = Response(body, 202, content_type=JSON)
+    response.headers["Location"] = result_url(receipt.job_id)
+    return response
+
+
+def _show(here: Service, job: JobView) -> Response:
+    if job.outcome is not None:
+        return Response(job.outcome, 200, content_type=JSON)
+    if job.facts["kind"] == b"single":
+        return Response(pending_document(job), 200, content_type=JSON)
+    return Response(_show_batch(here, job), 200, content_type=JSON)
+
+
+def _show_batch(here: Service, job: JobView) -> bytes:
+    rows, size = int(job.facts["rows"]), int(job.facts["chunk_rows"])
+    offset = read_count("offset", 0, 0, rows)
+    limit = read_count("limit", here.settings.max_batch_rows, 1, here.settings.max_batch_rows)
+    chunks: list[bytes | None] = []
+    first = offset // size
+    if job.is_final:
+        last = min(rows, offset + limit)
+        chunks = here.submissions.read_chunks(job.job_id, range(first, -(-last // size)))
+    return batch_document(
+        job,
+        chunks,
+        artifact_sha256=_artifact_of(here, job),
+        skip=offset - first * size,
+        offset=offset,
+        limit=limit,
+    )
+
+
+def _artifact_of(here: Service, job: JobView) -> str | None:
+    version = job.facts.get("version")
+    if version is None:
+        return None
+    try:
+        return here.champion.version(version.decode()).manifest.artifact_sha256
+    except VersionNotFound:
+        return None  # pruned since
+
+
+def _with_preference(response: Response, wait_seconds: float) -> Response:
+    if wait_seconds and is_wait_preferred():
+        response.headers["Preference-Applied"] = f"wait={wait_seconds:g}"
+        response.headers["Vary"] = "Prefer"
+    return response

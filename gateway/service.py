@@ -1,0 +1,34 @@
+"""What the routes work with: the collaborators of one gateway process, reachable from the current application."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import current_app
+from redis import Redis
+
+from gateway.champion import ChampionView
+from gateway.health import HealthReporter
+from gateway.notices import Notices
+from rhizome.job_queue.submission import Submissions
+from rhizome.registry import Registry
+from rhizome.settings import Settings
+
+EXTENSION = "rhizome"
+
+
+@dataclass(frozen=True)
+class Service:
+    """One gateway process's collaborators."""
+
+    settings: Settings
+    redis: Redis
+    submissions: Submissions
+    registry: Registry
+    champion: ChampionView
+    notices: Notices
+    health: HealthReporter
+
+
+def service() -> Service:
+    """The present application's collaborators."""
+    return cast(Service, current_app.extensions[EXTENSION])

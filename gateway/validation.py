@@ -1,0 +1,142 @@
+"""Validation of rows by a Pydantic model built from a version's signature, and their form on the wire.
+
+Strict: a number is a number, not text that looks like one; NaN, infinity, unknown and missing fields are refused, each
+by name. The champion's signature is data, so the models are built at run time, once per version.
+"""
+
+import math
+import struct
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import Annotated, Any, Literal, NamedTuple, cast
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from gateway.complaints import describe_problems, is_malformed
+from rhizome.errors import InvalidRequest
+from rhizome.jobs import Encoding
+from rhizome.signature import Feature, Signature
+
+#: Beyond it float64, in which rows travel, cannot hold every integer.
+_MAX_EXACT_INTEGER = 2**53
+_OPTION_FIELDS: dict[str, Any] = {"version": (str | None, Field(default=None, max_length=64))}
+
+
+class Rows(NamedTuple):
+    """Validated rows, ready for the stream, and the version they ask for."""
+
+    encoding: Encoding
+    payloads: list[bytes]
+    row_counts: list[int]
+    version: str | None
+
+
+class Validator:
+    """Validates request bodies against one signature; safe to share between threads."""
+
+    def __init__(self, signature: Signature) -> None:
+        self.signature = signature
+        config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+        fields = {_field(index): _annotation(feature) for index, feature in enumerate(signature.features)}
+        options = {name: option for name, option in _OPTION_FIELDS.items() if name not in signature.names}
+        self.row_model: type[BaseModel] = create_model("Row", __config__=config, **cast(Any, fields))
+        self.single_model: type[BaseModel] = create_model("Single", __config__=config, **cast(Any, fields | options))
+        self._batch_models: dict[int, type[BaseModel]] = {}
+        self._values = _values_getter(len(signature.features))
+        self._row_struct = struct.Struct(f"<{len(signature.features)}d")
+        self._has_nulls = any(feature.nullable for feature in signature.features)
+
+    def parse_single(self, body: bytes) -> Rows:
+        """One sample from a JSON object of features.
+
+        Raises:
+            InvalidRequest: naming every offending field.
+        """
+        sample = self._validate(self.single_model, body)
+        row = self._values(sample)
+        encoding = Encoding.FLOAT64 if self.signature.is_numeric else Encoding.JSON
+        return Rows(encoding, [self._encode([row])], [1], getattr(sample, "version", None))
+
+    def parse_batch(self, body: bytes, *, max_rows: int, chunk_rows: int) -> Rows:
+        """Many samples from `{"instances": [{…}, …]}`, cut into chunks.
+
+        Raises:
+            InvalidRequest: naming every offending field with the index of its row.
+        """
+        batch = cast(Any, self._validate(self.batch_model(max_rows), body))
+        rows = [self._values(row) for row in batch.instances]
+        chunks = [rows[start : start + chunk_rows] for start in range(0, len(rows), chunk_rows)]
+        encoding = Encoding.FLOAT64 if self.signature.is_numeric else Encoding.JSON
+        return Rows(encoding, [self._encode(chunk) for chunk in chunks], [len(c) for c in chunks], batch.version)
+
+    def batch_model(self, max_rows: int) -> type[BaseModel]:
+        """The model of a batch body of at most `max_rows` rows."""
+        if max_rows not in self._batch_models:
+            rows = Annotated[list[self.row_model], Field(min_length=1, max_length=max_rows)]  # type: ignore[name-defined]
+            config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+            self._batch_models[max_rows] = create_model(
+                "Batch", __config__=config, instances=(rows, ...), **_OPTION_FIELDS
+            )
+        return self._batch_models[max_rows]
+
+    def _validate(self, model: type[BaseModel], body: bytes) -> BaseModel:
+        if not body.strip():
+            raise InvalidRequest("the body is empty; send a JSON object", code="empty_body", problems=())
+        try:
+            return model.model_validate_json(body)
+        except ValidationError as error:
+            problems = describe_problems(error, self.signature)
+            if is_malformed(error):
+                raise InvalidRequest("the body is not valid JSON", code="malformed_json", problems=problems) from None
+            raise InvalidRequest(
+                f"{error.error_count()} problem(s) with the request's fields",
+                code="invalid_fields",
+                problems=problems,
+            ) from None
+
+    def _encode(self, rows: Sequence[tuple[Any, ...]]) -> bytes:
+        if not self.signature.is_numeric:
+            return msgspec.json.encode(rows)
+        if self._has_nulls:
+            rows = [tuple(math.nan if value is None else value for value in row) for row in rows]
+        if len(rows) == 1:
+            return self._row_struct.pack(*rows[0])
+        return b"".join(_packed(self._row_struct, rows))
+
+
+def _packed(row_struct: struct.Struct, rows: Iterable[tuple[Any, ...]]) -> Iterable[bytes]:
+    pack = row_struct.pack
+    return (pack(*row) for row in rows)
+
+
+def _values_getter(count: int) -> Any:
+    """A function from a validated row to the tuple of its features, in order."""
+    if count == 1:
+        return lambda row: (row.f0,)
+    return attrgetter(*(_field(index) for index in range(count)))
+
+
+def _field(index: int) -> str:
+    """The attribute of a feature: its own name may be no Python identifier, and is the alias."""
+    return f"f{index}"
+
+
+def _annotation(feature: Feature) -> tuple[Any, Any]:
+    example = [feature.example] if feature.example is not None else None
+    bounds: dict[str, Any] = {}
+    kind: Any
+    if feature.dtype == "category":
+        kind = Literal[feature.categories] if feature.categories else str
+    else:
+        kind = int if feature.dtype == "int64" else float
+        limit = _MAX_EXACT_INTEGER if feature.dtype == "int64" else None
+        lower, upper = feature.lower, feature.upper
+        bounds = {
+            "ge": lower if lower is not None else (-limit if limit else None),
+            "le": upper if upper is not None else limit,
+        }
+    if feature.nullable:
+        kind = Annotated[kind, Field(**bounds)] | None
+        bounds = {}
+    return kind, Field(alias=feature.name, examples=example, **bounds)

@@ -1,0 +1,74 @@
+"""The only module that unpickles. A version's hash and signature are checked before a byte of it is executed.
+
+A pickle can run any code when it is read, so nothing else may read one, and only the worker and the trainer may import
+this module.
+"""
+
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import joblib
+
+from rhizome.errors import ArtifactError, ArtifactTampered
+from rhizome.manifest import ARTIFACT_FILE, Manifest, hash_file, load_manifest
+
+
+def dump_estimator(estimator: Any, path: Path) -> None:
+    """Writes `estimator` uncompressed, in a form that depends on its content alone.
+
+    Pickle writes an object that is met twice as a reference, so equal estimators whose parts are shared differently
+    give different bytes. One round through pickle makes the sharing the same.
+    """
+    joblib.dump(_reread(_reread(estimator)), path, compress=0)
+
+
+def _reread(estimator: Any) -> Any:
+    buffer = BytesIO()
+    joblib.dump(estimator, buffer)
+    buffer.seek(0)
+    return joblib.load(buffer)
+
+
+def load_estimator(
+    version_dir: Path, *, signing_key: bytes | None = None, expected_sha256: str | None = None
+) -> tuple[Manifest, Any]:
+    """Verifies a version, then unpickles it.
+
+    Args:
+        version_dir: holds the artefact and its manifest.
+        signing_key: if given, the manifest must be signed with it.
+        expected_sha256: the artefact hash the champion pointer promises, if one does.
+
+    Returns:
+        The manifest and the fitted estimator.
+
+    Raises:
+        ArtifactTampered: a hash or the signature does not match.
+        ArtifactError: a file is missing, or the bytes cannot be unpickled with the installed libraries.
+    """
+    manifest = load_manifest(version_dir)
+    verify_version(version_dir, manifest, signing_key=signing_key, expected_sha256=expected_sha256)
+    try:
+        return manifest, joblib.load(version_dir / ARTIFACT_FILE)
+    except Exception as error:  # unpickling foreign bytes may raise anything
+        raise ArtifactError(
+            f"version {manifest.version} cannot be unpickled here ({type(error).__name__}); "
+            f"it was written with {manifest.libraries}"
+        ) from error
+
+
+def verify_version(
+    version_dir: Path, manifest: Manifest, *, signing_key: bytes | None, expected_sha256: str | None
+) -> None:
+    """Raises ArtifactTampered or ArtifactError unless the artefact is the one the manifest (and pointer) describe."""
+    if signing_key is not None:
+        manifest.check_signature(signing_key)
+    if expected_sha256 is not None and expected_sha256 != manifest.artifact_sha256:
+        raise ArtifactTampered(f"the manifest of version {manifest.version} names another artefact than was promoted")
+    try:
+        found = hash_file(version_dir / ARTIFACT_FILE)
+    except OSError as error:
+        raise ArtifactError(f"version {manifest.version} has no readable {ARTIFACT_FILE}: {error.strerror}") from None
+    if found != manifest.artifact_sha256:
+        raise ArtifactTampered(f"the artefact of version {manifest.version} does not have the hash in its manifest")

@@ -1,0 +1,126 @@
+"""Child processes of the supervisor: started in sessions of their own, restarted when they fall, stopped for sure."""
+
+import ctypes
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1  #: prctl(2)
+FIRST_BACKOFF_SECONDS = 0.5
+MAX_BACKOFF_SECONDS = 30.0
+STEADY_SECONDS = 30.0  #: a child that ran this long is started again without delay
+
+log = logging.getLogger(__name__)
+
+
+class Child:
+    """One supervised process.
+
+    Args:
+        name: names its log file too.
+        command: program and arguments.
+        environment: the child's whole environment.
+        log_dir: its output is appended to `<log_dir>/<name>.jsonl`.
+        stop_seconds: how long it may take to end in order.
+        niceness: added to the supervisor's; what is not urgent must not take time from what answers.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log_dir: Path,
+        stop_seconds: float,
+        niceness: int = 0,
+    ) -> None:
+        self.name = name
+        self._command = list(command)
+        self._environment = dict(environment)
+        self._log_path = log_dir / f"{name}.jsonl"
+        self._stop_seconds = stop_seconds
+        self._niceness = niceness
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started_at = 0.0
+        self._backoff_seconds = FIRST_BACKOFF_SECONDS
+        self._restart_at = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        """Of the running process."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    def start(self) -> None:
+        """Starts it; its session is its own, so that Ctrl-C reaches the supervisor alone."""
+        with self._log_path.open("ab") as log_file:
+            self._process = subprocess.Popen(
+                self._command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log_file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=self._settle,  # noqa: PLW1509 - the supervisor has no threads
+            )
+        self._started_at = time.monotonic()
+
+    def revive(self) -> None:
+        """Starts it again if it has ended by itself, with growing pauses."""
+        if self._process is None or (status := self._process.poll()) is None:
+            return
+        now = time.monotonic()
+        if not self._restart_at:
+            if now - self._started_at > STEADY_SECONDS:
+                self._backoff_seconds = FIRST_BACKOFF_SECONDS
+            self._sweep()
+            log.warning(
+                "process_ended",
+                extra={"name_": self.name, "status": status, "restart_in_seconds": self._backoff_seconds},
+            )
+            self._restart_at = now + self._backoff_seconds
+            self._backoff_seconds = min(2 * self._backoff_seconds, MAX_BACKOFF_SECONDS)
+        if now >= self._restart_at:
+            self._restart_at = 0.0
+            self.start()
+
+    def ask_to_stop(self) -> None:
+        """SIGTERM to the process; it ends its own children."""
+        if self.pid is not None and self._process is not None:
+            self._process.terminate()
+
+    def stop(self) -> None:
+        """Asks, waits `stop_seconds`, then kills what is left of its session."""
+        if self._process is None:
+            return
+        self.ask_to_stop()
+        try:
+            self._process.wait(self._stop_seconds)
+        except subprocess.TimeoutExpired:
+            log.warning("process_killed", extra={"name_": self.name, "after_seconds": self._stop_seconds})
+        self._sweep()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(1.0)
+
+    def tail(self, lines: int = 5) -> str:
+        """The end of its log, for an error message."""
+        with suppress(OSError):
+            return "\n".join(self._log_path.read_text(errors="replace").splitlines()[-lines:])
+        return ""
+
+    def _settle(self) -> None:
+        """Runs in the child before exec; if the supervisor is killed outright, the kernel sends the child SIGTERM."""
+        os.nice(self._niceness)
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    def _sweep(self) -> None:
+        """Kills whatever the ended process left in its session."""
+        if self._process is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)

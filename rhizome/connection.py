@@ -1,0 +1,34 @@
+"""Redis clients, built one way: bounded waits, no hidden retries of writes, bytes in and out.
+
+redis-py retries a failed command ten times by default, which would replay a non-idempotent write; here a command is
+sent once, and the caller that knows it is safe to repeat says so.
+"""
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+CONNECT_TIMEOUT_SECONDS = 2.0
+SOCKET_TIMEOUT_SECONDS = 5.0  #: longer than any blocking read (`linger_seconds` is at most 5 s less its margin)
+BLOCKING_MARGIN_SECONDS = 3.0
+
+
+def connect(url: str, *, max_connections: int | None = None, socket_timeout: float | None = None) -> Redis:
+    """Builds a client for `url` (`redis://` or `rediss://`); no connection is made yet.
+
+    Args:
+        url: where Redis is.
+        max_connections: a bound on the pool; none by default.
+        socket_timeout: seconds before an unanswered command fails.
+    """
+    return Redis.from_url(
+        url,
+        protocol=2,  # RESP3 changes the shape of stream replies
+        decode_responses=False,
+        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        socket_timeout=socket_timeout or SOCKET_TIMEOUT_SECONDS + BLOCKING_MARGIN_SECONDS,
+        socket_keepalive=True,
+        health_check_interval=0,
+        retry=Retry(NoBackoff(), 0),
+        max_connections=max_connections,
+    )

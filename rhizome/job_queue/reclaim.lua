@@ -1,0 +1,24 @@
+-- Takes over entries whose scorer has been silent for longer than the lease.
+-- KEYS: stream. ARGV: group, scorer, lease (ms), most entries
+-- Entries delivered once are taken together. One that was delivered more often may be what killed its scorers, so it
+-- is taken alone, and the innocent ones around it are answered without it.
+-- Returns {{entry id, message, deliveries so far}, …}.
+local idle = redis.pcall('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], '-', '+', ARGV[4])
+if idle.err or #idle == 0 then return {} end
+local taken, alone = {}, nil
+for _, entry in ipairs(idle) do
+  if entry[4] == 1 then
+    taken[#taken + 1] = entry
+  else
+    alone = alone or entry
+  end
+end
+if #taken == 0 then taken = {alone} end
+local answer = {}
+for _, entry in ipairs(taken) do
+  local claimed = redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], entry[1])
+  if #claimed > 0 and claimed[1] then
+    answer[#answer + 1] = {entry[1], claimed[1][2][2], entry[4]}
+  end
+end
+return answer

@@ -1,0 +1,195 @@
+"""The gateway's side of the queue: accept a job, read it, tell how deep the lanes are."""
+
+import secrets
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
+
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from rhizome import keys
+from rhizome.errors import JobExpired, JobNotFound, LaneFull, QueueUnavailable
+from rhizome.job_ids import SECRET_BYTES, JobIds
+from rhizome.job_queue.scripts import BELL_TTL_SECONDS, QUEUE_KEYS, bell_template, load_script
+from rhizome.jobs import Lane, ScoreRequest, State, encode_request
+
+_FIELDS = (
+    "state",
+    "outcome",
+    "kind",
+    "lane",
+    "entry",
+    "request_id",
+    "rows",
+    "chunk_rows",
+    "done",
+    "failed",
+    "version",
+    "started_at",
+    "finished_at",
+    "compute_ms",
+)
+
+
+class Receipt(NamedTuple):
+    """What a submitter gets: the entries that wait before the job, and when it was accepted (ms since 1970)."""
+
+    job_id: str
+    position: int
+    submitted_ms: int
+
+
+class JobView(NamedTuple):
+    """A job as it stands.
+
+    Attributes:
+        state: running is derived from the stream, all others are recorded.
+        outcome: the final JSON document of a single job, ready to send; None until then and for batch jobs.
+        facts: the record's remaining fields, as bytes.
+    """
+
+    job_id: str
+    state: State
+    outcome: bytes | None
+    facts: dict[str, bytes]
+
+    @property
+    def is_final(self) -> bool:
+        return self.state.is_final
+
+    @property
+    def submitted_ms(self) -> int:
+        return int(self.facts["entry"].split(b"-")[0])
+
+
+class LaneDepth(NamedTuple):
+    """Entries of one lane: waiting, with a scorer, and the age of the oldest waiting one (seconds; None if none)."""
+
+    waiting: int
+    in_flight: int
+    oldest_waiting_seconds: float | None
+
+
+class Submissions:
+    """Submits and reads jobs.
+
+    Args:
+        redis: a client; every call is one round trip.
+        max_waiting: the most entries that may wait, per lane.
+        result_ttl_seconds: how long a final result is kept.
+    """
+
+    def __init__(self, redis: Redis, max_waiting: dict[str, int], result_ttl_seconds: int) -> None:
+        self._redis = redis
+        self._max_waiting = max_waiting
+        self._result_ttl_seconds = result_ttl_seconds
+        self._submit = load_script(redis, "submit")
+        self._read = load_script(redis, "read")
+        self._depth = load_script(redis, "depth")
+        self._ids: JobIds | None = None
+
+    def mint_id(self) -> str:
+        """A fresh job id."""
+        return self._job_ids().mint()
+
+    def submit(self, lane: Lane, requests: Sequence[ScoreRequest]) -> Receipt:
+        """Accepts one job: all its entries, or none.
+
+        Repeating the call with the same requests is safe: a job that stands is not submitted again.
+
+        Args:
+            lane: where it waits.
+            requests: a single job's one entry, or a batch job's chunks: same id and kind, all but the last of one
+                size, in order.
+
+        Raises:
+            LaneFull: the lane holds too many waiting entries.
+            QueueUnavailable: Redis did not answer; the job may or may not have been accepted.
+        """
+        first = requests[0]
+        args: list[Any] = [
+            keys.GROUP,
+            self._max_waiting[lane],
+            bell_template(),
+            BELL_TTL_SECONDS,
+            lane.value,
+            first.kind,
+            sum(request.rows for request in requests),
+            first.rows,
+            first.request_id,
+            *(encode_request(request) for request in requests),
+        ]
+        script_keys = [keys.job(first.job_id), keys.lane(lane), keys.BELL, keys.LISTENING, keys.SCORING_QUEUE]
+        status, entry, before = cast(tuple[bytes, bytes, int], self._call(self._submit, script_keys, args))
+        if status == b"full":
+            raise LaneFull(lane, before)
+        return Receipt(first.job_id, before, int(entry.split(b"-")[0]))
+
+    def read(self, job_id: str) -> JobView:
+        """One job as it stands.
+
+        Raises:
+            JobNotFound: no job has this id.
+            JobExpired: it was here, and its result's time is over.
+            QueueUnavailable: Redis did not answer.
+        """
+        age_seconds = self._job_ids().age_seconds(job_id)
+        if age_seconds is None:
+            raise JobNotFound("no job has this id")
+        answer = self._call(self._read, [keys.job(job_id)], [keys.GROUP, keys.lane(""), *_FIELDS])
+        if answer is None:
+            if age_seconds < self._result_ttl_seconds:
+                raise JobNotFound("no job has this id")  # minted here, but the submit was refused
+            raise JobExpired("this job's result has expired; submit it again")
+        values = dict(zip(_FIELDS, cast(list[bytes | None], answer), strict=True))
+        facts = {name: value for name, value in values.items() if value is not None}
+        return JobView(job_id, State(facts.pop("state").decode()), facts.pop("outcome", None), facts)
+
+    def read_chunks(self, job_id: str, chunks: Sequence[int]) -> list[bytes | None]:
+        """The JSON arrays of a batch job's finished chunks; None for those that are not finished."""
+        if not chunks:
+            return []
+        try:
+            return cast(list[bytes | None], self._redis.hmget(keys.rows(job_id), [str(chunk) for chunk in chunks]))
+        except RedisError as error:
+            raise _unavailable() from error
+
+    def depths(self) -> dict[str, LaneDepth]:
+        """How full each lane is."""
+        rows = cast(list[list[int]], self._call(self._depth, QUEUE_KEYS[:2], [keys.GROUP]))
+        return {
+            lane.value: LaneDepth(waiting, in_flight, None if oldest < 0 else oldest / 1000)
+            for lane, (waiting, in_flight, oldest) in zip((Lane.INTERACTIVE, Lane.BATCH), rows, strict=True)
+        }
+
+    def _job_ids(self) -> JobIds:
+        if self._ids is None:
+            try:
+                self._redis.set(keys.ID_SECRET, _fresh_secret(), nx=True)
+                self._ids = JobIds(cast(bytes, self._redis.get(keys.ID_SECRET)))
+            except RedisError as error:
+                raise _unavailable() from error
+        return self._ids
+
+    def _call(self, script: Any, script_keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Calls a script that is safe to repeat: once more on a new connection where the old one was cut."""
+        try:
+            return script(keys=script_keys, args=args)
+        except (RedisConnectionError, RedisTimeoutError):
+            pass
+        except RedisError as error:
+            raise _unavailable() from error
+        try:
+            return script(keys=script_keys, args=args)
+        except RedisError as error:
+            raise _unavailable() from error
+
+
+def _fresh_secret() -> bytes:
+    return secrets.token_bytes(SECRET_BYTES)
+
+
+def _unavailable() -> QueueUnavailable:
+    return QueueUnavailable("the queue does not answer; try again shortly")

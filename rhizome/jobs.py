@@ -1,0 +1,73 @@
+"""The job contract: what travels from the gateway through the stream to a scorer, and the states of a job.
+
+Apart from the queue itself, because both sides and the tests speak it and neither needs a connection for that.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Lane(StrEnum):
+    """Interactive jobs always go before batch chunks."""
+
+    INTERACTIVE = "interactive"
+    BATCH = "batch"
+
+
+class State(StrEnum):
+    """A job's life: queued -> running -> one of the final four."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+    @property
+    def is_final(self) -> bool:
+        return self not in (State.QUEUED, State.RUNNING)
+
+
+class Encoding(StrEnum):
+    """How `ScoreRequest.payload` holds the rows."""
+
+    FLOAT64 = "f8"  #: row-major little-endian float64
+    JSON = "json"  #: a JSON array of row arrays
+
+
+class ScoreRequest(msgspec.Struct, frozen=True, array_like=True):
+    """One stream entry: the rows of a single job, or one chunk of a batch job.
+
+    The order of the fields is the wire format; add at the end, with a default.
+
+    Attributes:
+        job_id: whose rows these are.
+        kind: `single` or `batch`.
+        rows: how many rows `payload` holds (>= 1).
+        encoding: an `Encoding`.
+        payload: the rows, features in the order of the signature.
+        signature: digest of the signature the rows were validated against.
+        version: the champion at validation; what scores the job if the champion's signature has changed since.
+        pinned: score with `version` whatever the champion is.
+        waited: a request sleeps on the outcome, so the notice carries it.
+        request_id: follows the job through the logs.
+        chunk: index of the chunk within its batch job.
+    """
+
+    job_id: str
+    kind: str
+    rows: int
+    encoding: str
+    payload: bytes
+    signature: str
+    version: str
+    pinned: bool = False
+    waited: bool = False
+    request_id: str = ""
+    chunk: int = 0
+
+
+encode_request = msgspec.msgpack.Encoder().encode
+decode_request = msgspec.msgpack.Decoder(ScoreRequest).decode

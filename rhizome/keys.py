@@ -1,0 +1,64 @@
+"""The names of every Redis key and channel, in one place so that no two modules spell one differently."""
+
+PREFIX = "rhizome:"
+
+BELL = f"{PREFIX}bell"  #: string with a TTL: a wake-up is on its way to a scorer
+LISTENING = f"{PREFIX}listening"  #: sorted set: scorer -> until when (ms) it listens on the streams
+DEAD_LETTERS = f"{PREFIX}dead"  #: stream: jobs given up after too many deliveries
+FINISHED = f"{PREFIX}finished"  #: channel: one message per finished micro-batch
+CHAMPION_MOVED = f"{PREFIX}champion-moved"  #: channel: the champion pointer was swung
+ID_SECRET = f"{PREFIX}id-secret"  #: string: keys the check digits of job ids
+PROCESSES = f"{PREFIX}processes"  #: hash: process -> its last heartbeat
+TRAINING = f"{PREFIX}training"  #: hash: what the trainer is doing and did last
+TRAINING_PENDING = f"{PREFIX}training:pending"  #: string with a TTL: a training run is queued or runs
+
+SCORING_QUEUE = "rhizome-scoring"  #: Celery queue: bells
+UPKEEP_QUEUE = "rhizome-upkeep"  #: Celery queue: maintenance
+TRAINING_QUEUE = "rhizome-training"  #: Celery queue: training, promotion, rollback
+
+GROUP = "scorers"  #: the consumer group of both lanes
+
+
+def lane(name: str) -> str:
+    """The stream of a lane."""
+    return f"{PREFIX}lane:{name}"
+
+
+def job(job_id: str) -> str:
+    """The hash that is a job's record."""
+    return f"{PREFIX}job:{job_id}"
+
+
+def rows(job_id: str) -> str:
+    """The hash of a batch job's finished chunks: chunk index -> JSON array of predictions."""
+    return f"{PREFIX}rows:{job_id}"
+
+
+def champion(model_name: str) -> str:
+    """The champion pointer."""
+    return f"{PREFIX}model:{model_name}:champion"
+
+
+def champion_history(model_name: str) -> str:
+    """Former champion pointers, newest first."""
+    return f"{PREFIX}model:{model_name}:history"
+
+
+def versions(model_name: str) -> str:
+    """Hash: version -> its manifest."""
+    return f"{PREFIX}model:{model_name}:versions"
+
+
+def rejected(model_name: str) -> str:
+    """Hash: version -> why it must not be promoted."""
+    return f"{PREFIX}model:{model_name}:rejected"
+
+
+def latency(bucket: int) -> str:
+    """Hash: latency bin -> finished jobs, for one bucket of time."""
+    return f"{PREFIX}latency:{bucket}"
+
+
+def retrain_slot(slot: str) -> str:
+    """Claimed by the first of the duplicates of one scheduled retraining."""
+    return f"{PREFIX}retrain:{slot}"

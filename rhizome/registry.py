@@ -1,0 +1,173 @@
+"""The registry: which versions exist, which one is the champion, and the atomic swing from one to another.
+
+It lives in Redis, so that the gateway needs no disk and a swing is one script that all processes see at once; the
+artefacts stay in the version directories.
+"""
+
+from datetime import UTC, datetime
+from importlib import resources
+from typing import Any, cast
+
+import msgspec
+from redis import Redis
+
+from rhizome import keys
+from rhizome.errors import ChampionMoved, NoChampion, PromotionRefused, VersionNotFound
+from rhizome.manifest import Manifest, parse_manifest
+
+HISTORY_LENGTH = 50  #: former champions kept for rollback
+
+
+class Pointer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The champion pointer: which version answers, since when and why."""
+
+    version: str
+    artifact_sha256: str
+    signature: str
+    promoted_at: str
+    reason: str = ""
+    previous: str = ""
+
+
+class Registry:
+    """The versions and the champion pointer of one model name."""
+
+    def __init__(self, redis: Redis, model_name: str) -> None:
+        self._redis = redis
+        self.model_name = model_name
+        self._keys = [
+            keys.champion(model_name),
+            keys.champion_history(model_name),
+            keys.versions(model_name),
+            keys.rejected(model_name),
+        ]
+        self._promote = redis.register_script(_script("promote.lua"))
+        self._roll_back = redis.register_script(_script("roll_back.lua"))
+
+    def register(self, manifest: Manifest) -> None:
+        """Makes a published version known; registering it again changes nothing."""
+        self._redis.hset(keys.versions(self.model_name), manifest.version, manifest.model_dump_json())
+
+    def forget(self, version: str) -> None:
+        """Removes a version that has been pruned from disk."""
+        self._redis.hdel(keys.versions(self.model_name), version)
+        self._redis.hdel(keys.rejected(self.model_name), version)
+
+    def champion(self) -> Pointer | None:
+        """The pointer, or None before the first promotion."""
+        raw = cast(bytes | None, self._redis.get(keys.champion(self.model_name)))
+        return msgspec.json.decode(raw, type=Pointer) if raw else None
+
+    def history(self) -> list[Pointer]:
+        """Former champions, newest first."""
+        raw = cast(list[bytes], self._redis.lrange(keys.champion_history(self.model_name), 0, -1))
+        return [msgspec.json.decode(item, type=Pointer) for item in raw]
+
+    def manifest(self, version: str) -> Manifest:
+        """The manifest of a registered version.
+
+        Raises:
+            VersionNotFound: there is none of that name.
+        """
+        raw = cast(bytes | None, self._redis.hget(keys.versions(self.model_name), version))
+        if raw is None:
+            raise VersionNotFound(f"there is no version '{version[:64]}'; GET /models lists them")
+        return parse_manifest(raw)
+
+    def versions(self) -> list[Manifest]:
+        """All registered versions, newest first."""
+        raw = cast(dict[bytes, bytes], self._redis.hgetall(keys.versions(self.model_name)))
+        return [parse_manifest(raw[name]) for name in sorted(raw, reverse=True)]
+
+    def rejected(self) -> dict[str, str]:
+        """Versions that failed in service, and why."""
+        raw = cast(dict[bytes, bytes], self._redis.hgetall(keys.rejected(self.model_name)))
+        return {version.decode(): reason.decode() for version, reason in raw.items()}
+
+    def promote(self, version: str, *, reason: str, expected: str | None = None) -> Pointer:
+        """Makes `version` the champion, atomically.
+
+        Args:
+            version: a registered version.
+            reason: shown in `/health` and `/models`.
+            expected: the version that must still be champion ("" for none); unchecked if None.
+
+        Raises:
+            VersionNotFound: it is not registered.
+            PromotionRefused: it failed in service before.
+            ChampionMoved: another promotion came first.
+        """
+        manifest = self.manifest(version)
+        standing = self.champion()
+        pointer = Pointer(
+            version=version,
+            artifact_sha256=manifest.artifact_sha256,
+            signature=manifest.signature.digest,
+            promoted_at=_now(),
+            reason=reason,
+            previous=standing.version if standing else "",
+        )
+        checked = "" if expected is None else "1"
+        answer = cast(
+            bytes,
+            self._promote(
+                keys=self._keys,
+                args=[
+                    version,
+                    msgspec.json.encode(pointer),
+                    checked,
+                    expected or "",
+                    keys.CHAMPION_MOVED,
+                    HISTORY_LENGTH,
+                ],
+            ),
+        )
+        if answer == b"ok":
+            return pointer
+        if answer == b"unknown":
+            raise VersionNotFound(f"there is no version '{version[:64]}'; GET /models lists them")
+        if answer == b"rejected":
+            raise PromotionRefused(f"version {version} failed in service before: {self.rejected().get(version, '')}")
+        raise ChampionMoved(f"the champion is no longer {expected or 'unset'}; look again and repeat")
+
+    def roll_back(self, *, reason: str, failed: str = "") -> Pointer:
+        """Puts the previous champion back.
+
+        Args:
+            reason: shown in `/health` and `/models`.
+            failed: the version that failed in service; it is rejected for good, and the pointer only moves if it is
+                still the champion. Empty for an operator's rollback.
+
+        Returns:
+            The pointer as it stands now.
+
+        Raises:
+            NoChampion: nothing has been promoted yet.
+            PromotionRefused: there is no former champion to go back to; the champion stays.
+        """
+        answer = cast(
+            list[Any],
+            self._roll_back(keys=self._keys, args=[failed, reason, _now(), keys.CHAMPION_MOVED]),
+        )
+        if answer[0] == b"none":
+            if self.champion() is None:
+                raise NoChampion("no version has been promoted yet")
+            raise PromotionRefused("there is no former champion to go back to")
+        return msgspec.json.decode(answer[1], type=Pointer)
+
+    def restore(self, pointer: Pointer, history: list[Pointer]) -> bool:
+        """Puts a journalled pointer back into a Redis that has none; True if it did."""
+        if not self._redis.set(keys.champion(self.model_name), msgspec.json.encode(pointer), nx=True):
+            return False
+        for former in history:
+            self._redis.rpush(keys.champion_history(self.model_name), msgspec.json.encode(former))
+        self._redis.publish(keys.CHAMPION_MOVED, pointer.version)
+        return True
+
+
+def _script(name: str) -> str:
+    return resources.files("rhizome").joinpath(name).read_text()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

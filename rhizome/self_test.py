@@ -1,0 +1,52 @@
+"""The self-test of a loaded version: it must give its golden answers again.
+
+Shared by the trainer, before a version is promoted, and the worker, before it serves: another library version or
+another processor may load an artefact without error and still answer differently.
+"""
+
+import math
+from typing import Any
+
+from rhizome.errors import SelfTestFailed
+from rhizome.inference import Answers, predict, to_array
+from rhizome.manifest import Golden, Manifest
+
+RELATIVE_TOLERANCE = 1e-6  #: what another BLAS or processor may change in a sum
+ABSOLUTE_TOLERANCE = 1e-9
+
+
+def check_golden(estimator: Any, manifest: Manifest) -> None:
+    """Compares the estimator's answers to the golden rows with the recorded ones.
+
+    Raises:
+        SelfTestFailed: a label differs, or a value or probability by more than the tolerances, or it raised.
+    """
+    golden, signature = manifest.golden, manifest.signature
+    if not golden.rows:
+        raise SelfTestFailed(f"version {manifest.version} has no golden rows to be tested with")
+    try:
+        answers = predict(estimator, to_array(golden.rows, signature), signature)
+    except Exception as error:  # a foreign estimator may raise anything
+        raise SelfTestFailed(
+            f"version {manifest.version} cannot score its golden rows ({type(error).__name__})"
+        ) from error
+    for row in range(len(golden.rows)):
+        if not _is_same(answers, golden, row, is_regression=signature.task == "regression"):
+            raise SelfTestFailed(f"version {manifest.version} answers golden row {row} otherwise than after training")
+
+
+def _is_same(answers: Answers, golden: Golden, row: int, *, is_regression: bool) -> bool:
+    found, expected = answers.labels[row], golden.labels[row]
+    if is_regression:
+        return _is_close(float(found), float(expected))
+    if found != expected:
+        return False
+    if not golden.probabilities:
+        return True
+    if answers.probabilities is None or len(answers.probabilities[row]) != len(golden.probabilities[row]):
+        return False
+    return all(map(_is_close, answers.probabilities[row], golden.probabilities[row]))
+
+
+def _is_close(found: float, expected: float) -> bool:
+    return math.isclose(found, expected, rel_tol=RELATIVE_TOLERANCE, abs_tol=ABSOLUTE_TOLERANCE)

@@ -1,0 +1,117 @@
+"""Every setting of every process, read from `RHIZOME_*` environment variables and checked once, at start.
+
+One class for all processes, so that one environment describes one deployment and a bad value is refused wherever it
+is seen first. Only process entries call `load_settings`; everything else receives a `Settings`.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from rhizome.errors import SettingsError
+
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+def _half_the_cores() -> int:
+    return max(1, (os.cpu_count() or 2) // 2)
+
+
+class Settings(BaseSettings):
+    """One deployment's settings; each is the environment variable `RHIZOME_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix="RHIZOME_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    # Redis
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    redis_fsync: Literal["always", "everysec", "no"] = "always"  #: of the embedded server only
+
+    # Gateway
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    gateway_processes: Count = Field(default_factory=lambda: min(2, os.cpu_count() or 1))
+    gateway_threads: Annotated[int, Field(ge=2, le=512)] = 96  #: per process; waiters sleep in them
+    max_waiters: Annotated[int, Field(ge=0)] = 64  #: per process; further waits degrade to a 202
+    max_wait_seconds: Seconds = 60.0
+    max_body_bytes: Count = 8 * 1024 * 1024
+    max_batch_rows: Count = 10_000
+    admin_key: SecretStr | None = None  #: without one the admin calls are switched off
+
+    # Queue
+    result_ttl_seconds: Count = 3600
+    max_waiting_interactive: Count = 1_000_000  #: jobs; beyond it a submit is refused with 429
+    max_waiting_batch: Count = 100_000  #: chunks
+    lease_seconds: Seconds = 10.0  #: an unfinished job of a silent scorer is taken over after this
+    max_deliveries: Annotated[int, Field(ge=2)] = 5  #: then the job is failed and dead-lettered
+
+    # Worker
+    worker_processes: Count = Field(default_factory=_half_the_cores)
+    micro_batch_rows: Count = 256  #: single jobs scored by one call
+    chunk_rows: Count = 1_000  #: rows of a batch job in one stream entry
+    linger_seconds: Annotated[float, Field(gt=0, le=5)] = 0.5  #: how long a dry scorer listens before it returns
+    run_seconds: Seconds = 20.0  #: a scorer returns after this even under endless load
+    score_time_limit_seconds: Seconds = 120.0  #: a scorer that exceeds it is killed
+
+    # Model and training
+    model_name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")] = "iris"
+    models_dir: Path = Path("models")
+    dataset: Path = Path("data/iris.csv")
+    target: str = "species"
+    estimator: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] = "trainer.estimators:logistic_regression"
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
+    retrain_cron: str = "0 3 * * *"  #: five cron fields, UTC; `off` switches it off
+    training_time_limit_seconds: Annotated[int, Field(ge=10)] = 3600  #: then a run is given up
+    keep_versions: Annotated[int, Field(ge=2)] = 20
+    range_margin: Annotated[float, Field(ge=0)] = 3.0  #: accepted beyond the training range, in spans of it
+    signing_key: SecretStr | None = None  #: signs manifests; workers then refuse unsigned ones
+    gate_max_accuracy_drop: Annotated[float, Field(ge=0, le=1)] = 0.02
+    gate_alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05  #: of the paired test against the champion
+
+    # House
+    var_dir: Path = Path("var")
+    code_revision: str = ""  #: recorded in manifests; asked of git if empty
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("retrain_cron")
+    @classmethod
+    def _check_cron(cls, value: str) -> str:
+        if value != "off" and len(value.split()) != 5:
+            raise ValueError("needs five fields (minute hour day-of-month month day-of-week), or 'off'")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _check_redis_url(cls, value: str) -> str:
+        if not value.startswith(("redis://", "rediss://")):
+            raise ValueError("must start with redis:// or rediss://")
+        return value
+
+    @property
+    def signing_key_bytes(self) -> bytes | None:
+        """The key of the manifests' HMAC, if there is one."""
+        return self.signing_key.get_secret_value().encode() if self.signing_key else None
+
+    @property
+    def max_waiting(self) -> dict[str, int]:
+        """The most entries that may wait, per lane."""
+        return {"interactive": self.max_waiting_interactive, "batch": self.max_waiting_batch}
+
+
+def load_settings() -> Settings:
+    """Reads the environment.
+
+    Raises:
+        SettingsError: naming every unusable variable, what is wrong with it, and never its value.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [
+            f"RHIZOME_{'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+            for problem in error.errors(include_input=False)
+        ]
+        raise SettingsError("unusable settings:\n  " + "\n  ".join(lines)) from None

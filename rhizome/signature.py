@@ -1,0 +1,76 @@
+"""A version's signature: what a row must hold, and what an answer looks like. Part of the manifest, read by all."""
+
+import hashlib
+from functools import cached_property
+from typing import Literal
+
+import msgspec
+from pydantic import BaseModel, ConfigDict
+
+ClassLabel = str | int | float | bool
+DIGEST_LENGTH = 16  #: hex digits; it tells signatures apart, it protects nothing
+
+
+class Feature(BaseModel):
+    """One input column.
+
+    Attributes:
+        name: as in the training data's header.
+        dtype: `float64` and `int64` travel as float64, `category` as text.
+        minimum, maximum: seen in training; None for categories.
+        lower, upper: what a request may hold; None where any finite number is accepted.
+        categories: the accepted values of a category, sorted.
+        nullable: JSON null is accepted and reaches the estimator as NaN (numbers) or None (categories).
+        example: a typical value, for documentation.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    dtype: Literal["float64", "int64", "category"]
+    minimum: float | None = None
+    maximum: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    categories: tuple[str, ...] = ()
+    nullable: bool = False
+    example: float | int | str | None = None
+
+
+class Signature(BaseModel):
+    """The inputs and the output of a version.
+
+    Attributes:
+        features: in the order the estimator expects.
+        target: what is predicted.
+        task: `classification` answers a label with probabilities, `regression` a value.
+        classes: the labels, in the order of the estimator's `classes_`; empty for regression.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    features: tuple[Feature, ...]
+    target: str
+    task: Literal["classification", "regression"]
+    classes: tuple[ClassLabel, ...] = ()
+
+    @cached_property
+    def digest(self) -> str:
+        """Equal for two signatures that accept and answer the same; ranges and examples do not count."""
+        essence = [
+            [[f.name, f.dtype, f.categories, f.nullable] for f in self.features],
+            self.target,
+            self.task,
+            self.classes,
+        ]
+        return hashlib.sha256(msgspec.json.encode(essence)).hexdigest()[:DIGEST_LENGTH]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The feature names, in order."""
+        return tuple(feature.name for feature in self.features)
+
+    @property
+    def is_numeric(self) -> bool:
+        """True where rows can travel as float64."""
+        return all(feature.dtype != "category" for feature in self.features)

@@ -1,0 +1,288 @@
+"""`rhizome up`: the whole service on one machine, without containers.
+
+Starts Redis (unless one is given), trains a first version where there is none, starts beat, trainer, worker and
+gateway, waits until the service is ready, revives what falls, and stops all in order.
+"""
+
+import fcntl
+import http.client
+import importlib.util
+import json
+import logging
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from redis.exceptions import RedisError
+
+from rhizome.children import Child
+from rhizome.connection import connect
+from rhizome.embedded_redis import CONFIG_FILE, find_binary, find_free_port, write_config
+from rhizome.errors import RhizomeError, StartupError
+from rhizome.registry import Registry
+from rhizome.runfile import Run, remove_run, write_run
+from rhizome.settings import Settings
+from rhizome.version_store import VersionStore
+
+READY_SECONDS = 60.0
+REDIS_READY_SECONDS = 30.0  #: a large append-only file takes its time
+TRAIN_SECONDS = 600.0
+LOOK_SECONDS = 0.05
+STOP_SECONDS = 15.0
+BACKGROUND_NICENESS = 10  #: of trainer and beat: training takes what serving leaves
+NEEDED = ("celery", "flask", "granian", "joblib", "msgspec", "numpy", "redis", "sklearn", "scipy")
+ADMIN_KEY_FILE = "admin_key"
+_SAMPLE_ARGUMENT = '-H "Content-Type: application/json"'
+
+log = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """Runs one service; `run` returns when it has been stopped.
+
+    Args:
+        settings: this deployment's.
+        is_redis_given: False where the Redis URL is only the default, and a server is to be embedded.
+    """
+
+    def __init__(self, settings: Settings, *, is_redis_given: bool) -> None:
+        self._settings = settings
+        self._is_redis_given = is_redis_given
+        self._var = settings.var_dir.resolve()
+        self._log_dir = self._var / "log"
+        self._children: list[Child] = []
+        self._stop_signals = 0
+
+    def run(self) -> None:
+        """Starts, watches, stops.
+
+        Raises:
+            StartupError: with one line that says what is wrong and what to do.
+        """
+        self._check_machine()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._note_signal)
+        begun = time.monotonic()
+        with self._only_one():
+            try:
+                self._start()
+                if not self._stop_signals:
+                    _say(self._banner(time.monotonic() - begun))
+                self._watch()
+            finally:
+                self._stop()
+
+    def _check_machine(self) -> None:
+        missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+        if missing:
+            raise StartupError(f"missing packages: {', '.join(missing)}; install requirements/runtime.txt")
+        for folder in (self._var, self._log_dir, self._settings.models_dir):
+            _check_writable(folder)
+        _check_port(self._settings.host, self._settings.port)
+
+    @contextmanager
+    def _only_one(self) -> Iterator[None]:
+        """Two services in one folder would share one append-only file."""
+        with (self._var / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise StartupError(
+                    f"another service already runs in {self._var}; stop it, or set RHIZOME_VAR_DIR"
+                ) from None
+            yield
+
+    def _note_signal(self, *_: object) -> None:
+        self._stop_signals += 1
+
+    def _start(self) -> None:
+        redis_url = self._start_redis()
+        environment = self._environment(redis_url)
+        write_run(self._var, Run(os.getpid(), redis_url, self._gateway_url()))
+        if not self._has_champion(redis_url):
+            self._train(environment)
+        for name, arguments, niceness in (
+            ("beat", ("trainer", "beat"), BACKGROUND_NICENESS),
+            ("trainer", ("trainer", "serve"), BACKGROUND_NICENESS),
+            ("worker", ("worker",), 0),
+            ("gateway", ("gateway",), 0),
+        ):
+            self._spawn(name, (sys.executable, "-m", *arguments), environment, niceness)
+        self._await_ready()
+
+    def _spawn(self, name: str, command: tuple[str, ...], environment: dict[str, str], niceness: int = 0) -> Child:
+        child = Child(name, command, environment, self._log_dir, STOP_SECONDS, niceness)
+        child.start()
+        self._children.append(child)
+        return child
+
+    def _start_redis(self) -> str:
+        if self._is_redis_given:
+            url = self._settings.redis_url
+            if not _await_redis(url, seconds=5.0):
+                raise StartupError("Redis does not answer at RHIZOME_REDIS_URL; start it, or unset the variable")
+            return url
+        folder = self._var / "redis"
+        url = write_config(folder, find_free_port(), fsync=self._settings.redis_fsync)
+        child = self._spawn("redis", (str(find_binary()), str(folder / CONFIG_FILE)), dict(os.environ))
+        if not _await_redis(url, seconds=REDIS_READY_SECONDS):
+            raise StartupError(f"the embedded Redis server did not start; see {folder / 'valkey.log'}\n{child.tail()}")
+        return url
+
+    def _environment(self, redis_url: str) -> dict[str, str]:
+        environment = dict(os.environ)
+        environment["RHIZOME_REDIS_URL"] = redis_url
+        if self._settings.admin_key is None:
+            environment["RHIZOME_ADMIN_KEY"] = self._load_admin_key()
+        return environment
+
+    def _load_admin_key(self) -> str:
+        """This folder's admin key, made at the first start."""
+        path = self._var / ADMIN_KEY_FILE
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_urlsafe(24))
+        return path.read_text().strip()
+
+    def _has_champion(self, redis_url: str) -> bool:
+        redis = connect(redis_url)
+        try:
+            pointer = Registry(redis, self._settings.model_name).champion()
+            if pointer is None:
+                return False
+            VersionStore(self._settings.models_dir, self._settings.model_name).path(pointer.version)
+            return True
+        except RhizomeError:
+            return False
+        finally:
+            redis.close()
+
+    def _train(self, environment: dict[str, str]) -> None:
+        """Finds a champion among the versions on disk, or trains a first one."""
+        _say("no version yet: training a first one …")
+        command = (sys.executable, "-m", "trainer", "train", "--if-missing", "--reason", "first start")
+        result = subprocess.run(command, env=environment, timeout=TRAIN_SECONDS, check=False)
+        if result.returncode:
+            raise StartupError("the first training did not give a version; its output above says why")
+
+    def _await_ready(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not self._is_ready():
+            if self._stop_signals:
+                return
+            for child in self._children:
+                if child.pid is None:
+                    raise StartupError(f"the {child.name} process ended at its start:\n{child.tail()}")
+            if time.monotonic() > deadline:
+                raise StartupError(f"not ready after {READY_SECONDS:g} s; see the logs in {self._log_dir}")
+            time.sleep(LOOK_SECONDS)
+
+    def _is_ready(self) -> bool:
+        connection = http.client.HTTPConnection(_reachable(self._settings.host), self._settings.port, timeout=2)
+        with suppress(OSError, http.client.HTTPException):
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        return False
+
+    def _watch(self) -> None:
+        while not self._stop_signals:
+            for child in self._children:
+                child.revive()
+            time.sleep(4 * LOOK_SECONDS)
+
+    def _stop(self) -> None:
+        """Nothing new first, then what makes work, then what does it, Redis last."""
+        if self._children:
+            _say("stopping …")
+        order = {name: place for place, name in enumerate(("gateway", "beat", "trainer", "worker", "redis"))}
+        self._children.sort(key=lambda child: order[child.name])
+        for child in self._children:
+            if child.name in ("beat", "trainer"):
+                child.ask_to_stop()  # they take their time together
+        for child in self._children:
+            child.stop()
+        remove_run(self._var)
+
+    def _gateway_url(self) -> str:
+        return f"http://{_reachable(self._settings.host)}:{self._settings.port}"
+
+    def _banner(self, seconds: float) -> str:
+        url = self._gateway_url()
+        lines = [
+            f"Rhizome is ready after {seconds:.1f} s",
+            f"  predictions  {url}/predict",
+            f"  interface    {url}/docs",
+            f"  health       {url}/health",
+            f"  logs         {self._log_dir}/*.jsonl",
+        ]
+        if self._settings.admin_key is None:
+            lines.append(f"  admin key    {self._var / ADMIN_KEY_FILE}")
+        sample = self._sample(url)
+        if sample:
+            lines += ["", "Try it:", f"  curl -s '{url}/predict?wait=5' {_SAMPLE_ARGUMENT} -d '{sample}'"]
+        return "\n".join([*lines, "", "Ctrl-C stops everything."])
+
+    def _sample(self, url: str) -> str:
+        """The live model's example, from its own documentation."""
+        connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=2)
+        with suppress(OSError, http.client.HTTPException, ValueError, KeyError):
+            connection.request("GET", "/openapi.json")
+            document = json.loads(connection.getresponse().read())
+            content = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
+            return json.dumps(content["example"])
+        return ""
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _reachable(host: str) -> str:
+    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 - compared, not bound
+
+
+def _check_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise StartupError(
+            f"{folder} is not writable ({error.strerror}); make it so, or set RHIZOME_VAR_DIR and RHIZOME_MODELS_DIR"
+        ) from None
+
+
+def _check_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise StartupError(
+                f"cannot listen on {host}:{port} ({reason}); set RHIZOME_PORT to a free one, for example "
+                f"RHIZOME_PORT={port + 1} make up"
+            ) from None
+
+
+def _await_redis(url: str, seconds: float) -> bool:
+    redis, deadline = connect(url), time.monotonic() + seconds
+    try:
+        while time.monotonic() < deadline:
+            with suppress(RedisError):
+                if redis.ping():
+                    return True
+            time.sleep(LOOK_SECONDS)
+        return False
+    finally:
+        redis.close()

@@ -1,0 +1,52 @@
+"""JSON logs, the same in every process: one object a line on standard output, with the ids that tie lines together."""
+
+import logging
+import logging.config
+from datetime import UTC, datetime
+from typing import Any
+
+from pythonjsonlogger.msgspec import MsgspecFormatter
+
+#: Libraries that log each connection or request at INFO.
+_CHATTY = ("kombu", "amqp", "urllib3")
+
+
+class JsonFormatter(MsgspecFormatter):
+    """Adds UTC time, level, logger and process name to what the caller put into `extra`."""
+
+    def __init__(self, process: str) -> None:
+        super().__init__("%(message)s", rename_fields={"message": "event"})
+        self._process = process
+
+    def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
+        log_data["time"] = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        log_data["level"] = record.levelname.lower()
+        log_data["process"] = self._process
+        log_data["pid"] = record.process
+        log_data["logger"] = record.name
+        super().add_fields(log_data, record, message_dict)
+
+
+def log_config(process: str, level: str) -> dict[str, Any]:
+    """A `logging.config` dictionary for one process.
+
+    Args:
+        process: `gateway`, `worker`, `trainer`, `beat` or `up`.
+        level: the least level that is written.
+    """
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"json": {"()": "rhizome.telemetry.JsonFormatter", "process": process}},
+        "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
+        "root": {"handlers": ["stdout"], "level": level},
+        "loggers": {name: {"level": "WARNING"} for name in _CHATTY}
+        # Granian installs handlers of its own; its lines go through ours instead.
+        | {name: {"handlers": [], "propagate": True, "level": level} for name in ("_granian", "granian.access")},
+    }
+
+
+def configure_logging(process: str, level: str) -> None:
+    """Sends this process's logs to standard output as JSON."""
+    logging.config.dictConfig(log_config(process, level))
+    logging.captureWarnings(True)

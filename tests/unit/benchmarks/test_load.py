@@ -1,0 +1,114 @@
+"""The load generator against a small real server that answers well or badly."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from benchmarks.ceiling_app import LABEL_OF_BODY
+from benchmarks.load import Generator
+from benchmarks.tally import LoadResult
+from benchmarks.user import Mode
+
+Reply = tuple[int, dict[str, object] | None]
+Answerer = Callable[[str, str], Reply]
+
+
+def succeed(label: str) -> Reply:
+    return 200, {"id": label, "status": "succeeded", "result": {"label": label, "probabilities": {label: 1.0}}}
+
+
+def queue(label: str) -> Reply:
+    return 202, {"id": label, "status": "queued"}
+
+
+@contextmanager
+def serve(answer: Answerer) -> Iterator[int]:
+    """Serves `answer(method, label)` on a free port; a body of None closes the connection unanswered."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            self._reply(*answer("POST", LABEL_OF_BODY[body]))
+
+        def do_GET(self) -> None:
+            self._reply(*answer("GET", self.path.partition("?")[0].rpartition("/")[2]))
+
+        def _reply(self, status: int, content: dict[str, object] | None) -> None:
+            if content is None:
+                self.close_connection = True
+                return
+            body = json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def put_load(answer: Answerer, mode: Mode) -> LoadResult:
+    with serve(answer) as port:
+        return Generator(port, users=3, mode=mode, warmup_seconds=0.05, seconds=0.25).run()
+
+
+def test_a_waiting_user_needs_one_request_a_job():
+    result = put_load(lambda _, label: succeed(label), Mode.WAIT)
+
+    assert result.errors == {}
+    assert result.jobs_measured > 0
+    assert result.requests == result.jobs_finished
+
+
+def test_a_polling_user_asks_until_the_job_is_final():
+    looks: dict[int, int] = {}
+
+    def answer(method: str, label: str) -> Reply:
+        if method == "POST":
+            looks[threading.get_ident()] = 0
+            return queue(label)
+        looks[threading.get_ident()] += 1
+        return succeed(label) if looks[threading.get_ident()] == 3 else (200, {"id": label, "status": "running"})
+
+    result = put_load(answer, Mode.POLL)
+
+    assert result.errors == {}
+    assert result.requests == 4 * result.jobs_finished
+    assert result.p50_ms >= 2 + 3  # the two pauses between three looks
+
+
+def test_a_wait_that_was_not_granted_goes_on_at_the_result():
+    result = put_load(lambda method, label: queue(label) if method == "POST" else succeed(label), Mode.WAIT)
+
+    assert result.errors == {}
+    assert result.requests == 2 * result.jobs_finished
+
+
+def test_someone_elses_answer_is_counted_as_wrong():
+    result = put_load(lambda _, __: succeed("setosa"), Mode.WAIT)
+
+    assert set(result.errors) == {"wrong_answer"}
+    assert result.jobs_finished > 0
+
+
+def test_errors_are_counted_by_kind_and_the_users_go_on():
+    replies = iter([(429, {}), (200, {"id": "1", "status": "failed"}), (200, {"unknown": 1}), (200, None)])
+
+    result = put_load(lambda _, label: next(replies, None) or succeed(label), Mode.WAIT)
+
+    assert result.errors == {"http_429": 1, "job_failed": 1, "unreadable": 1, "disconnected": 1}
+    assert result.connections == 3 + 2
+    assert result.jobs_measured > 0

@@ -1,0 +1,98 @@
+"""A CSV file as text: header, cells and the line each row came from, so that later errors can name the line.
+
+Apart from the dataset, which gives the cells a meaning; here only the shape of the file is judged.
+"""
+
+import csv
+import hashlib
+import io
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from rhizome.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class Table:
+    """A rectangular CSV file.
+
+    Attributes:
+        name: the file's name.
+        sha256: of the file's bytes, in hex.
+        header: the column names, unique and not empty.
+        rows: the stripped cells of each row, as many as the header has columns.
+        lines: the line of the file each row ends on.
+    """
+
+    name: str
+    sha256: str
+    header: tuple[str, ...]
+    rows: list[list[str]]
+    lines: list[int]
+
+    def cells(self, column: int) -> list[str]:
+        """The cells of one column, in row order."""
+        return [row[column] for row in self.rows]
+
+
+def load_table(path: Path) -> Table:
+    """Reads a UTF-8, comma-separated file with a header.
+
+    Raises:
+        DatasetError: it is missing, unreadable, empty, not CSV, has a bad header or a row of another length.
+    """
+    content = _read(path)
+    reader = csv.reader(io.StringIO(_decode(content, path), newline=""), strict=True)
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    try:
+        for row in reader:
+            if row:  # a blank line
+                rows.append([cell.strip() for cell in row])
+                lines.append(reader.line_num)
+    except csv.Error as error:
+        raise DatasetError(f"{path}, line {reader.line_num}: not valid CSV ({error})") from None
+    if not rows:
+        raise DatasetError(f"{path} is empty; it needs a header and rows")
+    header = _check_header(rows[0], path)
+    _check_lengths(rows, lines, path)
+    return Table(path.name, hashlib.sha256(content).hexdigest(), header, rows[1:], lines[1:])
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise DatasetError(f"there is no dataset at {path}; set RHIZOME_DATASET to a CSV file") from None
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror}); RHIZOME_DATASET must name a CSV file") from None
+
+
+def _decode(content: bytes, path: Path) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise DatasetError(f"{path}, line {line}: not UTF-8 text; save the file as UTF-8") from None
+
+
+def _check_header(header: list[str], path: Path) -> tuple[str, ...]:
+    if len(header) == 1 and any(sign in header[0] for sign in ";\t"):
+        raise DatasetError(f"{path}, line 1: the columns must be separated by commas")
+    for index, name in enumerate(header):
+        if not name:
+            raise DatasetError(f"{path}, line 1: column {index + 1} has no name; give it one")
+    repeated = [name for name, count in Counter(header).items() if count > 1]
+    if repeated:
+        raise DatasetError(f"{path}, line 1: the column name '{repeated[0]}' appears twice; rename one")
+    return tuple(header)
+
+
+def _check_lengths(rows: list[list[str]], lines: list[int], path: Path) -> None:
+    width = len(rows[0])
+    for row, line in zip(rows, lines, strict=True):
+        if len(row) != width:
+            raise DatasetError(
+                f"{path}, line {line}: {len(row)} cells where the header has {width} columns; correct the row"
+            )

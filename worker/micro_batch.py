@@ -1,0 +1,103 @@
+"""Scoring many rows with one call, such that a row the estimator cannot take spoils no other."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from celery.exceptions import SoftTimeLimitExceeded
+from numpy.typing import NDArray
+
+from rhizome.errors import RhizomeError
+from rhizome.inference import predict, to_array
+from rhizome.jobs import Encoding, ScoreRequest
+from rhizome.signature import ClassLabel, Signature
+
+_FLOAT64_BYTES = 8
+
+
+class RowAnswer(NamedTuple):
+    """One row's answer; `probabilities` in the order of the signature's classes."""
+
+    label: ClassLabel
+    probabilities: list[float] | None
+
+
+class RowFailure(NamedTuple):
+    """One row the estimator could not score, and the exception's type for the log (it is never sent)."""
+
+    cause: str
+
+
+class UnreadablePayload(RhizomeError):
+    """An entry's payload does not hold the rows it claims to."""
+
+    code = "unreadable_payload"
+
+
+def decode_rows(requests: Sequence[ScoreRequest], signature: Signature) -> NDArray[Any]:
+    """The rows of all `requests`, in order: an array of shape (total rows, n features).
+
+    Raises:
+        UnreadablePayload: a payload is not `rows` x `n features` values.
+    """
+    if all(request.encoding == Encoding.FLOAT64 for request in requests) and signature.is_numeric:
+        payload = b"".join(request.payload for request in requests)
+        total = sum(request.rows for request in requests)
+        if len(payload) != total * len(signature.features) * _FLOAT64_BYTES:
+            raise UnreadablePayload("the payload does not hold the promised rows")
+        return np.frombuffer(payload, dtype="<f8").reshape(total, len(signature.features))
+    rows: list[list[Any]] = []
+    for request in requests:
+        rows += _decode_json_rows(request, signature)
+    return to_array(rows, signature)
+
+
+def _decode_json_rows(request: ScoreRequest, signature: Signature) -> list[list[Any]]:
+    if request.encoding != Encoding.JSON:
+        raise UnreadablePayload("the payload's encoding does not fit the signature")
+    try:
+        rows = msgspec.json.decode(request.payload, type=list[list[Any]])
+    except msgspec.DecodeError as error:
+        raise UnreadablePayload("the payload is not JSON rows") from error
+    if len(rows) != request.rows or any(len(row) != len(signature.features) for row in rows):
+        raise UnreadablePayload("the payload does not hold the promised rows")
+    return rows
+
+
+def score_rows(estimator: Any, array: NDArray[Any], signature: Signature) -> list[RowAnswer | RowFailure]:
+    """One answer per row of `array` (n rows, n features), in order.
+
+    All rows go to the estimator in one call. If it raises, each half is tried by itself, down to the rows at fault;
+    k bad rows among n cost about k log2(n) further calls. MemoryError is an error like any other here: escaping a
+    task, it would end the whole Celery worker.
+    """
+    try:
+        return _score_at_once(estimator, array, signature)
+    except SoftTimeLimitExceeded:
+        raise  # the clock's verdict on the run, not the estimator's on a row
+    except Exception as error:  # an estimator may raise anything
+        if len(array) == 1:
+            return [RowFailure(type(error).__name__)]
+    half = len(array) // 2
+    return score_rows(estimator, array[:half], signature) + score_rows(estimator, array[half:], signature)
+
+
+def _score_at_once(estimator: Any, array: NDArray[Any], signature: Signature) -> list[RowAnswer | RowFailure]:
+    labels, probabilities = predict(estimator, array, signature)
+    if len(labels) != len(array) or (probabilities is not None and len(probabilities) != len(array)):
+        raise ValueError("the estimator did not give one answer per row")
+    if probabilities is None:
+        if signature.task == "regression":
+            return [_finite(label) for label in labels]
+        return [RowAnswer(label, None) for label in labels]
+    if not np.isfinite(np.asarray(probabilities)).all():
+        raise ValueError("the estimator gave a probability that is not a number")
+    return [RowAnswer(label, row) for label, row in zip(labels, probabilities, strict=True)]
+
+
+def _finite(value: ClassLabel) -> RowAnswer | RowFailure:
+    """JSON has no NaN or infinity, and neither is a prediction."""
+    if isinstance(value, float) and not np.isfinite(value):
+        return RowFailure("NonFiniteValue")
+    return RowAnswer(value, None)

@@ -1,0 +1,64 @@
+"""One worker process: wires connection, shelf, scorer and keeper after the fork."""
+
+import os
+import socket
+import uuid
+
+from rhizome.connection import connect
+from rhizome.job_queue.claiming import Claims
+from rhizome.registry import Registry
+from rhizome.settings import Settings
+from worker.flags import Flags
+from worker.keeper import Keeper
+from worker.latencies import Latencies
+from worker.scorer import Scorer
+from worker.scoring import Scoring
+from worker.shelf import Shelf
+
+
+class WorkerProcess:
+    """Everything one prefork child owns.
+
+    Args:
+        settings: this deployment's.
+        shelf: made before the fork, with the champion on it, so that children share its memory.
+        flags: shared with the main process.
+    """
+
+    def __init__(self, settings: Settings, shelf: Shelf, flags: Flags) -> None:
+        redis = connect(settings.redis_url)
+        # A pid alone comes back in the next container; what never comes back must name the consumer.
+        consumer = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        claims = Claims(redis, settings, consumer)
+        latencies = Latencies()
+        self._shelf = shelf
+        self._claims = claims
+        self._scorer = Scorer(claims, Scoring(shelf, claims, latencies), settings, lambda: flags.is_stopping)
+        self._keeper = Keeper(
+            redis,
+            Registry(redis, settings.model_name),
+            shelf,
+            claims,
+            latencies,
+            flags,
+            lambda: self._scorer.busy_since,
+            settings.lease_seconds,
+        )
+
+    def start(self) -> None:
+        """Loads the champion and reports for duty."""
+        self._keeper.start()
+
+    def stop(self) -> None:
+        """Withdraws the heartbeat."""
+        self._keeper.stop()
+
+    def score(self) -> None:
+        """Answers one bell; without a champion nothing is claimed, and jobs wait for a process that has one."""
+        self._keeper.runs += 1
+        if self._shelf.champion is not None:
+            self._scorer.run()
+
+    def maintain(self) -> tuple[bool, int]:
+        """Heals the queue; see `Claims.maintain`."""
+        return self._claims.maintain()

@@ -1,0 +1,113 @@
+"""The scorer: what one `worker.score` does between the bell and its return."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from rhizome.job_queue.claiming import Claimed, Claims, Finished
+from rhizome.settings import Settings
+from worker.scoring import Scoring
+
+RECLAIM_EVERY_SECONDS = 1.0
+FINISH_RETRY_SECONDS = 0.2
+
+log = logging.getLogger(__name__)
+
+
+class Scorer:
+    """Claims, scores and finishes until the streams are dry or its time is over.
+
+    Args:
+        claims: this process's hold on the queue.
+        scoring: turns claimed entries into finished ones.
+        settings: bounds and times.
+        is_stopping: tells that the worker shuts down.
+    """
+
+    def __init__(self, claims: Claims, scoring: Scoring, settings: Settings, is_stopping: Callable[[], bool]) -> None:
+        self._claims = claims
+        self._scoring = scoring
+        self._settings = settings
+        self._is_stopping = is_stopping
+        self._reclaimed_at = 0.0
+        #: When the present micro-batch began (monotonic seconds); None between micro-batches.
+        self.busy_since: float | None = None
+
+    def run(self) -> None:
+        """Works until nothing waits for `linger_seconds`, `run_seconds` are over, or the worker shuts down.
+
+        The last two ring for whatever still waits, so that the next run takes over without a gap.
+        """
+        self._claims.answer_bell()
+        deadline = time.monotonic() + self._settings.run_seconds
+        claimed = self._take_over() or self._claims.claim()
+        while not self._is_over(deadline):
+            if not claimed:
+                claimed = self._take_over_if_due() or self._claims.listen()
+            if claimed:
+                claimed = self._work_off(claimed, deadline)
+            elif self._claims.leave(ring=False):
+                claimed = self._claims.claim()
+            else:
+                return
+        if claimed:
+            self._work_off(claimed, deadline)
+        self._claims.leave(ring=True)
+
+    def _is_over(self, deadline: float) -> bool:
+        return self._is_stopping() or time.monotonic() >= deadline
+
+    def _work_off(self, claimed: Sequence[Claimed], deadline: float) -> list[Claimed]:
+        """Scores and finishes `claimed`; returns what was claimed in the same round trip."""
+        singles = [entry for entry in claimed if entry.request.kind == "single"]
+        chunks = [entry for entry in claimed if entry.request.kind != "single"]
+        self.busy_since = time.monotonic()
+        try:
+            if singles:
+                finished = self._scoring.score_singles(singles)
+                following = self._finish(finished, claim_next=not chunks and not self._is_over(deadline))
+            for entry in chunks:
+                chunk = self._scoring.score_chunk(entry, self._serve_interactive)
+                is_last = entry is chunks[-1]
+                following = self._finish([chunk], claim_next=is_last and not self._is_over(deadline))
+            return following
+        finally:
+            self.busy_since = None
+
+    def _serve_interactive(self) -> None:
+        """Between two slices of a chunk: single jobs never wait for more than one slice."""
+        while singles := self._claims.claim(only_interactive=True):
+            self._finish(self._scoring.score_singles(singles), claim_next=False)
+
+    def _take_over_if_due(self) -> list[Claimed]:
+        if time.monotonic() - self._reclaimed_at < RECLAIM_EVERY_SECONDS:
+            return []
+        return self._take_over()
+
+    def _take_over(self) -> list[Claimed]:
+        """Entries of scorers that fell silent; those delivered too often are given up here."""
+        self._reclaimed_at = time.monotonic()
+        reclaimed = self._claims.reclaim()
+        if reclaimed:
+            log.warning("jobs_taken_over", extra={"jobs": [entry.request.job_id for entry in reclaimed]})
+        hopeless = [entry for entry in reclaimed if entry.deliveries > self._settings.max_deliveries]
+        if hopeless:
+            self._finish([self._scoring.give_up(entry) for entry in hopeless], claim_next=False)
+        return [entry for entry in reclaimed if entry.deliveries <= self._settings.max_deliveries]
+
+    def _finish(self, finished: Sequence[Finished], *, claim_next: bool) -> list[Claimed]:
+        """Writes results, across a short absence of Redis: they are computed, and writing twice changes nothing."""
+        deadline = time.monotonic() + self._settings.lease_seconds
+        while True:
+            try:
+                following = self._claims.finish(finished, claim_next=claim_next)
+                break
+            except (RedisConnectionError, RedisTimeoutError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(FINISH_RETRY_SECONDS)
+        self._scoring.record(finished)
+        return following

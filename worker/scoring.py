@@ -1,0 +1,184 @@
+"""From claimed entries to finished ones: which version scores which job, in how large a call, and what is written."""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rhizome.errors import RhizomeError
+from rhizome.job_queue.claiming import Claimed, Claims, Finished
+from rhizome.jobs import ScoreRequest, State
+from worker.latencies import Latencies
+from worker.micro_batch import RowAnswer, RowFailure, UnreadablePayload, decode_rows, score_rows
+from worker.outcomes import answer_of, chunk_answers, error_of, failed_chunk, single_document
+from worker.shelf import LoadedVersion, Shelf
+
+SLICE_SECONDS = 0.05  #: estimator time between two looks at the interactive lane
+FIRST_SLICE_ROWS = 64  #: before a version's speed is known
+SPEED_WEIGHT = 0.3  #: of the newest measurement in the moving average
+#: A micro-batch expected to take longer says so, and submits ring for another scorer.
+BUSY_SECONDS = 0.02
+
+GAVE_UP = error_of("gave_up", "given up: every worker that took this job ended before it was answered")
+VERSION_UNAVAILABLE = error_of("version_unavailable", "the version this job needs cannot be loaded any more")
+BROKEN_PAYLOAD = error_of("unreadable_payload", "the job's rows could not be read back; submit it again")
+
+log = logging.getLogger(__name__)
+
+
+class Scoring:
+    """Scores with the versions of a shelf."""
+
+    def __init__(self, shelf: Shelf, claims: Claims, latencies: Latencies) -> None:
+        self._shelf = shelf
+        self._claims = claims
+        self._latencies = latencies
+
+    def score_singles(self, claimed: Sequence[Claimed]) -> list[Finished]:
+        """Scores single jobs, one call of the estimator per version and encoding among them."""
+        champion = self._shelf.champion  # read once: a micro-batch binds its version once
+        groups: defaultdict[tuple[str, str], list[Claimed]] = defaultdict(list)
+        for entry in claimed:
+            groups[_version_for(entry.request, champion), entry.request.encoding].append(entry)
+        finished: list[Finished] = []
+        for (version, _), entries in groups.items():
+            finished += self._score_group(version, entries)
+        return finished
+
+    def score_chunk(self, entry: Claimed, between_slices: Callable[[], None]) -> Finished:
+        """Scores one chunk of a batch job in slices of about `SLICE_SECONDS`.
+
+        Args:
+            entry: the chunk.
+            between_slices: called between two slices, to serve whoever is more urgent.
+        """
+        name = self._claims.bind_version(entry.request.job_id, _version_for(entry.request, self._shelf.champion))
+        if name is None:  # cancelled, or answered by another scorer: nothing will be written
+            return Finished(entry, State.FAILED, b"[]")
+        version = self._find(name)
+        if version is None:
+            return _fail_chunk(entry, VERSION_UNAVAILABLE)
+        try:
+            array = decode_rows([entry.request], version.signature)
+        except UnreadablePayload:
+            return _fail_chunk(entry, BROKEN_PAYLOAD)
+        rows: list[RowAnswer | RowFailure] = []
+        compute_ms = 0.0
+        while len(rows) < len(array):
+            if rows:
+                between_slices()
+            piece = array[len(rows) : len(rows) + _slice_rows(version)]
+            scored, took_ms = self._call(version, piece)
+            rows += scored
+            compute_ms += took_ms
+        failed = sum(isinstance(row, RowFailure) for row in rows)
+        _log_failures(entry, rows)
+        body = chunk_answers(rows, version.signature)
+        return Finished(entry, State.SUCCEEDED, body, failed_rows=failed, compute_ms=compute_ms)
+
+    def give_up(self, entry: Claimed) -> Finished:
+        """The failed result of an entry that was delivered too often."""
+        log.error("job_given_up", extra={"job_id": entry.request.job_id, "deliveries": entry.deliveries - 1})
+        if entry.request.kind != "single":
+            return _fail_chunk(entry, GAVE_UP, dead_reason="too many deliveries")
+        state, body = single_document(
+            entry, {"error": GAVE_UP}, version=None, started_ms=time.time() * 1000, compute_ms=0.0
+        )
+        return Finished(entry, state, body, failed_rows=1, dead_reason="too many deliveries")
+
+    def record(self, finished: Sequence[Finished]) -> None:
+        """Counts latencies, and logs one line that names every job of the micro-batch."""
+        self._latencies.add(finished)
+        log.info(
+            "micro_batch_finished",
+            extra={
+                "rows": sum(item.claimed.request.rows for item in finished),
+                "compute_ms": round(max(item.compute_ms for item in finished), 3),
+                "jobs": [
+                    {
+                        "job_id": item.claimed.request.job_id,
+                        "request_id": item.claimed.request.request_id,
+                        "chunk": item.claimed.request.chunk,
+                        "failed_rows": item.failed_rows,
+                    }
+                    for item in finished
+                ],
+            },
+        )
+
+    def _score_group(self, name: str, entries: list[Claimed]) -> list[Finished]:
+        started_ms = time.time() * 1000
+        version = self._find(name)
+        if version is None:
+            return [_fail_single(entry, VERSION_UNAVAILABLE, started_ms) for entry in entries]
+        try:
+            array = decode_rows([entry.request for entry in entries], version.signature)
+        except UnreadablePayload:
+            if len(entries) == 1:
+                return [_fail_single(entries[0], BROKEN_PAYLOAD, started_ms)]
+            return [item for entry in entries for item in self._score_group(name, [entry])]
+        rows, compute_ms = self._call(version, array)
+        finished = []
+        for entry, row in zip(entries, rows, strict=True):
+            _log_failures(entry, [row])
+            answer = answer_of(row, version.signature)
+            state, body = single_document(entry, answer, version=version, started_ms=started_ms, compute_ms=compute_ms)
+            finished.append(Finished(entry, state, body, int(state is State.FAILED), compute_ms))
+        return finished
+
+    def _call(self, version: LoadedVersion, array: Any) -> tuple[list[RowAnswer | RowFailure], float]:
+        """Scores `array`; returns the answers and the milliseconds it took."""
+        if version.seconds_per_row * len(array) > BUSY_SECONDS:
+            self._claims.stop_listening()
+        begun = time.perf_counter()
+        rows = score_rows(version.estimator, array, version.signature)
+        seconds = time.perf_counter() - begun
+        measured = seconds / len(array)
+        known = version.seconds_per_row or measured
+        version.seconds_per_row = known + SPEED_WEIGHT * (measured - known)
+        return rows, seconds * 1000
+
+    def _find(self, version: str) -> LoadedVersion | None:
+        try:
+            return self._shelf.get(version)
+        except RhizomeError as error:
+            log.error("version_unavailable", extra={"version": version, "reason": str(error)})
+            return None
+
+
+def _version_for(request: ScoreRequest, champion: LoadedVersion | None) -> str:
+    """The champion, unless the job is pinned or was validated against another signature than the champion's."""
+    if request.pinned or champion is None or champion.signature.digest != request.signature:
+        return request.version
+    return champion.name
+
+
+def _slice_rows(version: LoadedVersion) -> int:
+    if not version.seconds_per_row:
+        return FIRST_SLICE_ROWS
+    return max(1, int(SLICE_SECONDS / version.seconds_per_row))
+
+
+def _fail_single(entry: Claimed, error: dict[str, str], started_ms: float) -> Finished:
+    state, body = single_document(entry, {"error": error}, version=None, started_ms=started_ms, compute_ms=0.0)
+    return Finished(entry, state, body, failed_rows=1)
+
+
+def _fail_chunk(entry: Claimed, error: dict[str, str], dead_reason: str = "") -> Finished:
+    rows = entry.request.rows
+    body = failed_chunk(rows, error)
+    return Finished(entry, State.FAILED, body, failed_rows=rows, dead_reason=dead_reason)
+
+
+def _log_failures(entry: Claimed, rows: Sequence[RowAnswer | RowFailure]) -> None:
+    causes = {row.cause for row in rows if isinstance(row, RowFailure)}
+    if causes:
+        log.warning(
+            "rows_failed",
+            extra={
+                "job_id": entry.request.job_id,
+                "request_id": entry.request.request_id,
+                "causes": sorted(causes),
+            },
+        )
