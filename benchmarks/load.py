@@ -126,7 +126,10 @@ class Generator:
         self._by_fd.pop(user.socket.fileno(), None)
         user.socket.close()
         user.started_at = None
-        user.open()
+        try:
+            user.open()
+        except OSError:  # tried again after the pause, when nothing can be sent
+            self._tally.errors["not_connected"] += 1
         self._plan(user, clock() + PAUSE_AFTER_ERROR_SECONDS)
 
     def _watch(self, user: User) -> None:

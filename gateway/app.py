@@ -14,9 +14,13 @@ from gateway.service import EXTENSION, Service
 from gateway.tracing import trace_requests
 from rhizome.connection import connect
 from rhizome.job_queue.submission import Submissions
+from rhizome.pulse import Pulse
 from rhizome.registry import Registry
 from rhizome.settings import Settings, load_settings
 from rhizome.telemetry import configure_logging
+
+PULSE_ROLE = "server"
+PATIENCE_SECONDS = 15.0
 
 
 def create_app(settings: Settings, redis: Redis) -> Flask:
@@ -52,4 +56,5 @@ def create_app_from_environment() -> Flask:
     """What each Granian process calls."""
     settings = load_settings()
     configure_logging("gateway", settings.log_level)
+    Pulse(settings.pulse_dir, PULSE_ROLE, PATIENCE_SECONDS).start_thread()
     return create_app(settings, connect(settings.redis_url))

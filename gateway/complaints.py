@@ -70,7 +70,9 @@ def _words(  # noqa: PLR0911 - a table of phrases, one per kind of error
         return f"is {_kind_of(problem['input'])}, not an array", "send an array of objects"
     if kind == "literal_error":
         return f"is {_show(problem['input'])}, not a known category", f"send {_expected(feature)}"
-    return f"is {_kind_of(problem['input'])}", f"send {_expected(feature)}"
+    wanted = {"int": "an integer", "float": "a number"}.get(kind.partition("_")[0])
+    what = f"is {_kind_of(problem['input'])}"
+    return f"{what}, not {wanted}" if wanted else what, f"send {_expected(feature)}"
 
 
 def _expected(feature: Feature | None) -> str:

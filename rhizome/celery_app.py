@@ -11,6 +11,7 @@ import celery.apps.worker
 from celery import Celery, signals
 from kombu.entity import Queue
 
+from rhizome.celery_pulses import build_worker_step
 from rhizome.settings import Settings
 from rhizome.telemetry import configure_logging
 
@@ -55,6 +56,8 @@ def build_celery(name: str, settings: Settings, queues: tuple[str, ...], include
         timezone="UTC",
         beat_max_loop_interval=5,
     )
+    if settings.pulse_dir:
+        app.steps["worker"].add(build_worker_step(settings.pulse_dir))
     return app
 
 

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rhizome.errors import SettingsError
@@ -73,6 +73,7 @@ class Settings(BaseSettings):
 
     # House
     var_dir: Path = Path("var")
+    pulse_dir: Path | None = None  #: processes touch files here for `rhizome.probe`, a container's healthcheck
     code_revision: str = ""  #: recorded in manifests; asked of git if empty
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -89,6 +90,14 @@ class Settings(BaseSettings):
         if not value.startswith(("redis://", "rediss://")):
             raise ValueError("must start with redis:// or rediss://")
         return value
+
+    @model_validator(mode="after")
+    def _check_together(self) -> "Settings":
+        if self.max_waiters >= self.gateway_threads:
+            raise ValueError("RHIZOME_MAX_WAITERS must be below RHIZOME_GATEWAY_THREADS, or waiting starves submitting")
+        if self.run_seconds >= self.score_time_limit_seconds:
+            raise ValueError("RHIZOME_RUN_SECONDS must be below RHIZOME_SCORE_TIME_LIMIT_SECONDS")
+        return self
 
     @property
     def signing_key_bytes(self) -> bytes | None:
@@ -111,7 +120,7 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         lines = [
-            f"RHIZOME_{'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+            ": ".join([*(f"RHIZOME_{str(part).upper()}" for part in problem["loc"][:1]), problem["msg"]])
             for problem in error.errors(include_input=False)
         ]
         raise SettingsError("unusable settings:\n  " + "\n  ".join(lines)) from None

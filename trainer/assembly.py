@@ -14,8 +14,9 @@ from celery import Celery, signals
 
 from rhizome import keys
 from rhizome.celery_app import build_celery
+from rhizome.celery_pulses import build_scheduler
 from rhizome.settings import Settings
-from trainer.schedule import SCHEDULER, build_schedule
+from trainer.schedule import build_schedule
 from trainer.tasks import ignore_reloads, register_tasks
 from trainer.upkeep import Upkeep
 
@@ -45,5 +46,5 @@ def build_trainer(settings: Settings) -> Celery:
 def build_beat(settings: Settings) -> Celery:
     """The application that sends what is due; it consumes nothing, and knows both queues it sends to."""
     app = build_celery("beat", settings, queues=(keys.TRAINING_QUEUE, keys.UPKEEP_QUEUE), include=())
-    app.conf.update(beat_scheduler=SCHEDULER, beat_schedule=build_schedule(settings))
+    app.conf.update(beat_scheduler=build_scheduler(settings.pulse_dir), beat_schedule=build_schedule(settings))
     return app

@@ -81,6 +81,12 @@ class Promoter:
         self._follow(pointer)
         return pointer
 
+    def announce_champion(self) -> None:
+        """Notes and announces the pointer as it stands, for whoever moved it without being able to do either."""
+        pointer = self.registry.champion()
+        if pointer:
+            self._follow(pointer)
+
     def _swing(self, manifest: Manifest, reason: str, *, expected: str | None = None) -> Pointer:
         pointer = self.registry.promote(manifest.version, reason=reason, expected=expected)
         logger.info(

@@ -16,7 +16,6 @@ from rhizome.errors import SettingsError
 from rhizome.settings import Settings
 from rhizome.task_message import MAINTAIN_TASK, SCHEDULED_RETRAIN_TASK
 
-SCHEDULER = "celery.beat:Scheduler"
 MAINTENANCE_SECONDS = 2.0
 #: Long enough for the duplicates of a slot to arrive, short enough to leave Redis tidy.
 _SLOT_TTL_SECONDS = 7 * 24 * 3600

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from rhizome.errors import RhizomeError
 from rhizome.heartbeats import BEAT_SECONDS, Heartbeat, beat, withdraw
 from rhizome.job_queue.claiming import Claims
+from rhizome.pulse import Pulse
 from rhizome.registry import Pointer, Registry
 from worker.flags import Flags
 from worker.latencies import Latencies
@@ -41,6 +42,7 @@ class Keeper:
         flags: Flags,
         busy_since: Callable[[], float | None],
         lease_seconds: float,
+        pulse: Pulse,
     ) -> None:
         self._redis = redis
         self._registry = registry
@@ -51,6 +53,7 @@ class Keeper:
         self._busy_since = busy_since
         self._renew_after = lease_seconds / 3
         self._renewed_at = 0.0
+        self._pulse = pulse
         self._started_at = time.time()
         self._failed: tuple[Pointer, str, float] | None = None
         self._is_away = False
@@ -62,12 +65,14 @@ class Keeper:
         """Loads the champion if there is one, reports, and goes on in the background."""
         self._step(self._follow_champion)
         self._step(self._beat)
+        self._pulse.beat()
         self._thread.start()
 
     def stop(self) -> None:
         """Ends the thread and withdraws the heartbeat."""
         self._stopped.set()
         self._thread.join(timeout=BEAT_SECONDS)
+        self._pulse.withdraw()
         self._step(self._latencies_out)
         self._step(lambda: withdraw(self._redis, self._heartbeat()))
 
@@ -81,6 +86,7 @@ class Keeper:
                 self._step(self._follow_champion)
                 self._step(self._beat)
                 self._step(self._latencies_out)
+                self._pulse.beat()
             self._step(self._renew)
 
     def _step(self, action: Callable[[], None]) -> None:

@@ -31,8 +31,7 @@ def current_process() -> WorkerProcess:
 
 def attach(settings: Settings) -> None:
     """Connects the worker to Celery's signals."""
-    key = settings.signing_key.get_secret_value().encode() if settings.signing_key else None
-    shelf = Shelf(VersionStore(settings.models_dir, settings.model_name), key)
+    shelf = Shelf(VersionStore(settings.models_dir, settings.model_name), settings.signing_key_bytes)
 
     def load_before_fork(**_: object) -> None:
         _load_champion(settings, shelf)

@@ -6,6 +6,7 @@ import uuid
 
 from rhizome.connection import connect
 from rhizome.job_queue.claiming import Claims
+from rhizome.pulse import Pulse
 from rhizome.registry import Registry
 from rhizome.settings import Settings
 from worker.flags import Flags
@@ -14,6 +15,9 @@ from worker.latencies import Latencies
 from worker.scorer import Scorer
 from worker.scoring import Scoring
 from worker.shelf import Shelf
+
+PULSE_ROLE = "child"
+PATIENCE_SECONDS = 30.0  #: the keeper loads versions, and a large one takes its time
 
 
 class WorkerProcess:
@@ -43,6 +47,7 @@ class WorkerProcess:
             flags,
             lambda: self._scorer.busy_since,
             settings.lease_seconds,
+            Pulse(settings.pulse_dir, PULSE_ROLE, PATIENCE_SECONDS),
         )
 
     def start(self) -> None:

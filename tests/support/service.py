@@ -61,7 +61,7 @@ class Service:
         return self._process.pid
 
     def start(self) -> "Service":
-        with self._log.open("ab") as log:
+        with self._log.open("wb") as log:  # anew: an old banner would look like a new one
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "rhizome", "up"],
                 cwd=ROOT,
@@ -87,8 +87,15 @@ class Service:
         self.http.close()
         return code
 
+    def kill(self) -> None:
+        """SIGKILL to the supervisor: it has no chance to stop anything."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(STOP_SECONDS)
+        self.http.close()
+
     def pids(self, name: str) -> list[int]:
-        """The process `name` (`worker`, `gateway`, `trainer serve`, `trainer beat`, `valkey-server`) of this service."""
+        """The processes of this service whose command line holds `name`, such as `-m worker` or `valkey-server`."""
         return [pid for pid in children_of(self.pid) if name in command_line(pid)]
 
     def worker_children(self) -> list[int]:

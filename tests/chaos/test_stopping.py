@@ -1,0 +1,114 @@
+"""The supervisor stops all in order, leaves no process, and starts again with what waited."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rhizome.embedded_redis import find_free_port
+from tests.support.service import ROOT, Service, children_of, eventually, is_alive
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(180)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_everything_and_leaves_no_process(tmp_path: Path, number: int) -> None:
+    service = Service(tmp_path).start()
+    family = children_of(service.pid)
+    family += [grandchild for child in family for grandchild in children_of(child)]
+    job_id = service.submit()
+
+    code = service.stop(number)
+
+    assert code == 0
+    assert not [pid for pid in family if is_alive(pid)]
+    assert job_id
+
+
+def test_waiting_jobs_and_versions_survive_a_restart(tmp_path: Path) -> None:
+    service = Service(tmp_path).start()
+    champion = service.champion()
+    answered = service.submit()
+    service.result(answered)
+    (main,) = service.pids("-m worker")
+    os.kill(main, signal.SIGSTOP)  # so that the next jobs wait
+    for child in children_of(main):
+        os.kill(child, signal.SIGSTOP)
+    waiting = [service.submit() for _ in range(10)]
+    service.stop()
+
+    again = Service(tmp_path).start()
+
+    try:
+        assert again.champion() == champion
+        assert again.result(answered)["status"] == "succeeded"
+        assert {again.result(job_id, wait=60.0)["status"] for job_id in waiting} == {"succeeded"}
+    finally:
+        again.stop()
+
+
+def test_a_killed_supervisor_takes_its_processes_with_it(tmp_path: Path) -> None:
+    service = Service(tmp_path).start()
+    family = children_of(service.pid)
+
+    service.kill()
+
+    eventually(lambda: not [pid for pid in family if is_alive(pid)], 30.0, "the end of all processes")
+
+
+def run_up(**environment: str) -> subprocess.CompletedProcess[str]:
+    """`rhizome up` with these settings, which must end by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", "rhizome", "up"],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = run_up(RHIZOME_PORT=str(port), RHIZOME_VAR_DIR=str(tmp_path / "var"))
+
+    assert result.returncode == 1
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert f":{port}" in result.stderr
+    assert "RHIZOME_PORT" in result.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+
+    result = run_up(RHIZOME_PORT=str(find_free_port()), RHIZOME_VAR_DIR=str(tmp_path / "file" / "var"))
+
+    assert result.returncode == 1
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert "RHIZOME_VAR_DIR" in result.stderr
+
+
+def test_bad_settings_are_all_named_at_once_without_their_values() -> None:
+    result = run_up(RHIZOME_PORT="not-a-port", RHIZOME_LEASE_SECONDS="-1")
+
+    assert result.returncode == 1
+    assert "RHIZOME_PORT" in result.stderr
+    assert "RHIZOME_LEASE_SECONDS" in result.stderr
+    assert "not-a-port" not in result.stderr
+
+
+def test_a_redis_that_does_not_answer_is_one_clear_line(tmp_path: Path) -> None:
+    result = run_up(
+        RHIZOME_PORT=str(find_free_port()),
+        RHIZOME_VAR_DIR=str(tmp_path / "var"),
+        RHIZOME_REDIS_URL=f"redis://127.0.0.1:{find_free_port()}/0",
+    )
+
+    assert result.returncode == 1
+    assert "RHIZOME_REDIS_URL" in result.stderr

@@ -1,0 +1,214 @@
+"""The real processes: trainer, beat and the command line, on a real Redis."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from redis import Redis
+
+from rhizome import keys
+from rhizome.heartbeats import living
+from rhizome.registry import Registry
+from rhizome.settings import Settings
+from rhizome.task_message import ANNOUNCE_TASK, PROMOTE_TASK, ROLL_BACK_TASK, build_task_message
+from rhizome.training_runs import read_runs, request_run
+from rhizome.version_store import VersionStore
+from trainer.journal import read_journal
+from trainer.training import train
+
+PATIENCE_SECONDS = 60.0
+
+
+def eventually(condition: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.05)
+    raise AssertionError("it did not happen in time")
+
+
+@contextmanager
+def process(arguments: list[str], environment: dict[str, str], log: Path) -> Iterator[None]:
+    with log.open("w") as output:
+        child = subprocess.Popen(
+            [sys.executable, "-m", *arguments], env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
+        try:
+            yield
+        finally:
+            child.terminate()
+            try:
+                child.wait(30)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait(10)
+
+
+def events(log: Path) -> list[str]:
+    lines = (line for line in log.read_text().splitlines() if line.startswith("{"))
+    return [json.loads(line)["event"] for line in lines]
+
+
+def run_cli(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "trainer", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture
+def trainer(environment: dict[str, str], redis: Redis, tmp_path: Path) -> Iterator[Path]:
+    """A running trainer; gives its log."""
+    log = tmp_path / "trainer.log"
+    with process(["trainer", "serve"], environment, log):
+        eventually(lambda: any(process.role == "trainer" for process in living(redis)))
+        yield log
+    assert not any(process.role == "trainer" for process in living(redis))
+
+
+def test_a_requested_run_is_carried_out_and_the_reload_broadcast(
+    redis: Redis, registry: Registry, store: VersionStore, trainer: Path
+) -> None:
+    request_run(redis, "test", datetime.now(UTC))
+
+    last = eventually(lambda: read_runs(redis)["last"])
+
+    champion, journal = registry.champion(), read_journal(store)
+    assert (last["outcome"], last["detail"]) == ("promoted", "")
+    assert champion is not None
+    assert champion.version == last["version"]
+    assert journal is not None
+    assert journal.pointer == champion
+    eventually(lambda: "run_finished" in events(trainer))
+    assert {"training_started", "gate_check", "training_finished", "promoted", "reload_broadcast"} <= set(
+        events(trainer)
+    )
+    assert "Traceback" not in trainer.read_text()
+
+
+def test_operators_messages_promote_roll_back_and_announce(
+    settings: Settings, redis: Redis, registry: Registry, store: VersionStore, trainer: Path
+) -> None:
+    def send(task: str, *arguments: str) -> None:
+        redis.lpush(keys.TRAINING_QUEUE, build_task_message(task, keys.TRAINING_QUEUE, arguments))
+
+    def champion() -> str:
+        pointer = registry.champion()
+        return pointer.version if pointer else ""
+
+    first, second = train(settings, registry, "first"), train(settings, registry, "second")
+    for manifest in (first, second):
+        send(PROMOTE_TASK, manifest.version)
+        eventually(lambda manifest=manifest: champion() == manifest.version)
+    send(ROLL_BACK_TASK, "test")
+    eventually(lambda: champion() == first.version)
+    registry.promote(second.version, reason="over HTTP")
+    send(ANNOUNCE_TASK)
+
+    def journalled() -> bool:
+        journal = read_journal(store)
+        return journal is not None and journal.pointer.version == second.version
+
+    eventually(journalled)
+    eventually(lambda: events(trainer).count("reload_broadcast") == 4)
+
+
+def test_a_message_for_an_unknown_version_is_logged_and_the_trainer_goes_on(redis: Redis, trainer: Path) -> None:
+    message = build_task_message(PROMOTE_TASK, keys.TRAINING_QUEUE, ["20260101T000000Z-00000000"])
+    redis.lpush(keys.TRAINING_QUEUE, message)
+    eventually(lambda: "task_failed" in events(trainer))
+    request_run(redis, "test", datetime.now(UTC))
+    assert eventually(lambda: read_runs(redis)["last"])["outcome"] == "promoted"
+
+
+def test_a_wiped_redis_gets_its_champion_back_from_a_starting_trainer(
+    settings: Settings, environment: dict[str, str], redis: Redis, registry: Registry, tmp_path: Path
+) -> None:
+    assert run_cli(environment, "train").returncode == 0
+    champion = registry.champion()
+    redis.flushall()
+    with process(["trainer", "serve"], environment, tmp_path / "trainer.log"):
+        assert eventually(registry.champion) == champion
+
+
+def test_beat_sends_maintenance_that_expires(environment: dict[str, str], redis: Redis, tmp_path: Path) -> None:
+    with process(["trainer", "beat"], environment, tmp_path / "beat.log"):
+        eventually(lambda: redis.llen(keys.UPKEEP_QUEUE) >= 2)
+    (message, *_) = redis.lrange(keys.UPKEEP_QUEUE, 0, -1)
+    headers = msgspec.json.decode(message)["headers"]
+    assert headers["task"] == "worker.maintain"
+    assert headers["expires"]
+
+
+def test_a_bad_cron_setting_ends_beat_with_one_clear_line(environment: dict[str, str], redis: Redis) -> None:
+    ended = run_cli(environment | {"RHIZOME_RETRAIN_CRON": "0 25 * * *"}, "beat")
+    assert ended.returncode == 1
+    assert "RHIZOME_RETRAIN_CRON" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_the_command_line_trains_once_if_a_version_is_missing(
+    environment: dict[str, str], redis: Redis, registry: Registry
+) -> None:
+    assert run_cli(environment, "train", "--if-missing").returncode == 0
+    champion = registry.champion()
+    again = run_cli(environment, "train", "--if-missing")
+    assert again.returncode == 0
+    assert "champion_present" in again.stdout
+    assert registry.champion() == champion
+
+
+def test_the_command_line_says_when_the_gate_refuses(
+    environment: dict[str, str], redis: Redis, registry: Registry, tmp_path: Path
+) -> None:
+    assert run_cli(environment, "train").returncode == 0
+    champion = registry.champion()
+    other = tmp_path / "other.csv"
+    other.write_text("x,species\n" + "".join(f"{i}.5,{'ab'[i % 2]}\n" for i in range(60)))
+    changed = environment | {"RHIZOME_DATASET": str(other)}
+
+    refused = run_cli(changed, "train")
+
+    assert refused.returncode == 3
+    assert "promotion_refused" in refused.stdout
+    assert registry.champion() == champion
+
+
+def test_the_command_line_promotes_and_rolls_back(
+    settings: Settings, environment: dict[str, str], redis: Redis, registry: Registry
+) -> None:
+    assert run_cli(environment, "train").returncode == 0
+    second = train(settings, None, "only on disk")
+    assert run_cli(environment, "promote", second.version).returncode == 0
+    pointer = registry.champion()
+    assert pointer is not None
+    assert pointer.version == second.version
+    assert run_cli(environment, "rollback").returncode == 0
+    assert run_cli(environment, "rollback").returncode == 3
+    assert run_cli(environment, "promote", "20260101T000000Z-00000000").returncode == 1
+
+
+def test_an_unreachable_redis_is_one_clear_line(environment: dict[str, str]) -> None:
+    ended = run_cli(environment | {"RHIZOME_REDIS_URL": "redis://user:secret@127.0.0.1:1/0"}, "train")
+    assert ended.returncode == 1
+    assert "Redis does not answer at 127.0.0.1:1" in ended.stdout
+    assert "secret" not in ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stdout + ended.stderr
+
+
+def test_resident_processes_do_not_carry_scikit_learn(environment: dict[str, str]) -> None:
+    probe = (
+        "import sys, trainer.app, trainer.__main__; "
+        "print([name for name in ('sklearn', 'numpy', 'scipy', 'joblib') if name in sys.modules])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", probe], env=environment, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert found.stdout.strip() == "[]"

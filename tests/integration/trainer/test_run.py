@@ -1,0 +1,102 @@
+"""A run from claim to record, whatever happens in it."""
+
+import importlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from rhizome.registry import Registry
+from rhizome.settings import Settings
+from rhizome.training_runs import Outcome, begin_run, claim_run, finish_run, read_runs
+from trainer.run import Wishes, execute_run
+
+RAISING_FACTORY = """
+def build(signature, seed):
+    raise {error}
+"""
+
+
+def carry_out(settings: Settings, redis: Redis, wishes: Wishes | None = None) -> Outcome | None:
+    run_id, _ = claim_run(redis, "test", datetime.now(UTC))
+    result = execute_run(settings, redis, lambda _: None, run_id, "test", wishes or Wishes())
+    return result.outcome if result else None
+
+
+def test_a_run_trains_promotes_and_records(settings: Settings, redis: Redis, registry: Registry) -> None:
+    assert carry_out(settings, redis) is Outcome.PROMOTED
+
+    champion, last = registry.champion(), read_runs(redis)["last"]
+    assert champion is not None
+    assert (last["outcome"], last["version"]) == ("promoted", champion.version)
+
+
+def test_a_run_may_leave_the_champion(settings: Settings, redis: Redis, registry: Registry) -> None:
+    assert carry_out(settings, redis, Wishes(promote=False)) is Outcome.TRAINED
+    assert registry.champion() is None
+    assert len(registry.versions()) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "detail"),
+    [
+        ("MemoryError()", "the memory limit was reached"),
+        ("ValueError('secret')", "ValueError in the run; the trainer's log has its trace"),
+        ("KeyboardInterrupt()", "the run was interrupted"),
+        (
+            "__import__('billiard').exceptions.SoftTimeLimitExceeded()",
+            "the run took longer than RHIZOME_TRAINING_TIME_LIMIT_SECONDS (3600)",
+        ),
+    ],
+)
+def test_whatever_is_raised_is_recorded_and_does_not_escape(
+    settings: Settings, redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: str, detail: str
+) -> None:
+    name = f"raising_{abs(hash(error))}"
+    (tmp_path / f"{name}.py").write_text(RAISING_FACTORY.format(error=error))
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.invalidate_caches()
+
+    outcome = carry_out(settings.model_copy(update={"estimator": f"{name}:build"}), redis)
+
+    assert outcome is Outcome.FAILED
+    assert read_runs(redis)["state"] == "idle"
+    assert read_runs(redis)["last"]["detail"] == detail
+
+
+def test_a_bad_dataset_is_recorded_with_its_remedy(settings: Settings, redis: Redis) -> None:
+    outcome = carry_out(settings.model_copy(update={"target": "colour"}), redis)
+    assert outcome is Outcome.FAILED
+    assert "RHIZOME_TARGET" in read_runs(redis)["last"]["detail"]
+
+
+def test_a_finished_run_is_not_repeated(settings: Settings, redis: Redis, registry: Registry) -> None:
+    run_id, _ = claim_run(redis, "test", datetime.now(UTC))
+    begin_run(redis, run_id, datetime.now(UTC))
+    finish_run(redis, run_id, datetime.now(UTC), Outcome.PROMOTED)
+
+    assert execute_run(settings, redis, lambda _: None, run_id, "test", Wishes()) is None
+
+    assert registry.versions() == []
+
+
+def test_a_wiped_redis_does_not_spare_the_candidate_the_comparison(
+    settings: Settings, redis: Redis, registry: Registry
+) -> None:
+    carry_out(settings, redis)
+    champion = registry.champion()
+    redis.flushall()
+
+    carry_out(settings, redis)
+
+    newest = registry.versions()[0]
+    assert champion is not None
+    assert newest.gate["champion"] == champion.version
+
+
+def test_old_versions_are_pruned_by_a_run(settings: Settings, redis: Redis, registry: Registry) -> None:
+    few = settings.model_copy(update={"keep_versions": 2})
+    for _ in range(4):
+        carry_out(few, redis)
+    assert len(registry.versions()) == 2
