@@ -5,8 +5,9 @@ this module.
 """
 
 import pickle
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import joblib
 
@@ -18,14 +19,41 @@ def dump_estimator(estimator: Any, path: Path) -> None:
     """Writes `estimator` uncompressed, in a form that depends on its content alone.
 
     Pickle writes an object that is met twice as a reference, so equal estimators whose parts are shared differently
-    give different bytes. One round through pickle makes the sharing the same. (Not through Joblib, whose reader leaves
-    the padding between the fields of a structured array, such as a tree's nodes, to chance.)
+    give different bytes. A round through a pickle that shares equal texts makes the sharing the same. (Not through
+    Joblib, whose reader leaves the padding between the fields of a structured array, such as a tree's nodes, to
+    chance.)
     """
     joblib.dump(_reread(_reread(estimator)), path, compress=0)
 
 
 def _reread(estimator: Any) -> Any:
-    return pickle.loads(pickle.dumps(estimator))  # noqa: S301 - what this process has just fitted
+    buffer = BytesIO()
+    # Protocol 5 of the Python pickler fails at two empty arrays.
+    _SharingPickler(buffer, protocol=4).dump(estimator)
+    return pickle.loads(buffer.getvalue())  # noqa: S301 - what this process has just fitted
+
+
+#: The pickler in Python, which Joblib builds on too; its parts are missing from the type stubs.
+_PythonPickler: Any = pickle._Pickler
+
+
+class _SharingPickler(_PythonPickler):  # type: ignore[misc]
+    """Writes a text that equals an earlier one as a reference to it."""
+
+    dispatch: ClassVar[dict[Any, Any]] = dict(_PythonPickler.dispatch)
+
+    def __init__(self, file: BytesIO, protocol: int) -> None:
+        super().__init__(file, protocol)
+        self._texts: dict[str, str] = {}
+
+    def _save_text(self, text: str) -> None:
+        first = self._texts.setdefault(text, text)
+        if id(first) in self.memo:
+            self.write(self.get(self.memo[id(first)][0]))
+        else:
+            self.save_str(first)
+
+    dispatch[str] = _save_text
 
 
 def load_estimator(

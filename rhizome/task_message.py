@@ -15,8 +15,6 @@ SCORE_TASK = "worker.score"
 MAINTAIN_TASK = "worker.maintain"
 RETRAIN_TASK = "trainer.retrain"
 ANNOUNCE_TASK = "trainer.announce"
-PROMOTE_TASK = "trainer.promote"
-ROLL_BACK_TASK = "trainer.roll_back"
 SCHEDULED_RETRAIN_TASK = "trainer.scheduled_retrain"
 
 

@@ -53,7 +53,7 @@ def main() -> None:
 def train(reason: str, if_missing: bool, no_promote: bool, force: bool, allow_new_schema: bool, as_json: bool) -> None:
     """Train a version, judge it, and promote it if it passes the gate."""
     wishes = Wishes(promote=not no_promote, force=force, allow_new_schema=allow_new_schema)
-    with _session(as_json=as_json) as (settings, redis):
+    with _command(as_json=as_json) as (settings, redis):
         if if_missing:
             pointer = adopt(settings, Registry(redis, settings.model_name))
             if pointer:
@@ -70,7 +70,7 @@ def train(reason: str, if_missing: bool, no_promote: bool, force: bool, allow_ne
 @json_option
 def promote(version: str, reason: str, force: bool, as_json: bool) -> None:
     """Make VERSION the champion."""
-    with _session(as_json=as_json) as (settings, redis):
+    with _command(as_json=as_json) as (settings, redis):
         adopt(settings, Registry(redis, settings.model_name))
         _promoter(settings, redis).promote_version(version, reason=reason, force=force)
 
@@ -80,7 +80,7 @@ def promote(version: str, reason: str, force: bool, as_json: bool) -> None:
 @json_option
 def rollback(reason: str, as_json: bool) -> None:
     """Put the former champion back."""
-    with _session(as_json=as_json) as (settings, redis):
+    with _command(as_json=as_json) as (settings, redis):
         _promoter(settings, redis).roll_back(reason=reason)
 
 
@@ -102,7 +102,7 @@ def run_beat() -> None:
 
 
 @contextmanager
-def _session(*, as_json: bool) -> Iterator[tuple[Settings, Redis]]:
+def _command(*, as_json: bool) -> Iterator[tuple[Settings, Redis]]:
     """Settings, logs and Redis for one command; ends the process with one line where something is wrong."""
     try:
         settings = load_settings()

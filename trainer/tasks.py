@@ -15,7 +15,7 @@ from redis import Redis
 from rhizome.connection import connect
 from rhizome.registry import Registry
 from rhizome.settings import Settings
-from rhizome.task_message import ANNOUNCE_TASK, PROMOTE_TASK, RETRAIN_TASK, ROLL_BACK_TASK, SCHEDULED_RETRAIN_TASK
+from rhizome.task_message import ANNOUNCE_TASK, RETRAIN_TASK, SCHEDULED_RETRAIN_TASK
 from rhizome.training_runs import request_run
 from rhizome.version_store import VersionStore
 from trainer.promotion import RELOAD_COMMAND, Promoter, broadcast_through
@@ -46,20 +46,10 @@ def register_tasks(app: Celery, settings: Settings) -> None:
                 run_id, created = request_run(redis, "schedule", datetime.now(UTC))
                 logger.info("retrain_scheduled", extra={"slot": slot, "run_id": run_id, "is_new": created})
 
-    @app.task(name=PROMOTE_TASK, time_limit=SHORT_TIME_LIMIT_SECONDS)
-    def promote(version: str) -> None:
-        with _task(PROMOTE_TASK, settings) as redis:
-            _promoter(app, settings, redis).promote_version(version, reason="operator")
-
     @app.task(name=ANNOUNCE_TASK, time_limit=SHORT_TIME_LIMIT_SECONDS)
     def announce() -> None:
         with _task(ANNOUNCE_TASK, settings) as redis:
             _promoter(app, settings, redis).announce_champion()
-
-    @app.task(name=ROLL_BACK_TASK, time_limit=SHORT_TIME_LIMIT_SECONDS)
-    def roll_back(reason: str) -> None:
-        with _task(ROLL_BACK_TASK, settings) as redis:
-            _promoter(app, settings, redis).roll_back(reason=reason)
 
 
 def ignore_reloads() -> None:

@@ -3,6 +3,9 @@
 import os
 import socket
 import uuid
+from contextlib import suppress
+
+from redis.exceptions import RedisError
 
 from rhizome.connection import connect
 from rhizome.job_queue.claiming import Claims
@@ -51,8 +54,10 @@ class WorkerProcess:
         )
 
     def start(self) -> None:
-        """Loads the champion and reports for duty."""
+        """Loads the champion, reports for duty, and rings for what was left waiting: beat may be away."""
         self._keeper.start()
+        with suppress(RedisError):
+            self.maintain()
 
     def stop(self) -> None:
         """Withdraws the heartbeat."""

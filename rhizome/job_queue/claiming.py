@@ -174,7 +174,7 @@ class Claims:
         """Rings for forgotten work and forgets consumers that are long gone; whether it rang, and how many."""
         lease_ms = int(self._settings.lease_seconds * 1000)
         args: list[Any] = [keys.GROUP, lease_ms, bell_template(), BELL_TTL_SECONDS, FORGET_CONSUMER_MS]
-        rang, forgotten = cast(list[int], self._upkeep(keys=QUEUE_KEYS, args=args))
+        rang, forgotten = cast(list[int], self._upkeep(keys=[*QUEUE_KEYS, keys.UPKEEP_QUEUE], args=args))
         return bool(rang), forgotten
 
 

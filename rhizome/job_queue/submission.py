@@ -1,6 +1,7 @@
 """The gateway's side of the queue: accept a job, read it, tell how deep the lanes are."""
 
 import secrets
+import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
@@ -15,6 +16,7 @@ from rhizome.job_ids import SECRET_BYTES, JobIds
 from rhizome.job_queue.scripts import BELL_TTL_SECONDS, QUEUE_KEYS, bell_template, load_script
 from rhizome.jobs import Lane, ScoreRequest, State, encode_request
 
+SECRET_REFRESH_SECONDS = 5.0
 _FIELDS = (
     "state",
     "outcome",
@@ -89,6 +91,7 @@ class Submissions:
         self._read = load_script(redis, "read")
         self._depth = load_script(redis, "depth")
         self._ids: JobIds | None = None
+        self._secret_read_at = 0.0
 
     def mint_id(self) -> str:
         """A fresh job id."""
@@ -165,12 +168,15 @@ class Submissions:
         }
 
     def _job_ids(self) -> JobIds:
-        if self._ids is None:
+        """Looks the secret up from time to time: a Redis that lost its data has another one for all processes."""
+        now = time.monotonic()
+        if self._ids is None or now - self._secret_read_at > SECRET_REFRESH_SECONDS:
             try:
-                self._redis.set(keys.ID_SECRET, _fresh_secret(), nx=True)
+                self._redis.set(keys.ID_SECRET, secrets.token_bytes(SECRET_BYTES), nx=True)
                 self._ids = JobIds(cast(bytes, self._redis.get(keys.ID_SECRET)))
             except RedisError as error:
                 raise _unavailable() from error
+            self._secret_read_at = now
         return self._ids
 
     def _call(self, script: Any, script_keys: Sequence[str], args: Sequence[Any]) -> Any:
@@ -185,10 +191,6 @@ class Submissions:
             return script(keys=script_keys, args=args)
         except RedisError as error:
             raise _unavailable() from error
-
-
-def _fresh_secret() -> bytes:
-    return secrets.token_bytes(SECRET_BYTES)
 
 
 def _unavailable() -> QueueUnavailable:

@@ -1,7 +1,9 @@
 -- Heals what a crash may leave: a lost bell, an expired lease nobody looks at, ghosts of scorers.
--- KEYS: interactive stream, batch stream, bell, listening, Celery queue
+-- KEYS: interactive stream, batch stream, bell, listening, Celery queue, Celery queue of the upkeep itself
 -- ARGV: group, lease (ms), bell message, bell TTL (s), idle time after which an empty-handed consumer is forgotten (ms)
 -- Returns {rang, consumers forgotten}.
+-- While no worker lives, beat goes on sending: one message to come is enough.
+redis.call('LTRIM', KEYS[6], 0, 0)
 redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', '(' .. now_ms())
 local needed, forgotten = false, 0
 for index = 1, 2 do

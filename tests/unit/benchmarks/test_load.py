@@ -1,6 +1,7 @@
 """The load generator against a small real server that answers well or badly."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -112,3 +113,14 @@ def test_errors_are_counted_by_kind_and_the_users_go_on():
     assert result.errors == {"http_429": 1, "job_failed": 1, "unreadable": 1, "disconnected": 1}
     assert result.connections == 3 + 2
     assert result.jobs_measured > 0
+
+
+def test_a_server_that_is_gone_ends_no_run():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        generator = Generator(listener.getsockname()[1], users=1, mode=Mode.POLL, warmup_seconds=0.0, seconds=0.1)
+        listener.accept()[0].close()
+
+    result = generator.run()
+
+    assert result.jobs_finished == 0
+    assert result.errors["not_connected"] > 0

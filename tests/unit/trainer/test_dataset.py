@@ -1,0 +1,120 @@
+"""The dataset: what is understood, and that each fault is named by column, line and remedy."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rhizome.errors import DatasetError
+from trainer.dataset import Dataset, load_dataset
+
+WriteCsv = Callable[[str], Path]
+
+
+def rows(count: int, line: str = "{i}.5,{i},{label}") -> str:
+    return "".join(line.format(i=i, label="ab"[i % 2]) + "\n" for i in range(count))
+
+
+def test_iris_is_understood(iris: Dataset) -> None:
+    assert iris.feature_names == ("sepal_length", "sepal_width", "petal_length", "petal_width")
+    assert iris.dtypes == ("float64",) * 4
+    assert iris.rows.shape == (150, 4)
+    assert iris.rows.dtype == np.float64
+    assert iris.signature.classes == ("setosa", "versicolor", "virginica")
+    assert iris.sha256 == "9cc1c345c71bcc9b486b74cbf6063fa66f4bb5e0f603a4b3c3471ec2e5e8e355"
+
+
+def test_ranges_are_widened_by_the_margin(iris: Dataset) -> None:
+    sepal_length = iris.signature.features[0]
+    assert (sepal_length.minimum, sepal_length.maximum) == (4.3, 7.9)
+    assert (sepal_length.lower, sepal_length.upper) == (-6.5, 18.7)
+    assert sepal_length.example == 5.8
+
+
+def test_types_missing_values_and_categories_are_inferred(mixed_csv: Path) -> None:
+    dataset = load_dataset(mixed_csv, "churned", 3.0)
+
+    age, visits, region = dataset.signature.features
+    assert (age.dtype, age.nullable) == ("float64", True)
+    assert (visits.dtype, visits.nullable) == ("int64", False)
+    assert isinstance(visits.example, int)
+    assert (region.dtype, region.nullable, region.categories) == ("category", True, ("north", "south", "west"))
+    assert dataset.rows.dtype == object
+    assert dataset.rows[0, 0] is None
+
+
+def test_a_missing_number_is_nan_where_all_features_are_numbers(write_csv: WriteCsv) -> None:
+    dataset = load_dataset(write_csv("x,y,label\n,7,a\n" + rows(40)), "label", 3.0)
+    assert np.isnan(dataset.rows[0, 0])
+    assert dataset.signature.features[0].nullable
+
+
+def test_whole_numbers_as_target_are_classes(write_csv: WriteCsv) -> None:
+    dataset = load_dataset(write_csv("x,y\n" + "".join(f"{i}.5,{i % 3}\n" for i in range(60))), "y", 3.0)
+    assert dataset.signature.task == "classification"
+    assert dataset.signature.classes == (0, 1, 2)
+    assert dataset.labels.dtype == np.int64
+
+
+@pytest.mark.parametrize("target", ["{i}", "0.{i}5"], ids=["many whole numbers", "fractions"])
+def test_a_quantity_as_target_makes_a_regression(write_csv: WriteCsv, target: str) -> None:
+    text = "x,y\n" + "".join(f"{i}.5,{target.format(i=i)}\n" for i in range(60))
+    dataset = load_dataset(write_csv(text), "y", 3.0)
+    assert dataset.signature.task == "regression"
+    assert dataset.labels.dtype == np.float64
+    assert dataset.signature.classes == ()
+
+
+def test_the_hash_is_of_the_bytes_of_the_file(write_csv: WriteCsv) -> None:
+    path = write_csv("x,y,label\n" + rows(40))
+    assert load_dataset(path, "label", 3.0).sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ["is empty"]),
+        ("x,x,label\n" + rows(40), ["line 1", "'x' appears twice", "rename"]),
+        ("x,,label\n" + rows(40), ["line 1", "column 2 has no name"]),
+        ("x;y;label\n" + rows(40), ["separated by commas"]),
+        ("x,y,other\n" + rows(40), ["no column 'label'", "RHIZOME_TARGET", "other"]),
+        ("x,y,label\n" + rows(5) + "1,2\n" + rows(40), ["line 7", "2 cells", "3 columns"]),
+        ("x,y,label\n" + rows(40) + "NaN,1,a\n", ["column 'x'", "line 42", "leave the cell empty"]),
+        ("x,y,label\n" + rows(40) + "1.5,-inf,a\n", ["column 'y'", "line 42", "not a finite number"]),
+        ("x,y,label\n" + rows(40) + "1e999,1,a\n", ["column 'x'", "line 42", "too large"]),
+        ("x,y,label\n" + rows(40) + "twelve,1,a\n", ["column 'x'", "line 42", "'twelve'"]),
+        ("x,y,label\n" + rows(40) + "1.5,1,\n", ["column 'label'", "line 42", "target is missing"]),
+        ("x,y,label\n" + rows(40, "{i},7,{label}"), ["column 'y'", "constant", "remove it"]),
+        ("x,y,label\n" + rows(40, "{i},,{label}"), ["column 'y'", "empty in every row"]),
+        ("x,y,label\n" + rows(40, "{i}.5,{i},a"), ["column 'label'", "only the class 'a'"]),
+        ("x,y,label\n" + rows(40) + "1.5,1,rare\n" * 9, ["'rare'", "9 rows", "10"]),
+        ("x,y,label\n" + rows(29), ["29 rows", "30"]),
+        ("label\n" + rows(40, "{label}"), ["only the target column"]),
+        ('x,y,label\n1,"2,a\n' + rows(40), ["not valid CSV"]),
+        ("x,y,label\n" + rows(1001, "w{i},{i},{label}"), ["column 'x'", "1001 different texts"]),
+    ],
+)
+def test_a_fault_is_named_with_its_place_and_remedy(write_csv: WriteCsv, text: str, expected: list[str]) -> None:
+    path = write_csv(text)
+    with pytest.raises(DatasetError) as caught:
+        load_dataset(path, "label", 3.0)
+    assert [part for part in expected if part not in str(caught.value)] == []
+
+
+def test_a_missing_file_is_named_with_the_setting(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="RHIZOME_DATASET"):
+        load_dataset(tmp_path / "absent.csv", "label", 3.0)
+
+
+def test_a_folder_is_no_dataset(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="cannot be read"):
+        load_dataset(tmp_path, "label", 3.0)
+
+
+def test_text_that_is_not_utf_8_is_named_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "latin.csv"
+    path.write_bytes(b"x,label\n1,a\n2,\xe9\n")
+    with pytest.raises(DatasetError, match="line 3: not UTF-8"):
+        load_dataset(path, "label", 3.0)
