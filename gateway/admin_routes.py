@@ -34,8 +34,9 @@ def needs_admin_key(route: Callable[..., Response]) -> Callable[..., Response]:
                 "admin_switched_off",
                 "this deployment has no admin key, so nothing can be changed over HTTP; set RHIZOME_ADMIN_KEY",
             )
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
-        if not hmac.compare_digest(given, key.get_secret_value().encode()):
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        is_right = hmac.compare_digest(given.strip().encode(), key.get_secret_value().encode())
+        if scheme.lower() != "bearer" or not is_right:
             detail = "send the admin key as Authorization: Bearer <key>"
             return problem("admin_key_required", detail, headers={"WWW-Authenticate": "Bearer"})
         return route(**kwargs)

@@ -17,6 +17,7 @@ CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 1
 
 STATUS_OF_CODE = {
+    "bad_request": 400,  # and whatever else the framework refuses by itself, with its own status
     "malformed_json": 400,
     "empty_body": 400,
     "bad_parameter": 400,

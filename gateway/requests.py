@@ -1,13 +1,14 @@
 """Reading a request's body, preferences and parameters; every refusal names the field and the remedy."""
 
-import math
 import re
 
-from flask import request
+from flask import abort, current_app, request
+from werkzeug.http import parse_list_header
 
 from rhizome.errors import InvalidRequest
 
-_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?(?=$|[,;\s])", re.IGNORECASE)
+_SECONDS = re.compile(r"\d{1,9}", re.ASCII)
+_FRACTIONAL_SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?([eE]\d{1,2})?", re.ASCII)
 
 
 def read_json_body() -> bytes:
@@ -24,7 +25,11 @@ def read_json_body() -> bytes:
         )
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise InvalidRequest("encoded bodies are not accepted; send plain JSON", code="unsupported_media_type")
-    return request.get_data(cache=False)
+    body = request.get_data(cache=False)
+    # Werkzeug cuts a body without a length at the bound and says nothing.
+    if request.content_length is None and len(body) >= current_app.config["MAX_CONTENT_LENGTH"]:
+        abort(413)
+    return body
 
 
 def read_wait_seconds(most: float) -> float:
@@ -37,15 +42,22 @@ def read_wait_seconds(most: float) -> float:
     """
     given = request.args.get("wait")
     if given is None:
-        preferred = _WAIT.search(",".join(request.headers.getlist("Prefer")))
-        return min(float(preferred.group(1)), most) if preferred else 0.0
-    try:
-        seconds = float(given)
-    except ValueError:
-        seconds = math.nan
-    if not math.isfinite(seconds) or seconds < 0:
+        return min(_preferred_wait_seconds(), most)
+    if not _FRACTIONAL_SECONDS.fullmatch(given):
         raise _bad_parameter("wait", "is not a number of seconds", f"send 0 to {most:g}")
-    return min(seconds, most)
+    return min(float(given), most)
+
+
+def _preferred_wait_seconds() -> float:
+    """The first `wait` among the preferences; parameters of other preferences (after a `;`) are none of ours."""
+    for preference in parse_list_header(",".join(request.headers.getlist("Prefer"))):
+        name, _, value = preference.partition(";")[0].partition("=")
+        if name.strip().lower() == "wait":
+            value = value.strip()
+            if len(value) > 1 and value[0] == value[-1] == '"':
+                value = value[1:-1]
+            return float(value) if _SECONDS.fullmatch(value) else 0.0
+    return 0.0
 
 
 def read_count(name: str, default: int, least: int, most: int) -> int:

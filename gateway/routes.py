@@ -2,8 +2,8 @@
 
 import logging
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
 
 from flask import Blueprint, Response, g, request
 
@@ -12,7 +12,7 @@ from gateway.documents import batch_document, pending_document, receipt_document
 from gateway.notices import Waiter
 from gateway.requests import is_wait_preferred, read_count, read_json_body, read_wait_seconds
 from gateway.service import Service, service
-from gateway.validation import Rows
+from gateway.validation import Rows, find_pin
 from rhizome.errors import InvalidRequest, RhizomeError, VersionNotFound
 from rhizome.job_queue.submission import JobView, Receipt
 from rhizome.jobs import Lane, ScoreRequest
@@ -28,7 +28,7 @@ def predict() -> Response:
     """One sample: 202 with an id, or 200 with the result if the caller waits and it comes in time."""
     here, body = service(), read_json_body()
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
-    known, pinned, rows = _parse(here, lambda known: known.validator.parse_single(body))
+    known, pinned, rows = _parse(here, body, lambda known: known.validator.parse_single(body))
     return _submit(here, Lane.INTERACTIVE, "single", known, pinned, rows, wait_seconds)
 
 
@@ -38,7 +38,7 @@ def predict_batch() -> Response:
     here, body = service(), read_json_body()
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
     bounds = {"max_rows": here.settings.max_batch_rows, "chunk_rows": here.settings.chunk_rows}
-    known, pinned, rows = _parse(here, lambda known: known.validator.parse_batch(body, **bounds))
+    known, pinned, rows = _parse(here, body, lambda known: known.validator.parse_batch(body, **bounds))
     return _submit(here, Lane.BATCH, "batch", known, pinned, rows, wait_seconds)
 
 
@@ -59,15 +59,24 @@ def result(job_id: str) -> Response:
     return _with_preference(_show(here, job), wait_seconds)
 
 
-def _parse(here: Service, parse: Any) -> tuple[Known, bool, Rows]:
+def _parse(here: Service, body: bytes, parse: Callable[[Known], Rows]) -> tuple[Known, bool, Rows]:
     """Validates against the champion, or against the version that the request pins: which, whether, and the rows."""
     known = here.champion.champion()
-    pin = request.args.get("version")
-    rows: Rows = parse(_pinned(here, pin) if pin else known)
-    pin = pin or rows.version
-    if pin is None:
+    if pin := request.args.get("version"):
+        known = _pinned(here, pin)
+        return known, True, parse(known)
+    try:
+        rows = parse(known)
+    except InvalidRequest:
+        # A body that pins a version of another signature fails the champion's: only then is it worth a second look.
+        pin = find_pin(body)
+        if pin is None or "version" in known.manifest.signature.names:
+            raise
+        known = _pinned(here, pin)
+        return known, True, parse(known)
+    if rows.version is None:
         return known, False, rows
-    pinned = _pinned(here, pin)
+    pinned = _pinned(here, rows.version)
     if pinned.manifest.signature.digest != known.manifest.signature.digest:
         rows = parse(pinned)
     return pinned, True, rows

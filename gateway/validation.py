@@ -105,6 +105,18 @@ class Validator:
         return b"".join(_packed(self._row_struct, rows))
 
 
+class _Pinning(msgspec.Struct):
+    version: str | None = None
+
+
+def find_pin(body: bytes) -> str | None:
+    """The `version` of a body that may otherwise be anything."""
+    try:
+        return msgspec.json.decode(body, type=_Pinning).version
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
 def _packed(row_struct: struct.Struct, rows: Iterable[tuple[Any, ...]]) -> Iterable[bytes]:
     pack = row_struct.pack
     return (pack(*row) for row in rows)
@@ -136,6 +148,8 @@ def _annotation(feature: Feature) -> tuple[Any, Any]:
             "ge": lower if lower is not None else (-limit if limit else None),
             "le": upper if upper is not None else limit,
         }
+        if feature.dtype == "int64":
+            bounds = {"ge": math.ceil(bounds["ge"]), "le": math.floor(bounds["le"])}
     if feature.nullable:
         kind = Annotated[kind, Field(**bounds)] | None
         bounds = {}

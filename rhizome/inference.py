@@ -25,12 +25,18 @@ class Answers(NamedTuple):
 
 
 def to_array(rows: Sequence[Sequence[Any]], signature: Signature) -> NDArray[Any]:
-    """An array of shape (n rows, n features): float64 where all features are numbers, else objects."""
+    """An array of shape (n rows, n features): float64 where all features are numbers, else objects.
+
+    A missing number is NaN and a missing category None, as in training.
+    """
     if signature.is_numeric:
         return np.array(rows, dtype=np.float64).reshape(len(rows), len(signature.features))
     array = np.empty((len(rows), len(signature.features)), dtype=object)
     for index, row in enumerate(rows):
         array[index] = row
+    for column, feature in enumerate(signature.features):
+        if feature.nullable and feature.dtype != "category":
+            array[[row[column] is None for row in rows], column] = np.nan
     return array
 
 

@@ -21,7 +21,7 @@ class JobIds:
     """Mints and checks ids under one secret (32 bytes)."""
 
     def __init__(self, secret: bytes) -> None:
-        self._secret = secret
+        self.secret = secret
 
     def mint(self) -> str:
         """A fresh id; unique and unguessable by its 72 random bits."""
@@ -37,7 +37,7 @@ class JobIds:
         return time.time() - int.from_bytes(raw[:_STAMP_BYTES], "big") / 1000
 
     def _check(self, body: bytes) -> bytes:
-        return hashlib.blake2b(body, key=self._secret, digest_size=_CHECK_BYTES).digest()
+        return hashlib.blake2b(body, key=self.secret, digest_size=_CHECK_BYTES).digest()
 
 
 def _decode(job_id: str) -> bytes | None:

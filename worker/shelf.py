@@ -58,7 +58,8 @@ class Shelf:
         """
         with self._lock:
             loaded = self._others.pop(pointer.version, None)
-        loaded = loaded or self._load(pointer.version, pointer.artifact_sha256)
+        if loaded is None or loaded.manifest.artifact_sha256 != pointer.artifact_sha256:
+            loaded = self._load(pointer.version, pointer.artifact_sha256)
         with self._lock:
             former, self.champion = self.champion, loaded
             if former is not None and former.name != loaded.name:

@@ -95,7 +95,11 @@ class Claims:
         return _parse_claim(self._claim(keys=QUEUE_KEYS, args=args))
 
     def listen(self) -> list[Claimed]:
-        """Blocks until something is submitted, for `linger_seconds` at most; empty if nothing was."""
+        """Blocks until something is submitted, for `linger_seconds` at most; empty if nothing was.
+
+        One entry a lane: the first to come wakes the reader anyway, and the chunks of a batch, which come together,
+        are for all scorers.
+        """
         try:
             answer = cast(
                 list[Any] | None,
@@ -103,7 +107,7 @@ class Claims:
                     keys.GROUP,
                     self._consumer,
                     dict.fromkeys(QUEUE_KEYS[:2], ">"),
-                    count=self._settings.micro_batch_rows,
+                    count=1,
                     block=self._linger_ms,
                 ),
             )

@@ -122,9 +122,10 @@ class Submissions:
             sum(request.rows for request in requests),
             first.rows,
             first.request_id,
+            self._job_ids().secret,
             *(encode_request(request) for request in requests),
         ]
-        script_keys = [keys.job(first.job_id), keys.lane(lane), keys.BELL, keys.LISTENING, keys.SCORING_QUEUE]
+        script_keys = [keys.job(first.job_id), keys.lane(lane), *QUEUE_KEYS[2:], keys.ID_SECRET]
         status, entry, before = cast(tuple[bytes, bytes, int], self._call(self._submit, script_keys, args))
         if status == b"full":
             raise LaneFull(lane, before)
