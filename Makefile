@@ -37,6 +37,7 @@ clean: ## Remove the virtual environment and everything a run has left, models i
 	rm -rf $(VENV) var models/*/ .pytest_cache .mypy_cache .ruff_cache
 
 $(BIN)/python:
+	@test -w . || { echo "this folder is not writable; clone Rhizome where it may write" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Rhizome needs Python 3.11 or newer; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@echo "setting up $(VENV) …"

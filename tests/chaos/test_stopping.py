@@ -112,3 +112,13 @@ def test_a_redis_that_does_not_answer_is_one_clear_line(tmp_path: Path) -> None:
 
     assert result.returncode == 1
     assert "RHIZOME_REDIS_URL" in result.stderr
+
+
+def test_a_missing_package_is_one_clear_line() -> None:
+    # -S: without site-packages, as in an environment where nothing was installed
+    command = [sys.executable, "-S", "-m", "rhizome", "up"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+    assert result.returncode == 1
+    assert result.stderr.startswith("rhizome: the package '")
+    assert len(result.stderr.strip().splitlines()) == 1
