@@ -73,6 +73,7 @@ class ChampionView:
             self._looked_at = now  # first, so that other threads do not look as well
             pointer = self._registry.champion()
             if pointer is None:
+                self._champion = None
                 raise NoChampion("no version has been promoted yet; train one with: rhizome train")
             if champion is None or champion[0] != pointer:
                 champion = (pointer, self.version(pointer.version))

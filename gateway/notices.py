@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from queue import Empty, SimpleQueue
 from types import TracebackType
 
@@ -110,7 +110,7 @@ class Notices:
 
     def _listen(self) -> None:
         redis = self._connect()
-        with redis.pubsub(ignore_subscribe_messages=True) as subscription:  # type: ignore[no-untyped-call]
+        with closing(redis), redis.pubsub(ignore_subscribe_messages=True) as subscription:  # type: ignore[no-untyped-call]
             subscription.subscribe(keys.FINISHED, keys.CHAMPION_MOVED)
             self._wake_all()  # what was published while nobody listened
             while not self._stopped.is_set():
@@ -121,7 +121,6 @@ class Notices:
                     self._deliver(message["data"])
                 else:
                     self._on_champion_moved()
-        redis.close()
 
     def _deliver(self, notice: bytes) -> None:
         """A notice is one line per job: its id, and its outcome if the submitter said that it waits."""

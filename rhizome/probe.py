@@ -8,7 +8,6 @@ second of CPU and is answered by a worker that consumes nothing.
 import os
 import sys
 import time
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -60,6 +59,8 @@ def is_redis_excuse(folder: Path) -> bool:
 
 def find_deafness(url: str) -> str:
     """What is wrong with the HTTP server at `url`, or an empty string."""
+    import urllib.request  # noqa: PLC0415 - costs the other probes more than all the rest
+
     try:
         with urllib.request.urlopen(url, timeout=HTTP_TIMEOUT_SECONDS):  # noqa: S310 - its own address
             return ""
@@ -68,7 +69,7 @@ def find_deafness(url: str) -> str:
 
 
 def _is_redis_answering() -> bool:
-    # Imported only in doubt: these take longer than all the rest.
+    # Imported only in doubt, likewise.
     from redis.exceptions import RedisError  # noqa: PLC0415
 
     from rhizome.connection import connect  # noqa: PLC0415

@@ -6,19 +6,16 @@ gateway, waits until the service is ready, revives what falls, and stops all in 
 
 import fcntl
 import http.client
-import importlib.util
 import json
 import logging
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from redis.exceptions import RedisError
 
@@ -26,6 +23,7 @@ from rhizome.children import Child
 from rhizome.connection import connect
 from rhizome.embedded_redis import CONFIG_FILE, find_binary, find_free_port, write_config
 from rhizome.errors import RhizomeError, StartupError
+from rhizome.preflight import check_machine
 from rhizome.registry import Registry
 from rhizome.runfile import Run, remove_run, write_run
 from rhizome.settings import Settings
@@ -37,7 +35,6 @@ TRAIN_SECONDS = 600.0
 LOOK_SECONDS = 0.05
 STOP_SECONDS = 15.0
 BACKGROUND_NICENESS = 10  #: of trainer and beat: training takes what serving leaves
-NEEDED = ("celery", "flask", "granian", "joblib", "msgspec", "numpy", "redis", "sklearn", "scipy")
 ADMIN_KEY_FILE = "admin_key"
 _SAMPLE_ARGUMENT = '-H "Content-Type: application/json"'
 
@@ -66,7 +63,7 @@ class Supervisor:
         Raises:
             StartupError: with one line that says what is wrong and what to do.
         """
-        self._check_machine()
+        check_machine(self._settings, (self._var, self._log_dir, self._settings.models_dir))
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._note_signal)
         begun = time.monotonic()
@@ -78,14 +75,6 @@ class Supervisor:
                 self._watch()
             finally:
                 self._stop()
-
-    def _check_machine(self) -> None:
-        missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-        if missing:
-            raise StartupError(f"missing packages: {', '.join(missing)}; install requirements/runtime.txt")
-        for folder in (self._var, self._log_dir, self._settings.models_dir):
-            _check_writable(folder)
-        _check_port(self._settings.host, self._settings.port)
 
     @contextmanager
     def _only_one(self) -> Iterator[None]:
@@ -247,32 +236,6 @@ def _say(text: str) -> None:
 
 def _reachable(host: str) -> str:
     return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 - compared, not bound
-
-
-def _check_writable(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".probe-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise StartupError(
-            f"{folder} is not writable ({error.strerror}); make it so, or set RHIZOME_VAR_DIR and RHIZOME_MODELS_DIR"
-        ) from None
-
-
-def _check_port(host: str, port: int) -> None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise StartupError(
-                f"cannot listen on {host}:{port} ({reason}); set RHIZOME_PORT to a free one, for example "
-                f"RHIZOME_PORT={port + 1} make up"
-            ) from None
 
 
 def _await_redis(url: str, seconds: float) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,11 +50,13 @@ def iris_signature(names: Sequence[str] = IRIS_FEATURES, classes: Sequence[Class
     return Signature(features=features, target="species", task="classification", classes=tuple(classes))
 
 
+@cache
 def iris_data() -> tuple[NDArray[np.float64], NDArray[Any]]:
     dataset = load_iris()
     return dataset.data, np.array(IRIS_CLASSES)[dataset.target]
 
 
+@cache
 def iris_estimator(strength: float = 1.0) -> Pipeline:
     """A fitted classifier; another `strength` gives other probabilities, so the answers tell who gave them."""
     rows, labels = iris_data()
@@ -110,7 +113,7 @@ def golden_of(estimator: Any, signature: Signature, rows: Sequence[Sequence[Any]
     )
 
 
-def build_manifest(  # every field of a manifest that a test may want otherwise
+def build_manifest(
     *,
     version: str = "20260101T000000Z-0123abcd",
     signature: Signature | None = None,

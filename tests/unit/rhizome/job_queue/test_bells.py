@@ -1,0 +1,212 @@
+"""Bells: a wake-up whenever one is needed, and never a pile of them."""
+
+import time
+
+import msgspec
+import pytest
+from redis import Redis
+
+from rhizome import keys
+from rhizome.job_queue.scripts import BELL_TTL_SECONDS
+from rhizome.jobs import Lane
+from rhizome.task_message import SCORE_TASK
+from tests.support.queue import Queue, succeed
+
+
+def test_a_submit_rings(queue: Queue) -> None:
+    queue.submit()
+
+    assert queue.bells() == 1
+    message = msgspec.json.decode(queue.redis.lindex(keys.SCORING_QUEUE, 0))
+    assert message["headers"]["task"] == SCORE_TASK
+
+
+def test_there_is_never_more_than_one_unanswered_bell(queue: Queue) -> None:
+    for _ in range(20):
+        queue.submit()
+        queue.submit_batch(1, 1)
+
+    assert queue.bells() == 1
+
+
+def test_a_bell_on_its_way_is_not_followed_by_another(queue: Queue) -> None:
+    queue.submit()
+    queue.hear_bell()
+
+    queue.submit()
+
+    assert queue.bells() == 0
+
+
+def test_an_answered_bell_lets_the_next_submit_ring(queue: Queue) -> None:
+    queue.submit()
+    queue.hear_bell()
+    queue.scorer().answer_bell()
+
+    queue.submit()
+
+    assert queue.bells() == 1
+
+
+def test_no_two_bells_have_the_same_id(queue: Queue) -> None:
+    heard = []
+    for _ in range(3):
+        queue.submit()
+        heard.append(msgspec.json.decode(queue.redis.rpop(keys.SCORING_QUEUE)))
+        queue.scorer().answer_bell()
+
+    ids = {message["headers"]["id"] for message in heard}
+    assert len(ids) == 3
+    assert {message["properties"]["delivery_tag"] for message in heard} == ids
+    assert b"@" not in b"".join(sorted(message.encode() for message in ids))
+
+
+def test_a_bell_that_nobody_answers_is_rung_again_after_its_time(queue: Queue) -> None:
+    queue.submit()
+    queue.hear_bell()
+    assert 0 < queue.redis.ttl(keys.BELL) <= BELL_TTL_SECONDS
+
+    queue.redis.pexpire(keys.BELL, 1)
+    deadline = time.monotonic() + 5
+    while queue.redis.exists(keys.BELL) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    queue.submit()
+
+    assert queue.bells() == 1
+
+
+def test_a_bell_unanswered_on_the_queue_is_not_doubled_when_its_time_is_over(queue: Queue) -> None:
+    queue.submit()
+    queue.redis.delete(keys.BELL)
+
+    queue.submit()
+
+    assert queue.bells() == 1
+
+
+def test_a_listening_scorer_needs_no_bell(queue: Queue) -> None:
+    scorer = queue.scorer()
+    scorer.claim()
+
+    queue.submit()
+
+    assert queue.bells() == 0
+
+
+def test_a_scorer_that_finished_and_found_nothing_listens(queue: Queue) -> None:
+    queue.submit()
+    queue.hear_bell()
+    scorer = queue.scorer()
+    scorer.answer_bell()
+
+    scorer.finish([succeed(entry) for entry in scorer.claim()], claim_next=True)
+    queue.submit()
+
+    assert queue.bells() == 0
+
+
+def test_what_waits_behind_a_listening_scorer_rings_for_another(queue: Queue) -> None:
+    scorer = queue.scorer()
+    scorer.claim()
+    queue.submit()
+
+    queue.submit()
+
+    assert queue.bells() == 1
+
+
+@pytest.mark.parametrize("how", ["claims", "leaves", "stops listening"])
+def test_a_scorer_that_listens_no_more_needs_a_bell(queue: Queue, how: str) -> None:
+    scorer = queue.scorer()
+    scorer.claim()
+    if how == "claims":
+        queue.submit()
+        scorer.claim()
+    elif how == "leaves":
+        scorer.leave(ring=False)
+    else:
+        scorer.stop_listening()
+
+    queue.submit()
+
+    assert queue.bells() == 1
+
+
+def test_a_listener_that_vanished_is_not_relied_on_for_long(queue: Queue) -> None:
+    queue.redis.zadd(keys.LISTENING, {"ghost": time.time() * 1000 - 1})
+
+    queue.submit()
+
+    assert queue.bells() == 1
+
+
+def test_a_backlog_behind_a_claim_rings_for_help(redis: Redis) -> None:
+    queue = Queue(redis, micro_batch_rows=2)
+    for _ in range(5):
+        queue.submit()
+    queue.hear_bell()
+    scorer = queue.scorer()
+    scorer.answer_bell()
+
+    scorer.claim()
+
+    assert queue.bells() == 1
+
+
+def test_a_claim_that_takes_everything_rings_for_nobody(queue: Queue) -> None:
+    for _ in range(5):
+        queue.submit()
+    queue.hear_bell()
+    scorer = queue.scorer()
+    scorer.answer_bell()
+
+    scorer.claim()
+
+    assert queue.bells() == 0
+
+
+def test_a_backlog_in_the_other_lane_rings_too(queue: Queue) -> None:
+    queue.submit()
+    queue.submit_batch(1)
+    queue.hear_bell()
+    scorer = queue.scorer()
+    scorer.answer_bell()
+
+    scorer.claim()
+
+    assert queue.bells() == 1
+
+
+def test_a_scorer_that_leaves_work_behind_rings(queue: Queue) -> None:
+    queue.submit()
+    queue.hear_bell()
+    scorer = queue.scorer()
+    scorer.answer_bell()
+
+    assert scorer.leave(ring=True) is True
+    assert queue.bells() == 1
+
+
+def test_a_scorer_that_leaves_nothing_behind_does_not_ring(queue: Queue) -> None:
+    scorer = queue.scorer()
+
+    assert scorer.leave(ring=True) is False
+    assert queue.bells() == 0
+
+
+def test_a_scorer_is_told_of_what_came_while_it_left(queue: Queue) -> None:
+    scorer = queue.scorer()
+    scorer.claim()
+    queue.submit()
+
+    assert scorer.leave(ring=False) is True
+    assert queue.waiting(Lane.INTERACTIVE) == 1
+
+
+def test_a_refused_submit_does_not_ring(redis: Redis) -> None:
+    queue = Queue(redis, max_waiting_batch=1)
+
+    with pytest.raises(Exception, match="batch lane"):
+        queue.submit_batch(1, 1)
+
+    assert queue.bells() == 0

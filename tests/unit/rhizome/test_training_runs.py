@@ -1,0 +1,137 @@
+"""Training runs: one at a time, begun once, and never lost for good with the process that ran them."""
+
+from datetime import UTC, datetime
+
+import msgspec
+from redis import Redis
+
+from rhizome import keys
+from rhizome.task_message import RETRAIN_TASK
+from rhizome.training_runs import (
+    MAXIMUM_ATTEMPTS,
+    Outcome,
+    Start,
+    begin_run,
+    claim_run,
+    finish_run,
+    read_runs,
+    renew_run,
+    request_run,
+)
+
+NOW = datetime(2026, 1, 1, 3, tzinfo=UTC)
+
+
+def test_a_requested_run_is_queued_and_its_message_sent(redis: Redis) -> None:
+    run_id, created = request_run(redis, "a test", NOW)
+
+    message = msgspec.json.decode(redis.lindex(keys.TRAINING_QUEUE, 0))
+    assert created
+    assert message["headers"]["task"] == RETRAIN_TASK
+    runs = read_runs(redis)
+    assert runs["state"] == "queued"
+    assert (runs["current"]["run_id"], runs["current"]["reason"]) == (run_id, "a test")
+
+
+def test_a_second_request_names_the_run_under_way(redis: Redis) -> None:
+    run_id, _ = request_run(redis, "first", NOW)
+
+    assert request_run(redis, "second", NOW) == (run_id, False)
+    assert redis.llen(keys.TRAINING_QUEUE) == 1
+
+
+def test_a_claimed_run_sends_no_message(redis: Redis) -> None:
+    _, created = claim_run(redis, "command line", NOW)
+
+    assert created
+    assert redis.llen(keys.TRAINING_QUEUE) == 0
+
+
+def test_a_run_is_begun_once(redis: Redis) -> None:
+    run_id, _ = request_run(redis, "a test", NOW)
+
+    assert begin_run(redis, run_id, NOW) is Start.BEGUN
+    assert begin_run(redis, run_id, NOW) is Start.HELD
+    assert read_runs(redis)["state"] == "running"
+
+
+def test_a_finished_run_is_not_begun_again(redis: Redis) -> None:
+    run_id, _ = request_run(redis, "a test", NOW)
+    begin_run(redis, run_id, NOW)
+
+    assert finish_run(redis, run_id, NOW, Outcome.PROMOTED, version="v1", detail="better")
+
+    assert begin_run(redis, run_id, NOW) is Start.FINISHED
+    runs = read_runs(redis)
+    assert (runs["state"], runs["current"]) == ("idle", None)
+    assert (runs["last"]["run_id"], runs["last"]["outcome"], runs["last"]["version"]) == (run_id, "promoted", "v1")
+
+
+def test_a_run_is_finished_once(redis: Redis) -> None:
+    run_id, _ = request_run(redis, "a test", NOW)
+    begin_run(redis, run_id, NOW)
+    finish_run(redis, run_id, NOW, Outcome.FAILED)
+
+    assert not finish_run(redis, run_id, NOW, Outcome.PROMOTED)
+    assert read_runs(redis)["last"]["outcome"] == "failed"
+
+
+def test_after_a_run_another_can_be_asked_for(redis: Redis) -> None:
+    first, _ = request_run(redis, "first", NOW)
+    begin_run(redis, first, NOW)
+    finish_run(redis, first, NOW, Outcome.REFUSED)
+
+    second, created = request_run(redis, "second", NOW)
+
+    assert created
+    assert second != first
+
+
+def test_a_run_whose_lease_is_over_stalls_and_is_recorded_as_failed_by_the_next(redis: Redis) -> None:
+    dead, _ = request_run(redis, "first", NOW)
+    begin_run(redis, dead, NOW)
+    redis.delete(keys.TRAINING_PENDING)
+    assert read_runs(redis)["state"] == "stalled"
+
+    _, created = request_run(redis, "second", NOW)
+
+    last = read_runs(redis)["last"]
+    assert created
+    assert (last["run_id"], last["outcome"], last["detail"]) == (dead, "failed", "the training process died")
+    assert begin_run(redis, dead, NOW) is Start.FINISHED
+
+
+def test_a_superseded_run_is_not_begun(redis: Redis) -> None:
+    old, _ = request_run(redis, "first", NOW)
+    redis.delete(keys.TRAINING_PENDING)
+    request_run(redis, "second", NOW)
+    redis.delete(keys.TRAINING_PENDING)
+    request_run(redis, "third", NOW)
+
+    assert begin_run(redis, old, NOW) is Start.SUPERSEDED
+
+
+def test_a_run_that_kills_its_process_each_time_is_given_up(redis: Redis) -> None:
+    run_id, _ = request_run(redis, "a test", NOW)
+
+    starts = []
+    for _ in range(MAXIMUM_ATTEMPTS + 1):
+        starts.append(begin_run(redis, run_id, NOW))
+        redis.delete(keys.TRAINING_PENDING)
+
+    assert starts == [Start.BEGUN] * MAXIMUM_ATTEMPTS + [Start.EXHAUSTED]
+
+
+def test_only_the_holder_renews(redis: Redis) -> None:
+    run_id, _ = request_run(redis, "a test", NOW)
+    assert not renew_run(redis, run_id)
+    begin_run(redis, run_id, NOW)
+    redis.expire(keys.TRAINING_PENDING, 1)
+
+    assert renew_run(redis, run_id)
+    assert not renew_run(redis, "another")
+    assert redis.ttl(keys.TRAINING_PENDING) > 1
+
+
+def test_nothing_was_ever_run(redis: Redis) -> None:
+    assert read_runs(redis) == {"state": "idle", "current": None, "last": None}

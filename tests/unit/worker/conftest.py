@@ -1,0 +1,101 @@
+"""A worker process wired by hand: queue, store, shelf and scoring on a real Redis and real versions."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from rhizome.job_queue.claiming import Claims, Finished
+from rhizome.jobs import ScoreRequest
+from rhizome.manifest import Manifest
+from rhizome.version_store import VersionStore
+from tests.support.queue import Queue, build_request, pack_rows
+from tests.support.versions import (
+    IRIS_ROWS,
+    MODEL_NAME,
+    SETOSA,
+    Written,
+    build_manifest,
+    golden_of,
+    iris_signature,
+    write_iris,
+)
+from worker.latencies import Latencies
+from worker.scorer import Scorer
+from worker.scoring import Scoring
+from worker.shelf import LoadedVersion, Shelf
+
+
+class RecordingScoring(Scoring):
+    """Notes the ids of finished jobs in order, and calls `after_each` once they are written."""
+
+    def __init__(self, shelf: Shelf, claims: Claims, latencies: Latencies) -> None:
+        super().__init__(shelf, claims, latencies)
+        self.finished: list[str] = []
+        self.after_each: Callable[[], object] = lambda: None
+
+    def record(self, finished: Sequence[Finished]) -> None:
+        super().record(finished)
+        self.finished += [item.claimed.request.job_id for item in finished]
+        self.after_each()
+
+
+class Bench:
+    """One worker process, taken apart."""
+
+    def __init__(self, redis: Redis, models_dir: Path, **settings: Any) -> None:
+        self.queue = Queue(redis, **settings)
+        self.models_dir = models_dir
+        self.store = VersionStore(models_dir, MODEL_NAME)
+        self.shelf = Shelf(self.store, None)
+        self.claims = self.queue.scorer("this-process")
+        self.latencies = Latencies()
+        self.scoring = RecordingScoring(self.shelf, self.claims, self.latencies)
+        self.is_stopping = False
+        self.scorer = Scorer(self.claims, self.scoring, self.queue.settings, lambda: self.is_stopping)
+
+    def serve(self, written: Written) -> Written:
+        """Makes a version on disk the champion of this process."""
+        self.shelf.champion = self.shelf.get(written.version)
+        return written
+
+    def serve_unsaved(self, estimator: Any) -> Manifest:
+        """Makes an iris classifier that cannot be pickled the champion of this process."""
+        manifest = build_manifest(golden=golden_of(estimator, iris_signature(), IRIS_ROWS))
+        self.shelf.champion = LoadedVersion(manifest, estimator)
+        return manifest
+
+    def request(self, row: Sequence[float] = SETOSA, **changes: Any) -> ScoreRequest:
+        """A single job that was validated against the champion's signature."""
+        champion = self.shelf.champion
+        facts = {"signature": champion.signature.digest, "version": champion.name} if champion else {}
+        return build_request(self.queue.submissions.mint_id(), **({"payload": pack_rows([row])} | facts | changes))
+
+    def submit(self, row: Sequence[float] = SETOSA, **changes: Any) -> str:
+        return self.queue.resubmit(self.request(row, **changes)).job_id
+
+    def submit_batch(self, *sizes: int) -> str:
+        champion = self.shelf.champion
+        assert champion is not None
+        return self.queue.submit_batch(*sizes, signature=champion.signature.digest, version=champion.name)
+
+
+BuildBench = Callable[..., Bench]
+
+
+@pytest.fixture
+def build_bench(redis: Redis, tmp_path: Path) -> BuildBench:
+    def build(**settings: Any) -> Bench:
+        return Bench(redis, tmp_path, **settings)
+
+    return build
+
+
+@pytest.fixture
+def bench(build_bench: BuildBench) -> Bench:
+    """With an iris version as champion."""
+    bench = build_bench()
+    bench.serve(write_iris(bench.models_dir))
+    return bench

@@ -1,0 +1,111 @@
+"""A scorer's turns: whose entry comes next, and what comes while it lingers."""
+
+import threading
+from collections.abc import Callable
+
+from rhizome.job_queue.claiming import Claimed
+from rhizome.jobs import State
+from tests.support.estimators import watched
+from tests.support.queue import DEADLINE_SECONDS
+from tests.unit.worker.conftest import Bench
+from worker.scoring import FIRST_SLICE_ROWS
+
+MARKER = -99.0
+
+
+def state_of(bench: Bench, job_id: str) -> State:
+    return bench.queue.read(job_id).state
+
+
+def run_to_its_end(bench: Bench) -> None:
+    """Runs the scorer in a thread, so that a run without end fails the test instead of hanging it."""
+    thread = threading.Thread(target=bench.scorer.run, daemon=True)
+    thread.start()
+    thread.join(DEADLINE_SECONDS)
+    assert not thread.is_alive(), "the run did not end"
+
+
+def when_it_listens(bench: Bench, act: Callable[[], object]) -> None:
+    """Calls `act` the first time the scorer is about to block for new entries."""
+    listen, pending = bench.claims.listen, [act]
+
+    def act_and_listen() -> list[Claimed]:
+        if pending:
+            pending.pop()()
+        return listen()
+
+    bench.claims.listen = act_and_listen  # type: ignore[method-assign]
+
+
+def test_what_comes_while_it_lingers_is_answered_without_a_bell(bench: Bench) -> None:
+    ids: list[str] = []
+    when_it_listens(bench, lambda: ids.append(bench.submit()))
+
+    run_to_its_end(bench)
+
+    assert [state_of(bench, job_id) for job_id in ids] == [State.SUCCEEDED]
+    assert bench.queue.bells() == 0
+
+
+def test_what_comes_at_the_last_moment_is_answered(bench: Bench) -> None:
+    leave, ids = bench.claims.leave, []
+
+    def submit_and_leave(*, ring: bool) -> bool:
+        if not ids:
+            ids.append(bench.submit())
+        return leave(ring=ring)
+
+    bench.claims.leave = submit_and_leave  # type: ignore[method-assign]
+
+    run_to_its_end(bench)
+
+    assert state_of(bench, ids[0]) is State.SUCCEEDED
+
+
+def test_an_interactive_job_goes_between_two_slices_of_a_chunk(bench: Bench) -> None:
+    singles: list[str] = []
+
+    def look(_: object) -> None:
+        if not singles:
+            singles.append(bench.submit())
+
+    bench.serve_unsaved(watched(lambda _: None))
+    assert bench.shelf.champion is not None
+    bench.shelf.champion.estimator = watched(look)
+    batch = bench.submit_batch(2 * FIRST_SLICE_ROWS)
+
+    run_to_its_end(bench)
+
+    assert bench.scoring.finished == [singles[0], batch]
+
+
+def test_an_interactive_job_goes_between_two_chunks_that_were_taken_together(bench: Bench) -> None:
+    singles: list[str] = []
+
+    def look(_: object) -> None:
+        if not singles:
+            singles.append(bench.submit())
+
+    bench.serve_unsaved(watched(lambda _: None))
+    assert bench.shelf.champion is not None
+    bench.shelf.champion.estimator = watched(look)
+    batches: list[str] = []
+    when_it_listens(bench, lambda: batches.append(bench.submit_batch(1, 1, 1)))
+
+    run_to_its_end(bench)
+
+    assert bench.scoring.finished == [batches[0], singles[0], batches[0], batches[0]]
+
+
+def test_chunks_and_single_jobs_that_come_together_are_answered_singles_first(bench: Bench) -> None:
+    submitted: list[str] = []
+
+    def submit_both() -> None:
+        submitted.append(bench.submit_batch(1))
+        submitted.append(bench.submit())
+
+    when_it_listens(bench, submit_both)
+
+    run_to_its_end(bench)
+
+    assert bench.scoring.finished == [submitted[1], submitted[0]]
