@@ -15,6 +15,11 @@ def result_url(job_id: str) -> str:
     return f"/result/{job_id}"
 
 
+def job_urls(job_id: str) -> dict[str, str]:
+    """What can be called for a job; a job is cancelled by `DELETE`."""
+    return {"result": result_url(job_id), "cancel": result_url(job_id)}
+
+
 def receipt_document(receipt: Receipt, *, kind: str, lane: str, rows: int, request_id: str) -> bytes:
     """The body of a 202."""
     return encode(
@@ -27,14 +32,14 @@ def receipt_document(receipt: Receipt, *, kind: str, lane: str, rows: int, reque
             "queue_position": receipt.position,
             "request_id": request_id,
             "submitted_at": _iso(receipt.submitted_ms),
-            "urls": {"result": result_url(receipt.job_id)},
+            "urls": job_urls(receipt.job_id),
         }
     )
 
 
 def pending_document(job: JobView) -> bytes:
-    """A single job that is queued or running."""
-    return encode(_head(job) | {"urls": {"result": result_url(job.job_id)}})
+    """A single job without an outcome of its own: queued, running or cancelled."""
+    return encode(_head(job) | {"urls": job_urls(job.job_id)})
 
 
 def batch_document(
@@ -63,7 +68,7 @@ def batch_document(
         "artifact_sha256": artifact_sha256,
         "rows": {"total": total, "done": done, "failed": failed},
         "timings": _batch_timings(job),
-        "urls": {"result": result_url(job.job_id)},
+        "urls": job_urls(job.job_id),
     }
     if job.is_final:
         answers = [row for chunk in chunks for row in msgspec.json.decode(chunk or b"[]", type=list[msgspec.Raw])]

@@ -35,6 +35,12 @@ _PIN = {
     "description": "Score with this version instead of the champion.",
     "schema": {"type": "string"},
 }
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "The same key and request again: the first job, for as long as its result is kept.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
 _REQUEST_ID = {
     "name": "X-Request-ID",
     "in": "header",
@@ -68,7 +74,7 @@ def build_openapi(known: Known, *, max_rows: int) -> dict[str, Any]:
 
 
 def _job_paths(sample: dict[str, Any]) -> dict[str, Any]:
-    submit_errors = (400, 413, 415, 422, 429, 503)
+    submit_errors = (400, 409, 413, 415, 422, 429, 503)
     return {
         "/predict": {
             "post": _operation(
@@ -77,7 +83,7 @@ def _job_paths(sample: dict[str, Any]) -> dict[str, Any]:
                 "predict",
                 {"200": _answer("The result, within the time waited.", _JOB), "202": _accepted()},
                 errors=submit_errors,
-                parameters=[_WAIT, _PREFER, _PIN, _REQUEST_ID],
+                parameters=[_WAIT, _PREFER, _PIN, _IDEMPOTENCY_KEY, _REQUEST_ID],
                 body=({"$ref": "#/components/schemas/Sample"}, sample),
             )
         },
@@ -88,7 +94,7 @@ def _job_paths(sample: dict[str, Any]) -> dict[str, Any]:
                 "predictBatch",
                 {"200": _answer("The result, within the time waited.", _JOB), "202": _accepted()},
                 errors=submit_errors,
-                parameters=[_WAIT, _PREFER, _PIN, _REQUEST_ID],
+                parameters=[_WAIT, _PREFER, _PIN, _IDEMPOTENCY_KEY, _REQUEST_ID],
                 body=({"$ref": "#/components/schemas/Batch"}, {"instances": [sample, sample]}),
             )
         },
@@ -100,7 +106,15 @@ def _job_paths(sample: dict[str, Any]) -> dict[str, Any]:
                 {"200": _answer("The job as it stands.", _JOB)},
                 errors=(400, 404, 410, 503),
                 parameters=[_ID, _WAIT, _PREFER, _page("offset", 0), _page("limit", 1), _REQUEST_ID],
-            )
+            ),
+            "delete": _operation(
+                "jobs",
+                "Cancel a job that is queued or running",
+                "cancel",
+                {"200": _answer("Cancelled, now or before.", _JOB)},
+                errors=(404, 409, 410, 503),
+                parameters=[_ID, _REQUEST_ID],
+            ),
         },
     }
 

@@ -28,6 +28,8 @@ STATUS_OF_CODE = {
     "not_found": 404,
     "method_not_allowed": 405,
     "champion_moved": 409,
+    "idempotency_conflict": 409,
+    "job_finished": 409,
     "promotion_refused": 409,
     "job_expired": 410,
     "body_too_large": 413,

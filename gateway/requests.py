@@ -1,12 +1,17 @@
 """Reading a request's body, preferences and parameters; every refusal names the field and the remedy."""
 
+import hashlib
 import re
 
 from flask import abort, current_app, request
 from werkzeug.http import parse_list_header
 
 from rhizome.errors import InvalidRequest
+from rhizome.job_queue.submission import Idempotency
 
+#: Any key becomes a digest of this length, so that no key of Redis is of a caller's making.
+_DIGEST_BYTES = 20
+_KEY = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}")
 _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 _FRACTIONAL_SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?([eE]\d{1,2})?", re.ASCII)
 
@@ -72,6 +77,25 @@ def read_count(name: str, default: int, least: int, most: int) -> int:
     if not re.fullmatch(r"\d{1,9}", given, re.ASCII) or not least <= int(given) <= most:
         raise _bad_parameter(name, "is not a whole number in range", f"send {least} to {most}")
     return int(given)
+
+
+def read_idempotency(body: bytes) -> Idempotency | None:
+    """The `Idempotency-Key` with a fingerprint of this request: method, path, parameters but for `wait`, and body.
+
+    Raises:
+        InvalidRequest: the key is empty, too long, or not printable ASCII.
+    """
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not _KEY.fullmatch(key):
+        raise _bad_parameter(
+            "Idempotency-Key", "is not 1 to 255 printable ASCII characters", "send a UUID, for example"
+        )
+    parameters = sorted((name, value) for name, value in request.args.items(multi=True) if name != "wait")
+    fingerprint = hashlib.blake2b(repr((request.path, parameters)).encode(), digest_size=_DIGEST_BYTES)
+    fingerprint.update(body)
+    return Idempotency(hashlib.blake2b(key.encode(), digest_size=_DIGEST_BYTES).hexdigest(), fingerprint.hexdigest())
 
 
 def is_wait_preferred() -> bool:

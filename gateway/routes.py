@@ -1,4 +1,4 @@
-"""The job routes: submit one sample, submit many, read a result. Decode, delegate, encode."""
+"""The job routes: submit one sample, submit many, read a result, cancel. Decode, delegate, encode."""
 
 import logging
 import time
@@ -10,7 +10,7 @@ from flask import Blueprint, Response, g, request
 from gateway.champion import Known
 from gateway.documents import batch_document, pending_document, receipt_document, result_url
 from gateway.notices import Waiter
-from gateway.requests import is_wait_preferred, read_count, read_json_body, read_wait_seconds
+from gateway.requests import is_wait_preferred, read_count, read_idempotency, read_json_body, read_wait_seconds
 from gateway.service import Service, service
 from gateway.validation import Rows, find_pin
 from rhizome.errors import InvalidRequest, RhizomeError, VersionNotFound
@@ -29,7 +29,7 @@ def predict() -> Response:
     here, body = service(), read_json_body()
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
     known, pinned, rows = _parse(here, body, lambda known: known.validator.parse_single(body))
-    return _submit(here, Lane.INTERACTIVE, "single", known, pinned, rows, wait_seconds)
+    return _submit(here, Lane.INTERACTIVE, body, known, pinned, rows, wait_seconds)
 
 
 @blueprint.post("/predict/batch")
@@ -39,7 +39,7 @@ def predict_batch() -> Response:
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
     bounds = {"max_rows": here.settings.max_batch_rows, "chunk_rows": here.settings.chunk_rows}
     known, pinned, rows = _parse(here, body, lambda known: known.validator.parse_batch(body, **bounds))
-    return _submit(here, Lane.BATCH, "batch", known, pinned, rows, wait_seconds)
+    return _submit(here, Lane.BATCH, body, known, pinned, rows, wait_seconds)
 
 
 @blueprint.get("/result/<job_id>")
@@ -47,16 +47,30 @@ def result(job_id: str) -> Response:
     """A job as it stands, or as it stands after waiting for it."""
     here = service()
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
-    until = time.monotonic() + wait_seconds
+    job = _read(here, job_id, time.monotonic() + wait_seconds if wait_seconds else None)
+    return _with_preference(_show(here, job), wait_seconds)
+
+
+@blueprint.delete("/result/<job_id>")
+def cancel(job_id: str) -> Response:
+    """Cancels a job that is not final; once more changes nothing."""
+    here = service()
+    here.submissions.cancel(job_id)
+    log.info("job_cancelled", extra={"job_id": job_id, "request_id": g.request_id})
+    return _show(here, here.submissions.read(job_id))
+
+
+def _read(here: Service, job_id: str, until: float | None) -> JobView:
+    """A job as it stands; with `until` (monotonic seconds), as it stands when it is final or the time has come."""
     with ExitStack() as stack:
-        waiter = here.notices.register(job_id) if wait_seconds else None
+        waiter = here.notices.register(job_id) if until else None
         if waiter:
             stack.enter_context(waiter)
         job = here.submissions.read(job_id)
-        while waiter and not job.is_final and time.monotonic() < until:
+        while waiter and until and not job.is_final and time.monotonic() < until:
             waiter.sleep(until)
             job = here.submissions.read(job_id)
-    return _with_preference(_show(here, job), wait_seconds)
+    return job
 
 
 def _parse(here: Service, body: bytes, parse: Callable[[Known], Rows]) -> tuple[Known, bool, Rows]:
@@ -94,8 +108,9 @@ def _pinned(here: Service, version: str) -> Known:
 
 
 def _submit(
-    here: Service, lane: Lane, kind: str, known: Known, pinned: bool, rows: Rows, wait_seconds: float
+    here: Service, lane: Lane, body: bytes, known: Known, pinned: bool, rows: Rows, wait_seconds: float
 ) -> Response:
+    kind = "single" if lane is Lane.INTERACTIVE else "batch"
     job_id, until = here.submissions.mint_id(), time.monotonic() + wait_seconds
     with ExitStack() as stack:
         waiter = here.notices.register(job_id) if wait_seconds else None
@@ -117,10 +132,23 @@ def _submit(
             )
             for chunk, (payload, count) in enumerate(zip(rows.payloads, rows.row_counts, strict=True))
         ]
-        receipt = here.submissions.submit(lane, requests)
-        log.info("job_accepted", extra={"job_id": job_id, "request_id": g.request_id, "kind": kind})
-        answer = _await(here, waiter, until) if waiter else None
+        receipt = here.submissions.submit(lane, requests, read_idempotency(body))
+        event = "job_replayed" if receipt.is_replay else "job_accepted"
+        log.info(event, extra={"job_id": receipt.job_id, "request_id": g.request_id, "kind": kind})
+        answer = _await(here, waiter, until) if waiter and not receipt.is_replay else None
+    if receipt.is_replay:
+        answer = _replay(here, receipt.job_id, until if wait_seconds else None)
     return _with_preference(answer or _accept(receipt, lane, kind, sum(rows.row_counts)), wait_seconds)
+
+
+def _replay(here: Service, job_id: str, until: float | None) -> Response:
+    """The first job under the same Idempotency-Key: its result if there is one, else that it is under way."""
+    response = _show(here, job := _read(here, job_id, until))
+    if not job.is_final:
+        response.status_code = 202
+    response.headers["Location"] = result_url(job_id)
+    response.headers["Idempotency-Replayed"] = "true"
+    return response
 
 
 def _await(here: Service, waiter: Waiter, until: float) -> Response | None:

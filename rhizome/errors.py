@@ -7,6 +7,8 @@
     ├── LaneFull                 the lane holds as many waiting jobs as it may
     ├── JobNotFound              no job has this id
     ├── JobExpired               the job is known, its result's time is over
+    ├── IdempotencyConflict      the Idempotency-Key stands for another request
+    ├── JobFinished              the job is final and cannot be cancelled
     ├── QueueUnavailable         Redis does not answer
     ├── DatasetError             the dataset cannot be trained on
     ├── ArtifactError            a version's files are missing or unreadable
@@ -66,6 +68,14 @@ class JobNotFound(RhizomeError):
 
 class JobExpired(RhizomeError):
     code = "job_expired"
+
+
+class IdempotencyConflict(RhizomeError):
+    code = "idempotency_conflict"
+
+
+class JobFinished(RhizomeError):
+    code = "job_finished"
 
 
 class QueueUnavailable(RhizomeError):

@@ -34,6 +34,11 @@ def rows(job_id: str) -> str:
     return f"{PREFIX}rows:{job_id}"
 
 
+def idempotency(digest: str) -> str:
+    """The job that stands for an Idempotency-Key, and the fingerprint of its request."""
+    return f"{PREFIX}idempotency:{digest}"
+
+
 def champion(model_name: str) -> str:
     """The champion pointer."""
     return f"{PREFIX}model:{model_name}:champion"

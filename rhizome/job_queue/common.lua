@@ -16,6 +16,13 @@ local function waiting(stream, group)
   return redis.call('XLEN', stream) - pending
 end
 
+-- A job has become final: its record, and what belongs to it, are kept for `ttl` seconds from now.
+local function close(job, rows, idempotency, ttl)
+  redis.call('EXPIRE', job, ttl)
+  redis.call('EXPIRE', rows, ttl)
+  if idempotency then redis.call('EXPIRE', idempotency, ttl) end
+end
+
 local function now_ms()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)

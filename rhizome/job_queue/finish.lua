@@ -10,30 +10,26 @@ local group, consumer = ARGV[1], ARGV[2]
 local ttl, now, notices = ARGV[6], ARGV[7], {}
 local PER_ENTRY, FIRST = 12, 14
 
-local function is_open(job)
-  local state = redis.call('HGET', job, 'state')
-  return state == 'queued'
-end
-
 local function finish_single(job, id, state, outcome, waited)
-  if not is_open(job) then return end
+  local facts = redis.call('HMGET', job, 'state', 'idempotency')
+  if facts[1] ~= 'queued' then return end
   redis.call('HSET', job, 'state', state, 'outcome', outcome, 'finished_at', now)
-  redis.call('EXPIRE', job, ttl)
+  close(job, ARGV[9] .. id, facts[2], ttl)
   notices[#notices + 1] = waited == '1' and (id .. ' ' .. outcome) or id
 end
 
 local function finish_chunk(job, id, answers, rows, failed, chunk, compute_ms)
-  if not is_open(job) then return end
+  local facts = redis.call('HMGET', job, 'state', 'idempotency', 'rows')
+  if facts[1] ~= 'queued' then return end
   local finished = ARGV[9] .. id
   if redis.call('HSETNX', finished, chunk, answers) == 0 then return end
   local done = redis.call('HINCRBY', job, 'done', rows)
   local bad = redis.call('HINCRBY', job, 'failed', failed)
   redis.call('HINCRBYFLOAT', job, 'compute_ms', compute_ms)
-  local total = tonumber(redis.call('HGET', job, 'rows'))
+  local total = tonumber(facts[3])
   if done < total then return end
   redis.call('HSET', job, 'state', bad == total and 'failed' or 'succeeded', 'finished_at', now)
-  redis.call('EXPIRE', job, ttl)
-  redis.call('EXPIRE', finished, ttl)
+  close(job, finished, facts[2], ttl)
   notices[#notices + 1] = id
 end
 

@@ -11,7 +11,14 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from rhizome import keys
-from rhizome.errors import JobExpired, JobNotFound, LaneFull, QueueUnavailable
+from rhizome.errors import (
+    IdempotencyConflict,
+    JobExpired,
+    JobFinished,
+    JobNotFound,
+    LaneFull,
+    QueueUnavailable,
+)
 from rhizome.job_ids import SECRET_BYTES, JobIds
 from rhizome.job_queue.scripts import BELL_TTL_SECONDS, QUEUE_KEYS, bell_template, load_script
 from rhizome.jobs import Lane, ScoreRequest, State, encode_request
@@ -36,11 +43,19 @@ _FIELDS = (
 
 
 class Receipt(NamedTuple):
-    """What a submitter gets: the entries that wait before the job, and when it was accepted (ms since 1970)."""
+    """What a submitter gets.
+
+    Attributes:
+        job_id: the job's; an earlier one's where the Idempotency-Key was used before.
+        position: entries that wait before the job.
+        submitted_ms: when it was accepted, in ms since 1970.
+        is_replay: it was accepted before, under the same Idempotency-Key.
+    """
 
     job_id: str
     position: int
     submitted_ms: int
+    is_replay: bool = False
 
 
 class JobView(NamedTuple):
@@ -64,6 +79,13 @@ class JobView(NamedTuple):
     @property
     def submitted_ms(self) -> int:
         return int(self.facts["entry"].split(b"-")[0])
+
+
+class Idempotency(NamedTuple):
+    """An Idempotency-Key and a fingerprint of the request it came with, each a digest of fixed length."""
+
+    key: str
+    fingerprint: str
 
 
 class LaneDepth(NamedTuple):
@@ -90,6 +112,7 @@ class Submissions:
         self._submit = load_script(redis, "submit")
         self._read = load_script(redis, "read")
         self._depth = load_script(redis, "depth")
+        self._cancel = load_script(redis, "cancel")
         self._ids: JobIds | None = None
         self._secret_read_at = 0.0
 
@@ -97,7 +120,7 @@ class Submissions:
         """A fresh job id."""
         return self._job_ids().mint()
 
-    def submit(self, lane: Lane, requests: Sequence[ScoreRequest]) -> Receipt:
+    def submit(self, lane: Lane, requests: Sequence[ScoreRequest], idempotency: Idempotency | None = None) -> Receipt:
         """Accepts one job: all its entries, or none.
 
         Repeating the call with the same requests is safe: a job that stands is not submitted again.
@@ -106,8 +129,10 @@ class Submissions:
             lane: where it waits.
             requests: a single job's one entry, or a batch job's chunks: same id and kind, all but the last of one
                 size, in order.
+            idempotency: the first job under the same key and fingerprint stands for this one, as long as its record.
 
         Raises:
+            IdempotencyConflict: the key stands for another request.
             LaneFull: the lane holds too many waiting entries.
             QueueUnavailable: Redis did not answer; the job may or may not have been accepted.
         """
@@ -123,13 +148,33 @@ class Submissions:
             first.rows,
             first.request_id,
             self._job_ids().secret,
+            first.job_id,
+            keys.job(""),
+            idempotency.fingerprint if idempotency else "",
             *(encode_request(request) for request in requests),
         ]
-        script_keys = [keys.job(first.job_id), keys.lane(lane), *QUEUE_KEYS[2:], keys.ID_SECRET]
-        status, entry, before = cast(tuple[bytes, bytes, int], self._call(self._submit, script_keys, args))
+        known = keys.idempotency(idempotency.key if idempotency else "")
+        script_keys = [keys.job(first.job_id), keys.lane(lane), *QUEUE_KEYS[2:], keys.ID_SECRET, known]
+        answer = cast(tuple[bytes, bytes, int, bytes], self._call(self._submit, script_keys, args))
+        status, entry, before, job_id = answer
         if status == b"full":
             raise LaneFull(lane, before)
-        return Receipt(first.job_id, before, int(entry.split(b"-")[0]))
+        if status == b"conflict":
+            raise IdempotencyConflict("this Idempotency-Key was used for another request; send a new key")
+        return Receipt(job_id.decode(), before, int(entry.split(b"-")[0]), status == b"replayed")
+
+    def cancel(self, job_id: str) -> None:
+        """Cancels a job that is queued or running; cancelling it again changes nothing.
+
+        Raises:
+            JobFinished: it has succeeded, failed or expired.
+            JobNotFound, JobExpired, QueueUnavailable: as for `read`.
+        """
+        self.read(job_id)
+        args = [keys.GROUP, keys.lane(""), job_id, self._result_ttl_seconds, int(time.time() * 1000), keys.FINISHED]
+        state = cast(bytes | None, self._call(self._cancel, [keys.job(job_id), keys.rows(job_id)], args))
+        if state is not None and state not in (b"queued", b"cancelled"):
+            raise JobFinished(f"this job has {state.decode()} already; there is nothing left to cancel")
 
     def read(self, job_id: str) -> JobView:
         """One job as it stands.

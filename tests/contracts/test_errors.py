@@ -17,6 +17,8 @@ CODES = {
     "LaneFull": "lane_full",
     "JobNotFound": "job_not_found",
     "JobExpired": "job_expired",
+    "IdempotencyConflict": "idempotency_conflict",
+    "JobFinished": "job_finished",
     "QueueUnavailable": "queue_unavailable",
     "DatasetError": "bad_dataset",
     "ArtifactError": "artifact_unusable",
@@ -48,6 +50,8 @@ STATUSES = {
     "lane_full": 429,
     "internal_error": 500,
     "no_champion": 503,
+    "idempotency_conflict": 409,
+    "job_finished": 409,
     "queue_unavailable": 503,
 }
 

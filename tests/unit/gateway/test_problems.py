@@ -27,6 +27,8 @@ STATUS_OF_ERROR = {
     "LaneFull": 429,
     "JobNotFound": 404,
     "JobExpired": 410,
+    "IdempotencyConflict": 409,
+    "JobFinished": 409,
     "QueueUnavailable": 503,
     "DatasetError": 500,
     "ArtifactError": 500,
