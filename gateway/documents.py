@@ -1,5 +1,6 @@
 """The JSON documents of jobs that are not a worker's own: receipts, jobs under way, batch jobs."""
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +18,7 @@ def result_url(job_id: str) -> str:
 
 def job_urls(job_id: str) -> dict[str, str]:
     """What can be called for a job; a job is cancelled by `DELETE`."""
-    return {"result": result_url(job_id), "cancel": result_url(job_id)}
+    return {"result": result_url(job_id), "cancel": result_url(job_id), "stream": f"{result_url(job_id)}/stream"}
 
 
 def receipt_document(receipt: Receipt, *, kind: str, lane: str, rows: int, request_id: str) -> bytes:
@@ -70,6 +71,8 @@ def batch_document(
         "timings": _batch_timings(job),
         "urls": job_urls(job.job_id),
     }
+    if not job.is_final:
+        document |= _pace(job, total, done)
     if job.is_final:
         answers = [row for chunk in chunks for row in msgspec.json.decode(chunk or b"[]", type=list[msgspec.Raw])]
         document |= {"offset": offset, "limit": limit, "results": answers[skip : skip + limit]}
@@ -86,6 +89,15 @@ def _head(job: JobView) -> dict[str, Any]:
         "submitted_at": _iso(job.submitted_ms),
         "finished_at": _iso(_number(job, "finished_at")) if "finished_at" in job.facts else None,
     }
+
+
+def _pace(job: JobView, total: int, done: int) -> dict[str, float | None]:
+    """Rows per second since the first chunk was taken, and how long the rest takes at that pace."""
+    seconds = time.time() - _number(job, "started_at") / 1000
+    if not done or seconds <= 0:
+        return {"rows_per_second": None, "eta_ms": None}
+    pace = done / seconds
+    return {"rows_per_second": round(pace, 1), "eta_ms": round((total - done) / pace * 1000)}
 
 
 def _batch_timings(job: JobView) -> dict[str, float | None]:

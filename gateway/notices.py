@@ -41,11 +41,15 @@ class Waiter:
             return self.box.get(timeout=max(0.0, min(LOOK_SECONDS, until - time.monotonic())))
         return None
 
+    def close(self) -> None:
+        """Gives the place up; once more changes nothing."""
+        self._notices.give_up(self)
+
     def __enter__(self) -> "Waiter":
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._notices.give_up(self)
+        self.close()
 
 
 class Notices:
@@ -88,8 +92,10 @@ class Notices:
     def give_up(self, waiter: Waiter) -> None:
         """Frees a waiter's place."""
         with self._lock:
-            self._count -= 1
             others = self._waiters.get(waiter.job_id, [])
+            if waiter not in others:
+                return
+            self._count -= 1
             others.remove(waiter)
             if not others:
                 del self._waiters[waiter.job_id]

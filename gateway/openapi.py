@@ -41,6 +41,12 @@ _IDEMPOTENCY_KEY = {
     "description": "The same key and request again: the first job, for as long as its result is kept.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
+_LAST_EVENT_ID = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "description": "The last event that was seen; sent by browsers when they come back.",
+    "schema": {"type": "string"},
+}
 _REQUEST_ID = {
     "name": "X-Request-ID",
     "in": "header",
@@ -115,6 +121,22 @@ def _job_paths(sample: dict[str, Any]) -> dict[str, Any]:
                 errors=(404, 409, 410, 503),
                 parameters=[_ID, _REQUEST_ID],
             ),
+        },
+        "/result/{id}/stream": {
+            "get": _operation(
+                "jobs",
+                "Follow a job as server-sent events",
+                "stream",
+                {
+                    "200": {
+                        "description": "Events `status`, `progress` and `done`, each with the job as it stands.",
+                        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+                    },
+                    "204": {"description": "`Last-Event-ID` was the last event there is."},
+                },
+                errors=(404, 410, 503),
+                parameters=[_ID, _LAST_EVENT_ID, _REQUEST_ID],
+            )
         },
     }
 

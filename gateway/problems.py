@@ -39,6 +39,7 @@ STATUS_OF_CODE = {
     "lane_full": 429,
     "no_champion": 503,
     "queue_unavailable": 503,
+    "too_many_waiters": 503,
     "internal_error": 500,
 }
 _CODE_OF_STATUS = {

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 
 from flask import Blueprint, Response, g, request
 
@@ -12,8 +13,9 @@ from gateway.documents import batch_document, pending_document, receipt_document
 from gateway.notices import Waiter
 from gateway.requests import is_wait_preferred, read_count, read_idempotency, read_json_body, read_wait_seconds
 from gateway.service import Service, service
+from gateway.streams import event_id, stream_job
 from gateway.validation import Rows, find_pin
-from rhizome.errors import InvalidRequest, RhizomeError, VersionNotFound
+from rhizome.errors import InvalidRequest, RhizomeError, TooManyWaiters, VersionNotFound
 from rhizome.job_queue.submission import JobView, Receipt
 from rhizome.jobs import Lane, ScoreRequest
 
@@ -49,6 +51,30 @@ def result(job_id: str) -> Response:
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
     job = _read(here, job_id, time.monotonic() + wait_seconds if wait_seconds else None)
     return _with_preference(_show(here, job), wait_seconds)
+
+
+@blueprint.get("/result/<job_id>/stream")
+def stream(job_id: str) -> Response:
+    """The job's life as server-sent events; 204 to a client that has seen its end."""
+    here = service()
+    waiter = here.notices.register(job_id)
+    if waiter is None:
+        raise TooManyWaiters("too many requests wait or stream already; try again shortly, or poll the result")
+    try:
+        job = here.submissions.read(job_id)
+        seen = request.headers.get("Last-Event-ID", "")
+        if job.is_final and seen == event_id(job):
+            waiter.close()
+            return Response(status=204)
+    except BaseException:
+        waiter.close()
+        raise
+    # The documents are made outside the request's context, when the events are sent.
+    events = stream_job(waiter, lambda: here.submissions.read(job_id), partial(_document, here), seen)
+    response = Response(events, 200, content_type="text/event-stream")
+    response.call_on_close(waiter.close)  # also where nobody stayed for the first event
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 @blueprint.delete("/result/<job_id>")
@@ -173,21 +199,23 @@ def _accept(receipt: Receipt, lane: Lane, kind: str, rows: int) -> Response:
 
 
 def _show(here: Service, job: JobView) -> Response:
+    total, most = int(job.facts["rows"]), here.settings.max_batch_rows
+    page = (0, most)
+    if job.outcome is None and job.facts["kind"] != b"single":
+        page = (read_count("offset", 0, 0, total), read_count("limit", most, 1, most))
+    return Response(_document(here, job, *page), 200, content_type=JSON)
+
+
+def _document(here: Service, job: JobView, offset: int = 0, limit: int = 10_000) -> bytes:
+    """The job's JSON; of a final batch, the answers of `limit` rows from row `offset` on."""
     if job.outcome is not None:
-        return Response(job.outcome, 200, content_type=JSON)
+        return job.outcome
     if job.facts["kind"] == b"single":
-        return Response(pending_document(job), 200, content_type=JSON)
-    return Response(_show_batch(here, job), 200, content_type=JSON)
-
-
-def _show_batch(here: Service, job: JobView) -> bytes:
+        return pending_document(job)
     rows, size = int(job.facts["rows"]), int(job.facts["chunk_rows"])
-    offset = read_count("offset", 0, 0, rows)
-    limit = read_count("limit", here.settings.max_batch_rows, 1, here.settings.max_batch_rows)
+    first, last = offset // size, min(rows, offset + limit)
     chunks: list[bytes | None] = []
-    first = offset // size
     if job.is_final:
-        last = min(rows, offset + limit)
         chunks = here.submissions.read_chunks(job.job_id, range(first, -(-last // size)))
     return batch_document(
         job,

@@ -9,6 +9,7 @@
     ├── JobExpired               the job is known, its result's time is over
     ├── IdempotencyConflict      the Idempotency-Key stands for another request
     ├── JobFinished              the job is final and cannot be cancelled
+    ├── TooManyWaiters           so many requests wait or stream that no further one may
     ├── QueueUnavailable         Redis does not answer
     ├── DatasetError             the dataset cannot be trained on
     ├── ArtifactError            a version's files are missing or unreadable
@@ -76,6 +77,10 @@ class IdempotencyConflict(RhizomeError):
 
 class JobFinished(RhizomeError):
     code = "job_finished"
+
+
+class TooManyWaiters(RhizomeError):
+    code = "too_many_waiters"
 
 
 class QueueUnavailable(RhizomeError):

@@ -19,6 +19,7 @@ CODES = {
     "JobExpired": "job_expired",
     "IdempotencyConflict": "idempotency_conflict",
     "JobFinished": "job_finished",
+    "TooManyWaiters": "too_many_waiters",
     "QueueUnavailable": "queue_unavailable",
     "DatasetError": "bad_dataset",
     "ArtifactError": "artifact_unusable",
@@ -52,6 +53,7 @@ STATUSES = {
     "no_champion": 503,
     "idempotency_conflict": 409,
     "job_finished": 409,
+    "too_many_waiters": 503,
     "queue_unavailable": 503,
 }
 

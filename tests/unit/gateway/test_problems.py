@@ -29,6 +29,7 @@ STATUS_OF_ERROR = {
     "JobExpired": 410,
     "IdempotencyConflict": 409,
     "JobFinished": 409,
+    "TooManyWaiters": 503,
     "QueueUnavailable": 503,
     "DatasetError": 500,
     "ArtifactError": 500,
