@@ -13,12 +13,11 @@ SOCKET_TIMEOUT_SECONDS = 5.0  #: longer than any blocking read (`linger_seconds`
 BLOCKING_MARGIN_SECONDS = 3.0
 
 
-def connect(url: str, *, max_connections: int | None = None, socket_timeout: float | None = None) -> Redis:
+def connect(url: str, *, socket_timeout: float | None = None) -> Redis:
     """Builds a client for `url` (`redis://` or `rediss://`); no connection is made yet.
 
     Args:
         url: where Redis is.
-        max_connections: a bound on the pool; none by default.
         socket_timeout: seconds before an unanswered command fails.
     """
     return Redis.from_url(
@@ -30,5 +29,4 @@ def connect(url: str, *, max_connections: int | None = None, socket_timeout: flo
         socket_keepalive=True,
         health_check_interval=0,
         retry=Retry(NoBackoff(), 0),
-        max_connections=max_connections,
     )

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from redis.exceptions import RedisError
 
+from rhizome import heartbeats
 from rhizome.connection import connect
 from rhizome.job_queue.claiming import Claims
 from rhizome.pulse import Pulse
@@ -33,7 +34,7 @@ class WorkerProcess:
     """
 
     def __init__(self, settings: Settings, shelf: Shelf, flags: Flags) -> None:
-        redis = connect(settings.redis_url)
+        self._redis = redis = connect(settings.redis_url)
         # A pid alone comes back in the next container; what never comes back must name the consumer.
         consumer = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         claims = Claims(redis, settings, consumer)
@@ -71,4 +72,5 @@ class WorkerProcess:
 
     def maintain(self) -> tuple[bool, int]:
         """Heals the queue; see `Claims.maintain`."""
+        heartbeats.prune(self._redis)
         return self._claims.maintain()

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from rhizome.job_queue.claiming import Claimed, Claims, Finished
@@ -13,6 +14,7 @@ from worker.scoring import Scoring
 
 RECLAIM_EVERY_SECONDS = 1.0
 FINISH_RETRY_SECONDS = 0.2
+CANNOT_WRITE = ("OOM", "MISCONF", "READONLY", "NOREPLICAS")  #: how Redis begins to say that it cannot write
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +47,9 @@ class Scorer:
         deadline = time.monotonic() + self._settings.run_seconds
         claimed = self._take_over() or self._claims.claim()
         while not self._is_over(deadline):
-            if not claimed:
-                claimed = self._take_over_if_due() or self._claims.listen()
+            if not claimed and self._is_take_over_due():
+                claimed = self._take_over() or self._claims.claim()
+            claimed = claimed or self._claims.listen()
             if claimed:
                 claimed = self._work_off(claimed, deadline)
             elif self._claims.leave(ring=False):
@@ -60,6 +63,10 @@ class Scorer:
     def _is_over(self, deadline: float) -> bool:
         return self._is_stopping() or time.monotonic() >= deadline
 
+    def _may_claim(self, deadline: float) -> bool:
+        """Not at the end, and not where it is time to look after the jobs of silent scorers, with empty hands."""
+        return not self._is_over(deadline) and not self._is_take_over_due()
+
     def _work_off(self, claimed: Sequence[Claimed], deadline: float) -> list[Claimed]:
         """Scores and finishes `claimed`; returns what was claimed in the same round trip."""
         singles = [entry for entry in claimed if entry.request.kind == "single"]
@@ -68,30 +75,31 @@ class Scorer:
         try:
             if singles:
                 finished = self._scoring.score_singles(singles)
-                following = self._finish(finished, claim_next=not chunks and not self._is_over(deadline))
+                following = self._finish(finished, claim_next=not chunks and self._may_claim(deadline))
             for entry in chunks:
                 chunk = self._scoring.score_chunk(entry, self._serve_interactive)
                 is_last = entry is chunks[-1]
-                following = self._finish([chunk], claim_next=is_last and not self._is_over(deadline))
+                following = self._finish([chunk], claim_next=is_last and self._may_claim(deadline))
             return following
         finally:
             self.busy_since = None
 
     def _serve_interactive(self) -> None:
-        """Between two slices of a chunk: single jobs never wait for more than one slice."""
-        while singles := self._claims.claim(only_interactive=True):
+        """Between two slices of a chunk: single jobs wait for one slice at most, and the chunk for one micro-batch."""
+        if self._is_stopping():
+            return
+        if singles := self._claims.claim(only_interactive=True):
             self._finish(self._scoring.score_singles(singles), claim_next=False)
 
-    def _take_over_if_due(self) -> list[Claimed]:
-        if time.monotonic() - self._reclaimed_at < RECLAIM_EVERY_SECONDS:
-            return []
-        return self._take_over()
+    def _is_take_over_due(self) -> bool:
+        return time.monotonic() - self._reclaimed_at >= RECLAIM_EVERY_SECONDS
 
     def _take_over(self) -> list[Claimed]:
         """Entries of scorers that fell silent; those delivered too often are given up here."""
-        self._reclaimed_at = time.monotonic()
         reclaimed = self._claims.reclaim()
-        if reclaimed:
+        if not reclaimed:
+            self._reclaimed_at = time.monotonic()  # as long as there is something, it stays due
+        else:
             log.warning("jobs_taken_over", extra={"jobs": [entry.request.job_id for entry in reclaimed]})
         hopeless = [entry for entry in reclaimed if entry.deliveries > self._settings.max_deliveries]
         if hopeless:
@@ -108,6 +116,10 @@ class Scorer:
             except (RedisConnectionError, RedisTimeoutError):
                 if time.monotonic() > deadline:
                     raise
-                time.sleep(FINISH_RETRY_SECONDS)
+            except ResponseError as error:
+                # A Redis that is full or may not write: the lease is renewed meanwhile, and no delivery is counted.
+                if not str(error).startswith(CANNOT_WRITE) or self._is_stopping():
+                    raise
+            time.sleep(FINISH_RETRY_SECONDS)
         self._scoring.record(finished)
         return following

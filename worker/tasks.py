@@ -4,8 +4,7 @@ import logging
 
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError
 
 from rhizome.task_message import MAINTAIN_TASK, SCORE_TASK
 from worker.lifecycle import current_process
@@ -18,7 +17,7 @@ def score() -> None:
     """Scores what waits, until nothing does or its time is over."""
     try:
         current_process().score()
-    except (RedisConnectionError, RedisTimeoutError) as error:
+    except RedisError as error:
         # What was claimed comes back after its lease; a later bell goes on with the rest.
         log.warning("scorer_lost_redis", extra={"reason": type(error).__name__})
     except SoftTimeLimitExceeded:
@@ -33,7 +32,7 @@ def maintain() -> None:
     """Rings for work that a crash left behind."""
     try:
         rang, forgotten = current_process().maintain()
-    except (RedisConnectionError, RedisTimeoutError) as error:
+    except RedisError as error:
         log.warning("upkeep_lost_redis", extra={"reason": type(error).__name__})
         return
     if rang or forgotten:

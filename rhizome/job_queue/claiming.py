@@ -13,7 +13,6 @@ from rhizome.jobs import Lane, ScoreRequest, State, decode_request
 from rhizome.settings import Settings
 
 RECLAIM_COUNT = 256  #: entries taken over by one call
-RENEW_COUNT = 1_000  #: entries one scorer may hold
 MAX_DEAD_LETTERS = 10_000
 #: A listener's note outlives its blocking read by this, for the way back to Redis.
 LISTENING_MARGIN_MS = 100
@@ -68,6 +67,8 @@ class Claims:
         self._redis = redis
         self._settings = settings
         self._consumer = consumer
+        #: Entries handed out and not yet finished: only their leases are renewed.
+        self._held: set[tuple[Lane, bytes]] = set()
         self._linger_ms = int(settings.linger_seconds * 1000)
         self._claim = load_script(redis, "claim")
         self._finish = load_script(redis, "finish")
@@ -78,7 +79,11 @@ class Claims:
         self._bind = load_script(redis, "bind")
 
     def answer_bell(self) -> None:
-        """Deletes the bell, before the first look at the streams: a submit after this rings again."""
+        """Deletes the bell, before the first look at the streams: a submit after this rings again.
+
+        A run begins with empty hands: what an earlier one left, its lease gives to others.
+        """
+        self._held.clear()
         self._redis.delete(keys.BELL)
 
     def claim(self, *, only_interactive: bool = False) -> list[Claimed]:
@@ -92,7 +97,7 @@ class Claims:
             self._linger_ms + LISTENING_MARGIN_MS,
             "1" if only_interactive else "0",
         ]
-        return _parse_claim(self._claim(keys=QUEUE_KEYS, args=args))
+        return self._hold(_parse_claim(self._claim(keys=QUEUE_KEYS, args=args)))
 
     def listen(self) -> list[Claimed]:
         """Blocks until something is submitted, for `linger_seconds` at most; empty if nothing was.
@@ -119,7 +124,7 @@ class Claims:
         for stream, entries in answer or ():
             lane = Lane.INTERACTIVE if stream == QUEUE_KEYS[0].encode() else Lane.BATCH
             claimed += [_parse_entry(lane, entry_id, fields[b"m"]) for entry_id, fields in entries]
-        return claimed
+        return self._hold(claimed)
 
     def finish(self, finished: Sequence[Finished], *, claim_next: bool) -> list[Claimed]:
         """Writes results where none stand, notifies waiters, and takes the next micro-batch in the same round trip."""
@@ -141,7 +146,9 @@ class Claims:
         ]
         for item in finished:
             args += _finish_args(item)
-        return _parse_claim(self._finish(keys=QUEUE_KEYS, args=args))
+        following = _parse_claim(self._finish(keys=QUEUE_KEYS, args=args))
+        self._held.difference_update((item.claimed.lane, item.claimed.entry_id) for item in finished)
+        return self._hold(following)
 
     def leave(self, *, ring: bool) -> bool:
         """Stops listening; True if something waits. With `ring`, another scorer is then woken for it."""
@@ -162,12 +169,21 @@ class Claims:
                 self._reclaim(keys=[keys.lane(lane)], args=[keys.GROUP, self._consumer, lease_ms, count]),
             )
             if answer:
-                return [_parse_entry(lane, entry, message, seen + 1) for entry, message, seen in answer]
+                return self._hold([_parse_entry(lane, entry, message, seen + 1) for entry, message, seen in answer])
         return []
 
     def renew(self) -> None:
-        """Renews the lease of everything this scorer holds."""
-        self._renew(keys=QUEUE_KEYS[:2], args=[keys.GROUP, self._consumer, RENEW_COUNT])
+        """Renews the leases of what this scorer holds.
+
+        Not of all that Redis believes it holds: a claim whose reply was lost must come to somebody else.
+        """
+        held = [part for lane, entry in tuple(self._held) for part in (_STREAMS[lane], entry)]
+        if held:
+            self._renew(keys=QUEUE_KEYS[:2], args=[keys.GROUP, self._consumer, *held])
+
+    def _hold(self, claimed: list[Claimed]) -> list[Claimed]:
+        self._held.update((entry.lane, entry.entry_id) for entry in claimed)
+        return claimed
 
     def bind_version(self, job_id: str, version: str) -> str | None:
         """The one version that answers this batch job: the first that was offered. None if the job is over."""

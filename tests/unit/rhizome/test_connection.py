@@ -68,7 +68,7 @@ def test_an_unanswered_command_fails_in_time() -> None:
 
 
 def test_building_a_client_connects_to_nothing() -> None:
-    client = connect("redis://127.0.0.1:1/0", max_connections=3)
+    client = connect("redis://127.0.0.1:1/0")
 
     options = client.connection_pool.connection_kwargs
     assert options["socket_connect_timeout"] == CONNECT_TIMEOUT_SECONDS

@@ -1,0 +1,90 @@
+"""The service as its users see it: a gateway's address and what it answers."""
+
+import http.client
+import json
+from typing import Any, NamedTuple
+
+from tests.docker.report import Failed, wait_for
+
+SAMPLE = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
+TIMEOUT_SECONDS = 10.0
+FINAL = ("succeeded", "failed", "cancelled", "expired")
+
+
+class Answer(NamedTuple):
+    """A response: its status and its JSON document."""
+
+    status: int
+    body: dict[str, Any]
+
+
+class Client:
+    """Talks to one gateway; a connection that breaks is an `OSError`."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: dict[str, str] | None = None,
+        timeout: float = TIMEOUT_SECONDS,
+    ) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=timeout)
+        payload = None if body is None else json.dumps(body)
+        try:
+            connection.request(method, path, payload, {"Content-Type": "application/json", **(headers or {})})
+            response = connection.getresponse()
+            return Answer(response.status, json.loads(response.read() or b"{}"))
+        except (http.client.HTTPException, ValueError) as error:
+            raise ConnectionError(f"{type(error).__name__}: {error}") from error
+        finally:
+            connection.close()
+
+    def predict(self, *, wait: float = 0, timeout: float = TIMEOUT_SECONDS) -> Answer:
+        """One sample."""
+        return self.call("POST", f"/predict?wait={wait:g}" if wait else "/predict", SAMPLE, timeout=timeout)
+
+    def result(self, job_id: str) -> dict[str, Any]:
+        """A job that must be known."""
+        answer = self.call("GET", f"/result/{job_id}")
+        if answer.status != 200:
+            raise Failed(f"/result/{job_id} answered {answer.status}: {answer.body}")
+        return answer.body
+
+    def health(self) -> dict[str, Any]:
+        """The health report, whatever its status."""
+        return self.call("GET", "/health").body
+
+    def is_ready(self) -> bool:
+        """Whether a job sent now would be answered."""
+        try:
+            return self.call("GET", "/readyz").status == 200
+        except OSError:
+            return False
+
+    def workers(self) -> list[dict[str, Any]]:
+        """The living worker processes of all containers."""
+        living: list[dict[str, Any]] = self.health().get("workers", {}).get("processes", [])
+        return living
+
+    def served_version(self) -> str:
+        """What the workers serve; asked of them, as the gateway's processes learn of a champion a second apart."""
+        versions = {str(worker["version"]) for worker in self.workers()}
+        if len(versions) != 1:
+            raise Failed(f"the workers serve {versions or 'nothing'}")
+        return versions.pop()
+
+    def await_version(self, containers: int, seconds: float, *, other_than: str = "") -> str:
+        """Waits until the workers of so many containers serve one version, and a new one; returns it."""
+
+        def is_served() -> bool:
+            workers = self.workers()
+            versions = {worker["version"] for worker in workers}
+            hosts = {worker["host"] for worker in workers}
+            return len(hosts) == containers and len(versions) == 1 and versions != {other_than}
+
+        wait_for(is_served, seconds, lambda: f"{containers} worker containers do not agree: {self.workers()}")
+        return self.served_version()
