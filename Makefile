@@ -33,8 +33,8 @@ bench: $(VENV)/.bench ## Measure against the plain Flask + gunicorn + Celery sta
 lock: ## Lock requirements/*.in anew (needs uv)
 	@requirements/compile
 
-clean: ## Remove the virtual environment and everything a run has left, models included
-	rm -rf $(VENV) var models/*/ .pytest_cache .mypy_cache .ruff_cache
+clean: ## Remove the virtual environment, what runs have left in var/ and caches; versions stay
+	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache
 
 $(BIN)/python:
 	@test -w . || { echo "this folder is not writable; clone Rhizome where it may write" >&2; exit 1; }
@@ -42,7 +42,7 @@ $(BIN)/python:
 	  || { echo "Rhizome needs Python 3.11 or newer; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@echo "setting up $(VENV) …"
 	@$(PYTHON) -m venv $(VENV) \
-	  || { echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	  || { rm -rf $(VENV); echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 
 # The stamps hold what was installed: unchanged requirements cost nothing at the second start.
 $(VENV)/.runtime: requirements/build.txt requirements/runtime.txt pyproject.toml | $(BIN)/python

@@ -1,6 +1,7 @@
 """Wires the gateway: one Flask application per process, from settings and a Redis client."""
 
 import time
+from threading import Semaphore
 
 from flask import Flask
 from redis import Redis
@@ -19,6 +20,8 @@ from rhizome.registry import Registry
 from rhizome.settings import Settings, load_settings
 from rhizome.telemetry import configure_logging
 
+RESERVED_THREADS = 8  #: neither wait nor read a body: health, polls and refusals always find one
+REDIS_TIMEOUT_SECONDS = 2.5  #: the gateway never blocks on Redis on purpose
 PULSE_ROLE = "server"
 PATIENCE_SECONDS = 15.0
 
@@ -44,6 +47,7 @@ def create_app(settings: Settings, redis: Redis) -> Flask:
         champion=champion,
         notices=notices,
         health=HealthReporter(redis, submissions, champion, notices, started_at=time.time()),
+        body_slots=Semaphore(max(1, settings.gateway_threads - settings.max_waiters - RESERVED_THREADS)),
     )
     for module in (routes, health_routes, admin_routes, documentation_routes):
         app.register_blueprint(module.blueprint)
@@ -57,4 +61,4 @@ def create_app_from_environment() -> Flask:
     settings = load_settings()
     configure_logging("gateway", settings.log_level)
     Pulse(settings.pulse_dir, PULSE_ROLE, PATIENCE_SECONDS).start_thread()
-    return create_app(settings, connect(settings.redis_url))
+    return create_app(settings, connect(settings.redis_url, socket_timeout=REDIS_TIMEOUT_SECONDS))

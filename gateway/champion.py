@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 
 from gateway.validation import Validator
-from rhizome.errors import NoChampion
+from rhizome.errors import ArtifactError, NoChampion, VersionNotFound
 from rhizome.manifest import Manifest
 from rhizome.registry import Pointer, Registry
 
@@ -67,6 +67,12 @@ class ChampionView:
                 self._known[name] = known
         return known
 
+    def _find_champion(self, name: str) -> Known:
+        try:
+            return self.version(name)
+        except (VersionNotFound, ArtifactError) as error:
+            raise NoChampion(f"the champion's manifest cannot be used ({error}); promote another version") from None
+
     def _current(self) -> tuple[Pointer, Known]:
         champion, now = self._champion, time.monotonic()
         if champion is None or now - self._looked_at > REFRESH_SECONDS:
@@ -76,6 +82,6 @@ class ChampionView:
                 self._champion = None
                 raise NoChampion("no version has been promoted yet; train one with: rhizome train")
             if champion is None or champion[0] != pointer:
-                champion = (pointer, self.version(pointer.version))
+                champion = (pointer, self._find_champion(pointer.version))
             self._champion = champion
         return champion

@@ -8,18 +8,21 @@ from pydantic import ValidationError
 
 from rhizome.signature import Feature, Signature
 
+MAX_EXAMINED = 20_000  #: beyond it nothing is named, only counted
 MAX_PROBLEMS = 100  #: named in one answer; the rest is counted
 _SHOWN_CHARACTERS = 40
 _MALFORMED = "json_invalid"
 
 
 def is_malformed(error: ValidationError) -> bool:
-    """True where the body is not JSON at all."""
-    return any(problem["type"] == _MALFORMED for problem in error.errors(include_input=False, include_context=False))
+    """True where the body is not JSON at all; that is then the only error."""
+    return error.error_count() == 1 and error.errors(include_input=False)[0]["type"] == _MALFORMED
 
 
 def describe_problems(error: ValidationError, signature: Signature) -> tuple[dict[str, object], ...]:
     """One mapping per offending field: `field`, `problem`, `remedy`, and `row` in a batch; `MAX_PROBLEMS` at most."""
+    if error.error_count() > MAX_EXAMINED:  # each would become a Python object before the first could be named
+        return ()
     features = {feature.name: feature for feature in signature.features}
     seen: dict[tuple[Any, ...], dict[str, object]] = {}
     for problem in error.errors(include_url=False):

@@ -9,9 +9,9 @@ from redis.exceptions import RedisError
 from gateway.champion import ChampionView
 from gateway.notices import Notices
 from rhizome import heartbeats, keys, latency
-from rhizome.errors import NoChampion, RhizomeError
+from rhizome.errors import NoChampion, QueueUnavailable, RhizomeError
 from rhizome.heartbeats import Heartbeat
-from rhizome.job_queue.submission import LaneDepth, Submissions
+from rhizome.job_queue.submission import HIGH_WATER, LaneDepth, Submissions
 from rhizome.registry import Pointer
 from rhizome.training_runs import read_runs
 
@@ -44,7 +44,8 @@ class HealthReporter:
             pointer = self._champion.pointer()
             workers = self._workers()
         except (RedisError, RhizomeError) as error:
-            return False, str(error) if isinstance(error, NoChampion) else "Redis does not answer"
+            is_away = isinstance(error, (RedisError, QueueUnavailable))
+            return False, "Redis does not answer" if is_away else str(error)
         if not any(worker.version for worker in workers):
             return False, "no worker has loaded a version yet"
         return True, f"version {pointer.version}"
@@ -57,12 +58,13 @@ class HealthReporter:
         }
         try:
             return self._full_report(gateway)
-        except (RedisError, RhizomeError):
-            problem = "Redis does not answer"
+        except (RedisError, RhizomeError) as error:
+            is_away = isinstance(error, (RedisError, QueueUnavailable))
+            problem = "Redis does not answer" if is_away else str(error)
             return False, {
                 "status": "unavailable",
                 "problems": [problem],
-                "redis": {"reachable": False},
+                "redis": {"reachable": not is_away},
                 "gateway": gateway,
             }
 
@@ -73,12 +75,15 @@ class HealthReporter:
         workers = self._workers()
         champion = self._pointer()
         converged = champion is not None and bool(workers) and all(w.version == champion.version for w in workers)
+        memory = self._submissions.memory_fraction()
         fatal, other = _problems(depths, workers, champion, converged)
+        if memory > HIGH_WATER:
+            other.append("Redis's memory is almost full: no jobs are accepted until results have expired")
         status = "unavailable" if fatal else "degraded" if other else "ok"
         return not fatal, {
             "status": status,
             "problems": fatal + other,
-            "redis": {"reachable": True, "latency_ms": redis_ms},
+            "redis": {"reachable": True, "latency_ms": redis_ms, "memory_used_fraction": round(memory, 3)},
             "queue": {name: depth._asdict() for name, depth in depths.items()}
             | {"dead_letters": self._redis.xlen(keys.DEAD_LETTERS)},
             "latency": self._latency(),

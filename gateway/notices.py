@@ -113,6 +113,9 @@ class Notices:
             except RedisError as error:
                 log.warning("notices_lost", extra={"reason": type(error).__name__})
                 self._stopped.wait(RECONNECT_SECONDS)
+            except Exception:
+                log.exception("notices_failed")  # nobody would start this thread again
+                self._stopped.wait(RECONNECT_SECONDS)
 
     def _listen(self) -> None:
         redis = self._connect()

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 
 import msgspec
-from flask import Flask, Response, g
+from flask import Flask, Response, g, request
 from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
@@ -40,6 +40,7 @@ STATUS_OF_CODE = {
     "no_champion": 503,
     "queue_unavailable": 503,
     "too_many_waiters": 503,
+    "storage_full": 503,
     "internal_error": 500,
 }
 _CODE_OF_STATUS = {
@@ -130,7 +131,7 @@ def handle_errors(app: Flask) -> None:
         details = {
             404: "there is nothing at this address; /docs lists what there is",
             405: "this address does not take that method; /docs lists what it takes",
-            413: f"the body is larger than the {app.config['MAX_CONTENT_LENGTH']} bytes accepted; send fewer rows",
+            413: f"the body is larger than the {request.max_content_length} bytes accepted; send fewer rows",
         }
         code = _CODE_OF_STATUS.get(status, "bad_request")
         headers = {"Allow": ", ".join(error.valid_methods or ())} if hasattr(error, "valid_methods") else None

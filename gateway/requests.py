@@ -2,25 +2,32 @@
 
 import hashlib
 import re
+from threading import Semaphore
 
-from flask import abort, current_app, request
+from flask import abort, request
 from werkzeug.http import parse_list_header
 
-from rhizome.errors import InvalidRequest
+from rhizome.errors import InvalidRequest, TooManyWaiters
 from rhizome.job_queue.submission import Idempotency
 
 #: Any key becomes a digest of this length, so that no key of Redis is of a caller's making.
 _DIGEST_BYTES = 20
 _KEY = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}")
+SLOT_SECONDS = 2.0  #: how long a request waits for its turn to be read
 _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 _FRACTIONAL_SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?([eE]\d{1,2})?", re.ASCII)
 
 
-def read_json_body() -> bytes:
+def read_json_body(slots: Semaphore, *, most: int) -> bytes:
     """The raw body of a JSON request.
+
+    Args:
+        slots: so many bodies are read at once: one that trickles in holds a thread, and some must stay free.
+        most: bytes of a body.
 
     Raises:
         InvalidRequest: the content type is not JSON, or the content is encoded.
+        TooManyWaiters: all slots are taken.
     """
     mimetype = request.mimetype
     if mimetype != "application/json" and not (mimetype.startswith("application/") and mimetype.endswith("+json")):
@@ -30,9 +37,15 @@ def read_json_body() -> bytes:
         )
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise InvalidRequest("encoded bodies are not accepted; send plain JSON", code="unsupported_media_type")
-    body = request.get_data(cache=False)
+    request.max_content_length = most
+    if not slots.acquire(timeout=SLOT_SECONDS):
+        raise TooManyWaiters("too many bodies are being sent at once; try again shortly")
+    try:
+        body = request.get_data(cache=False)
+    finally:
+        slots.release()
     # Werkzeug cuts a body without a length at the bound and says nothing.
-    if request.content_length is None and len(body) >= current_app.config["MAX_CONTENT_LENGTH"]:
+    if request.content_length is None and len(body) >= most:
         abort(413)
     return body
 

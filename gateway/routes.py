@@ -20,6 +20,7 @@ from rhizome.job_queue.submission import JobView, Receipt
 from rhizome.jobs import Lane, ScoreRequest
 
 JSON = "application/json"
+MAX_SAMPLE_BYTES = 1024 * 1024  #: of one sample: ten thousand features with long names
 
 blueprint = Blueprint("jobs", __name__)
 log = logging.getLogger(__name__)
@@ -28,7 +29,8 @@ log = logging.getLogger(__name__)
 @blueprint.post("/predict")
 def predict() -> Response:
     """One sample: 202 with an id, or 200 with the result if the caller waits and it comes in time."""
-    here, body = service(), read_json_body()
+    here = service()
+    body = read_json_body(here.body_slots, most=min(MAX_SAMPLE_BYTES, here.settings.max_body_bytes))
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
     known, pinned, rows = _parse(here, body, lambda known: known.validator.parse_single(body))
     return _submit(here, Lane.INTERACTIVE, body, known, pinned, rows, wait_seconds)
@@ -37,7 +39,8 @@ def predict() -> Response:
 @blueprint.post("/predict/batch")
 def predict_batch() -> Response:
     """Many samples under one id, answered in input order."""
-    here, body = service(), read_json_body()
+    here = service()
+    body = read_json_body(here.body_slots, most=here.settings.max_body_bytes)
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
     bounds = {"max_rows": here.settings.max_batch_rows, "chunk_rows": here.settings.chunk_rows}
     known, pinned, rows = _parse(here, body, lambda known: known.validator.parse_batch(body, **bounds))
@@ -162,6 +165,8 @@ def _submit(
         event = "job_replayed" if receipt.is_replay else "job_accepted"
         log.info(event, extra={"job_id": receipt.job_id, "request_id": g.request_id, "kind": kind})
         answer = _await(here, waiter, until) if waiter and not receipt.is_replay else None
+        if waiter is None and not receipt.is_replay:
+            wait_seconds = 0.0  # no place was free: the preference is not applied
     if receipt.is_replay:
         answer = _replay(here, receipt.job_id, until if wait_seconds else None)
     return _with_preference(answer or _accept(receipt, lane, kind, sum(rows.row_counts)), wait_seconds)

@@ -1,6 +1,7 @@
 """What the routes work with: the collaborators of one gateway process, reachable from the current application."""
 
 from dataclasses import dataclass
+from threading import Semaphore
 from typing import cast
 
 from flask import current_app
@@ -27,6 +28,7 @@ class Service:
     champion: ChampionView
     notices: Notices
     health: HealthReporter
+    body_slots: Semaphore
 
 
 def service() -> Service:

@@ -4,6 +4,7 @@ A pickle can run any code when it is read, so nothing else may read one, and onl
 this module.
 """
 
+import hashlib
 import pickle
 from io import BytesIO
 from pathlib import Path
@@ -11,8 +12,8 @@ from typing import Any, ClassVar
 
 import joblib
 
-from rhizome.errors import ArtifactError, ArtifactTampered
-from rhizome.manifest import ARTIFACT_FILE, Manifest, hash_file, load_manifest
+from rhizome.errors import ArtifactError, ArtifactMissing, ArtifactTampered
+from rhizome.manifest import ARTIFACT_FILE, Manifest, load_manifest
 
 
 def dump_estimator(estimator: Any, path: Path) -> None:
@@ -70,31 +71,28 @@ def load_estimator(
         The manifest and the fitted estimator.
 
     Raises:
-        ArtifactTampered: a hash or the signature does not match.
-        ArtifactError: a file is missing, or the bytes cannot be unpickled with the installed libraries.
+        ArtifactTampered: a hash, the signature or the folder's name does not match.
+        ArtifactMissing: a file is missing.
+        ArtifactError: the bytes cannot be unpickled with the installed libraries.
     """
     manifest = load_manifest(version_dir)
-    verify_version(version_dir, manifest, signing_key=signing_key, expected_sha256=expected_sha256)
-    try:
-        return manifest, joblib.load(version_dir / ARTIFACT_FILE)
-    except Exception as error:  # unpickling foreign bytes may raise anything
-        raise ArtifactError(
-            f"version {manifest.version} cannot be unpickled here ({type(error).__name__}); "
-            f"it was written with {manifest.libraries}"
-        ) from error
-
-
-def verify_version(
-    version_dir: Path, manifest: Manifest, *, signing_key: bytes | None, expected_sha256: str | None
-) -> None:
-    """Raises ArtifactTampered or ArtifactError unless the artefact is the one the manifest (and pointer) describe."""
+    is_staged = version_dir.name.startswith(".")  # not yet published, under a temporary name
+    if not is_staged and manifest.version != version_dir.name:
+        raise ArtifactTampered(f"the manifest in the folder of version {version_dir.name} is another version's")
     if signing_key is not None:
         manifest.check_signature(signing_key)
     if expected_sha256 is not None and expected_sha256 != manifest.artifact_sha256:
         raise ArtifactTampered(f"the manifest of version {manifest.version} names another artefact than was promoted")
     try:
-        found = hash_file(version_dir / ARTIFACT_FILE)
+        content = (version_dir / ARTIFACT_FILE).read_bytes()
     except OSError as error:
-        raise ArtifactError(f"version {manifest.version} has no readable {ARTIFACT_FILE}: {error.strerror}") from None
-    if found != manifest.artifact_sha256:
+        raise ArtifactMissing(f"version {manifest.version} has no readable {ARTIFACT_FILE}: {error.strerror}") from None
+    # The very bytes that were hashed are unpickled: nobody can exchange the file in between.
+    if hashlib.sha256(content).hexdigest() != manifest.artifact_sha256:
         raise ArtifactTampered(f"the artefact of version {manifest.version} does not have the hash in its manifest")
+    try:
+        return manifest, joblib.load(BytesIO(content))
+    except Exception as error:  # unpickling foreign bytes may raise anything
+        raise ArtifactError(
+            f"version {manifest.version} cannot be unpickled here; it was written with {manifest.libraries}"
+        ) from error

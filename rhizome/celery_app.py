@@ -107,3 +107,4 @@ def log_as_json(process: str, settings: Settings) -> None:
             logging.getLogger(name).setLevel(logging.WARNING)
 
     signals.setup_logging.connect(configure, weak=False)
+    configure()  # what Celery says before it sends that signal is JSON, too

@@ -14,6 +14,8 @@ from pathlib import Path
 _PR_SET_PDEATHSIG = 1  #: prctl(2)
 FIRST_BACKOFF_SECONDS = 0.5
 MAX_BACKOFF_SECONDS = 30.0
+TAIL_BYTES = 64 * 1024
+MAX_LOG_BYTES = 64 * 1024 * 1024  #: looked at when a process starts
 STEADY_SECONDS = 30.0  #: a child that ran this long is started again without delay
 
 log = logging.getLogger(__name__)
@@ -56,8 +58,14 @@ class Child:
         """Of the running process."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
+    @property
+    def status(self) -> int | None:
+        """The exit status of a process that has ended."""
+        return self._process.poll() if self._process else None
+
     def start(self) -> None:
         """Starts it; its session is its own, so that Ctrl-C reaches the supervisor alone."""
+        self._rotate()
         with self._log_path.open("ab") as log_file:
             self._process = subprocess.Popen(
                 self._command,
@@ -109,9 +117,17 @@ class Child:
 
     def tail(self, lines: int = 5) -> str:
         """The end of its log, for an error message."""
-        with suppress(OSError):
-            return "\n".join(self._log_path.read_text(errors="replace").splitlines()[-lines:])
+        with suppress(OSError), self._log_path.open("rb") as log_file:
+            log_file.seek(0, os.SEEK_END)
+            log_file.seek(max(0, log_file.tell() - TAIL_BYTES))
+            return "\n".join(log_file.read().decode(errors="replace").splitlines()[-lines:])
         return ""
+
+    def _rotate(self) -> None:
+        """Puts a long log aside, in the place of the one before."""
+        with suppress(OSError):
+            if self._log_path.stat().st_size > MAX_LOG_BYTES:
+                self._log_path.replace(self._log_path.with_suffix(".old.jsonl"))
 
     def _settle(self) -> None:
         """Runs in the child before exec; if the supervisor is killed outright, the kernel sends the child SIGTERM."""

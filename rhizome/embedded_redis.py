@@ -38,12 +38,13 @@ def find_free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def write_config(folder: Path, port: int, *, fsync: str) -> str:
+def write_config(folder: Path, port: int, *, fsync: str, maxmemory: str = "1gb") -> str:
     """Writes the server's configuration to `folder`, where its data will be too.
 
     Args:
         folder: made if need be, for this user only.
         port: on the loopback interface.
+        maxmemory: beyond it Redis refuses to store more; nothing is evicted.
         fsync: `appendfsync`: `always` loses nothing that was answered, even if the power fails.
 
     Returns:
@@ -64,6 +65,7 @@ def write_config(folder: Path, port: int, *, fsync: str) -> str:
                 "appendonly yes",
                 f"appendfsync {fsync}",
                 'save ""',  # the append-only file is the whole truth
+                f"maxmemory {maxmemory}",
                 "maxmemory-policy noeviction",
                 "logfile valkey.log",
                 "",

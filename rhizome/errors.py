@@ -9,10 +9,12 @@
     ├── JobExpired               the job is known, its result's time is over
     ├── IdempotencyConflict      the Idempotency-Key stands for another request
     ├── JobFinished              the job is final and cannot be cancelled
-    ├── TooManyWaiters           so many requests wait or stream that no further one may
+    ├── TooManyWaiters           so many requests wait, stream or send that no further one may
+    ├── StorageFull              Redis has little memory left
     ├── QueueUnavailable         Redis does not answer
     ├── DatasetError             the dataset cannot be trained on
     ├── ArtifactError            a version's files are missing or unreadable
+    │   ├── ArtifactMissing      a version is not where it should be, perhaps only for now
     │   ├── ArtifactTampered     hash or signature do not match the manifest
     │   └── SelfTestFailed       the loaded version does not reproduce its golden rows
     └── RegistryError            versions and the champion pointer
@@ -83,6 +85,10 @@ class TooManyWaiters(RhizomeError):
     code = "too_many_waiters"
 
 
+class StorageFull(RhizomeError):
+    code = "storage_full"
+
+
 class QueueUnavailable(RhizomeError):
     code = "queue_unavailable"
 
@@ -93,6 +99,10 @@ class DatasetError(RhizomeError):
 
 class ArtifactError(RhizomeError):
     code = "artifact_unusable"
+
+
+class ArtifactMissing(ArtifactError):
+    code = "artifact_missing"
 
 
 class ArtifactTampered(ArtifactError):

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from rhizome.errors import ArtifactError, ArtifactTampered
+from rhizome.errors import ArtifactError, ArtifactMissing, ArtifactTampered
 from rhizome.signature import ClassLabel, Signature
 
 ARTIFACT_FILE = "model.joblib"
@@ -112,7 +112,7 @@ def load_manifest(version_dir: Path) -> Manifest:
     try:
         text = (version_dir / MANIFEST_FILE).read_bytes()
     except OSError as error:
-        raise ArtifactError(f"version {version_dir.name} has no readable {MANIFEST_FILE}: {error.strerror}") from None
+        raise ArtifactMissing(f"version {version_dir.name} has no readable {MANIFEST_FILE}: {error.strerror}") from None
     return parse_manifest(text)
 
 

@@ -1,9 +1,11 @@
 -- Swings the champion pointer, if it still is where the caller saw it.
 -- KEYS: champion, history, versions, rejected
--- ARGV: version, new pointer (JSON), '1' to check the expected champion, expected version ('' = none), channel, history length
+-- ARGV: version, new pointer (JSON), '1' to check the expected champion, expected version ('' = none), channel, history length,
+--       '1' to lift a rejection
 -- Returns 'ok', 'unknown', 'rejected' or 'moved'.
 local version = ARGV[1]
 if redis.call('HEXISTS', KEYS[3], version) == 0 then return 'unknown' end
+if ARGV[7] == '1' then redis.call('HDEL', KEYS[4], version) end
 if redis.call('HEXISTS', KEYS[4], version) == 1 then return 'rejected' end
 local current = redis.call('GET', KEYS[1])
 local standing = current and cjson.decode(current).version or ''

@@ -4,6 +4,7 @@ It lives in Redis, so that the gateway needs no disk and a swing is one script t
 artefacts stay in the version directories.
 """
 
+import logging
 from datetime import UTC, datetime
 from importlib import resources
 from typing import Any, cast
@@ -12,8 +13,10 @@ import msgspec
 from redis import Redis
 
 from rhizome import keys
-from rhizome.errors import ChampionMoved, NoChampion, PromotionRefused, VersionNotFound
+from rhizome.errors import ArtifactError, ChampionMoved, NoChampion, PromotionRefused, VersionNotFound
 from rhizome.manifest import Manifest, parse_manifest
+
+log = logging.getLogger(__name__)
 
 HISTORY_LENGTH = 50  #: former champions kept for rollback
 
@@ -77,20 +80,29 @@ class Registry:
     def versions(self) -> list[Manifest]:
         """All registered versions, newest first."""
         raw = cast(dict[bytes, bytes], self._redis.hgetall(keys.versions(self.model_name)))
-        return [parse_manifest(raw[name]) for name in sorted(raw, reverse=True)]
+        manifests = []
+        for name in sorted(raw, reverse=True):
+            try:
+                manifests.append(parse_manifest(raw[name]))
+            except ArtifactError as error:  # written by another release, perhaps; the others are still good
+                log.warning("manifest_unreadable", extra={"version": name.decode(), "reason": str(error)})
+        return manifests
 
     def rejected(self) -> dict[str, str]:
         """Versions that failed in service, and why."""
         raw = cast(dict[bytes, bytes], self._redis.hgetall(keys.rejected(self.model_name)))
         return {version.decode(): reason.decode() for version, reason in raw.items()}
 
-    def promote(self, version: str, *, reason: str, expected: str | None = None) -> Pointer:
+    def promote(
+        self, version: str, *, reason: str, expected: str | None = None, lift_rejection: bool = False
+    ) -> Pointer:
         """Makes `version` the champion, atomically.
 
         Args:
             version: a registered version.
             reason: shown in `/health` and `/models`.
             expected: the version that must still be champion ("" for none); unchecked if None.
+            lift_rejection: promote it though it failed in service before; an operator's decision.
 
         Raises:
             VersionNotFound: it is not registered.
@@ -99,6 +111,8 @@ class Registry:
         """
         manifest = self.manifest(version)
         standing = self.champion()
+        if standing is not None and standing.version == version:
+            return standing
         pointer = Pointer(
             version=version,
             artifact_sha256=manifest.artifact_sha256,
@@ -119,6 +133,7 @@ class Registry:
                     expected or "",
                     keys.CHAMPION_MOVED,
                     HISTORY_LENGTH,
+                    "1" if lift_rejection else "",
                 ],
             ),
         )

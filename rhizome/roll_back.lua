@@ -5,9 +5,9 @@
 local current = redis.call('GET', KEYS[1])
 if not current then return {'none'} end
 local standing = cjson.decode(current).version
-if ARGV[1] ~= '' then
+if ARGV[1] ~= '' and standing ~= ARGV[1] then
   redis.call('HSET', KEYS[4], ARGV[1], ARGV[2])
-  if standing ~= ARGV[1] then return {'moved', current} end
+  return {'moved', current}
 end
 while true do
   local former = redis.call('LPOP', KEYS[2])
@@ -19,6 +19,7 @@ while true do
     pointer.promoted_at = ARGV[3]
     pointer.reason = ARGV[2]
     pointer.previous = standing
+    if ARGV[1] ~= '' then redis.call('HSET', KEYS[4], ARGV[1], ARGV[2]) end
     local swung = cjson.encode(pointer)
     redis.call('SET', KEYS[1], swung)
     redis.call('PUBLISH', ARGV[4], version)

@@ -5,6 +5,8 @@ is seen first. Only process entries call `load_settings`; everything else receiv
 """
 
 import os
+import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,6 +17,13 @@ from rhizome.errors import SettingsError
 
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+
+
+_CRON_RANGES = (("minute", 0, 59), ("hour", 0, 23), ("day-of-month", 1, 31), ("month", 1, 12), ("day-of-week", 0, 6))
+#: Variables of docker-compose.yml that are no settings.
+_COMPOSE = {"BIND", "DATA", "TAG", "GATEWAY_MEMORY", "REDIS_MEMORY", "TRAINER_MEMORY", "WORKER_MEMORY"}
+#: So alike are a misspelt name and the setting that was meant (difflib's ratio).
+_MISSPELT = 0.75
 
 
 def _half_the_cores() -> int:
@@ -29,6 +38,7 @@ class Settings(BaseSettings):
     # Redis
     redis_url: str = "redis://127.0.0.1:6379/0"
     redis_fsync: Literal["always", "everysec", "no"] = "always"  #: of the embedded server only
+    redis_maxmemory: Annotated[str, Field(pattern=r"^\d+(kb|mb|gb)$")] = "1gb"  #: likewise
 
     # Gateway
     host: str = "127.0.0.1"
@@ -54,7 +64,7 @@ class Settings(BaseSettings):
     chunk_rows: Count = 1_000  #: rows of a batch job in one stream entry
     linger_seconds: Annotated[float, Field(gt=0, le=5)] = 0.5  #: how long a dry scorer listens before it returns
     run_seconds: Seconds = 20.0  #: a scorer returns after this even under endless load
-    score_time_limit_seconds: Seconds = 120.0  #: a scorer that exceeds it is killed
+    score_time_limit_seconds: Seconds = 120.0  #: a run that exceeds it is ended, and killed 10 s later
 
     # Model and training
     model_name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")] = "iris"
@@ -80,8 +90,12 @@ class Settings(BaseSettings):
     @field_validator("retrain_cron")
     @classmethod
     def _check_cron(cls, value: str) -> str:
-        if value != "off" and len(value.split()) != 5:
+        fields = value.split()
+        if value != "off" and len(fields) != len(_CRON_RANGES):
             raise ValueError("needs five fields (minute hour day-of-month month day-of-week), or 'off'")
+        for text, (name, least, most) in zip(fields, _CRON_RANGES, strict=False):
+            if any(not least <= int(number) <= most for number in re.findall(r"(?<!/)\b\d+", text)):
+                raise ValueError(f"the {name} field holds a number outside {least} to {most}")
         return value
 
     @field_validator("redis_url")
@@ -116,6 +130,11 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: naming every unusable variable, what is wrong with it, and never its value.
     """
+    known = [name.upper() for name in Settings.model_fields]
+    given = [name.removeprefix("RHIZOME_") for name in os.environ if name.startswith("RHIZOME_")]
+    for name in sorted(set(given) - set(known) - _COMPOSE):
+        if meant := get_close_matches(name, known, n=1, cutoff=_MISSPELT):
+            raise SettingsError(f"RHIZOME_{name} is no setting; did you mean RHIZOME_{meant[0]}?")
     try:
         return Settings()
     except ValidationError as error:

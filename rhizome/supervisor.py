@@ -11,7 +11,6 @@ import logging
 import os
 import secrets
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -31,9 +30,9 @@ from rhizome.version_store import VersionStore
 
 READY_SECONDS = 60.0
 REDIS_READY_SECONDS = 30.0  #: a large append-only file takes its time
-TRAIN_SECONDS = 600.0
 LOOK_SECONDS = 0.05
 STOP_SECONDS = 15.0
+STOP_ORDER = ("gateway", "beat", "training", "trainer", "worker", "redis")
 BACKGROUND_NICENESS = 10  #: of trainer and beat: training takes what serving leaves
 ADMIN_KEY_FILE = "admin_key"
 _SAMPLE_ARGUMENT = '-H "Content-Type: application/json"'
@@ -97,6 +96,8 @@ class Supervisor:
         write_run(self._var, Run(os.getpid(), redis_url, self._gateway_url()))
         if not self._has_champion(redis_url):
             self._train(environment)
+            if self._stop_signals:
+                return
         for name, arguments, niceness in (
             ("beat", ("trainer", "beat"), BACKGROUND_NICENESS),
             ("trainer", ("trainer", "serve"), BACKGROUND_NICENESS),
@@ -119,7 +120,8 @@ class Supervisor:
                 raise StartupError("Redis does not answer at RHIZOME_REDIS_URL; start it, or unset the variable")
             return url
         folder = self._var / "redis"
-        url = write_config(folder, find_free_port(), fsync=self._settings.redis_fsync)
+        settings = self._settings
+        url = write_config(folder, find_free_port(), fsync=settings.redis_fsync, maxmemory=settings.redis_maxmemory)
         child = self._spawn("redis", (str(find_binary()), str(folder / CONFIG_FILE)), dict(os.environ))
         if not _await_redis(url, seconds=REDIS_READY_SECONDS):
             raise StartupError(f"the embedded Redis server did not start; see {folder / 'valkey.log'}\n{child.tail()}")
@@ -157,9 +159,17 @@ class Supervisor:
         """Finds a champion among the versions on disk, or trains a first one."""
         _say("no version yet: training a first one …")
         command = (sys.executable, "-m", "trainer", "train", "--if-missing", "--reason", "first start")
-        result = subprocess.run(command, env=environment, timeout=TRAIN_SECONDS, check=False)
-        if result.returncode:
-            raise StartupError("the first training did not give a version; its output above says why")
+        child = self._spawn("training", command, environment)
+        deadline = time.monotonic() + self._settings.training_time_limit_seconds
+        while child.pid is not None and not self._stop_signals:
+            if time.monotonic() > deadline:
+                raise StartupError("the first training took longer than RHIZOME_TRAINING_TIME_LIMIT_SECONDS")
+            time.sleep(LOOK_SECONDS)
+        if self._stop_signals:
+            return
+        self._children.remove(child)
+        if child.status:
+            raise StartupError(f"the first training did not give a version: {_last_detail(child.tail())}")
 
     def _await_ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
@@ -190,8 +200,7 @@ class Supervisor:
         """Nothing new first, then what makes work, then what does it, Redis last."""
         if self._children:
             _say("stopping …")
-        order = {name: place for place, name in enumerate(("gateway", "beat", "trainer", "worker", "redis"))}
-        self._children.sort(key=lambda child: order[child.name])
+        self._children.sort(key=lambda child: STOP_ORDER.index(child.name))
         for child in self._children:
             if child.name in ("beat", "trainer"):
                 child.ask_to_stop()  # they take their time together
@@ -227,6 +236,14 @@ class Supervisor:
             content = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
             return json.dumps(content["example"])
         return ""
+
+
+def _last_detail(log_lines: str) -> str:
+    """What the last JSON line that explains something says."""
+    for line in reversed(log_lines.splitlines()):
+        with suppress(ValueError, TypeError, KeyError):
+            return str(json.loads(line)["detail"])
+    return log_lines
 
 
 def _say(text: str) -> None:

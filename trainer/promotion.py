@@ -52,7 +52,7 @@ class Promoter:
             ChampionMoved: another promotion came between gate and promotion.
         """
         if force:
-            return self._swing(manifest, "forced")
+            return self._swing(manifest, "forced", force=True)
         check_gate(manifest)
         return self._swing(manifest, manifest.reason, expected=str(manifest.gate.get("champion", "")))
 
@@ -67,7 +67,7 @@ class Promoter:
         manifest = self.registry.manifest(version)
         if not force:
             check_gate(manifest)
-        return self._swing(manifest, reason)
+        return self._swing(manifest, reason, force=force)
 
     def roll_back(self, *, reason: str) -> Pointer:
         """Puts the former champion back.
@@ -87,8 +87,8 @@ class Promoter:
         if pointer:
             self._follow(pointer)
 
-    def _swing(self, manifest: Manifest, reason: str, *, expected: str | None = None) -> Pointer:
-        pointer = self.registry.promote(manifest.version, reason=reason, expected=expected)
+    def _swing(self, manifest: Manifest, reason: str, *, expected: str | None = None, force: bool = False) -> Pointer:
+        pointer = self.registry.promote(manifest.version, reason=reason, expected=expected, lift_rejection=force)
         logger.info(
             "promoted", extra={"version": pointer.version, "previous": pointer.previous, "reason": pointer.reason}
         )

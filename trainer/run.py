@@ -123,7 +123,8 @@ def _attempt(settings: Settings, redis: Redis, announce: Announce, reason: str, 
         code, detail = _explain(error, settings)
         trace = error if code == "internal_error" else None
         logger.error("training_failed", extra={"code": code, "detail": detail}, exc_info=trace)
-        return Result(Outcome.FAILED, detail=detail)
+        # What is recorded can be read by anyone at /health, and the words may name a path: they stay in the log.
+        return Result(Outcome.FAILED, detail=f"{code}; the trainer's log has the details")
 
 
 def _explain(error: BaseException, settings: Settings) -> tuple[str, str]:
@@ -160,7 +161,10 @@ def _train_and_promote(settings: Settings, redis: Redis, announce: Announce, rea
         except (PromotionRefused, ChampionMoved) as error:
             logger.warning("promotion_refused", extra={"version": manifest.version, "detail": str(error)})
             result = Result(Outcome.REFUSED, manifest.version, str(error))
-    prune(store, registry, settings.keep_versions)
+    try:
+        prune(store, registry, settings.keep_versions)
+    except (OSError, RhizomeError, RedisError) as error:  # the run has its outcome all the same
+        logger.warning("prune_failed", extra={"detail": str(error)})
     return result
 
 

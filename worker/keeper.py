@@ -1,7 +1,7 @@
-"""The keeper thread of a worker process: follows the champion pointer, beats the heart, renews leases.
+"""The keeper of a worker process: beats the heart, renews leases, hands latencies on, and has the champion followed.
 
-Apart from the scorer, because an idle prefork child runs no task and must reload all the same, and because a long
-micro-batch must not look like a dead worker.
+Two threads, apart from the scorer and from each other: an idle prefork child runs no task and must reload all the same,
+and neither a long micro-batch nor a long load may look like a dead worker.
 """
 
 import logging
@@ -14,17 +14,16 @@ from collections.abc import Callable
 from redis import Redis
 from redis.exceptions import RedisError
 
-from rhizome.errors import RhizomeError
 from rhizome.heartbeats import BEAT_SECONDS, Heartbeat, beat, withdraw
 from rhizome.job_queue.claiming import Claims
 from rhizome.pulse import Pulse
-from rhizome.registry import Pointer, Registry
+from rhizome.registry import Registry
 from worker.flags import Flags
+from worker.follower import Follower
 from worker.latencies import Latencies
 from worker.shelf import Shelf
 
 TICK_SECONDS = 0.1  #: how soon a broadcast hint is seen
-RETRY_FAILED_SECONDS = 30.0  #: a version that could not be loaded, and stayed champion, is tried again
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +44,6 @@ class Keeper:
         pulse: Pulse,
     ) -> None:
         self._redis = redis
-        self._registry = registry
         self._shelf = shelf
         self._claims = claims
         self._latencies = latencies
@@ -54,46 +52,55 @@ class Keeper:
         self._renew_after = lease_seconds / 3
         self._renewed_at = 0.0
         self._pulse = pulse
+        self._follower = Follower(registry, shelf)
         self._started_at = time.time()
-        self._failed: tuple[Pointer, str, float] | None = None
         self._is_away = False
         self._stopped = threading.Event()
         self.runs = 0
-        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._keep, name="keeper", daemon=True),
+            threading.Thread(target=self._follow, name="follower", daemon=True),
+        ]
 
     def start(self) -> None:
         """Loads the champion if there is one, reports, and goes on in the background."""
-        self._step(self._follow_champion)
-        self._step(self._beat)
+        self._try(self._follower.follow)
+        self._try(self._beat)
         self._pulse.beat()
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
-        """Ends the thread and withdraws the heartbeat."""
+        """Ends the threads and withdraws the heartbeat."""
         self._stopped.set()
-        self._thread.join(timeout=BEAT_SECONDS)
+        for thread in self._threads:
+            thread.join(timeout=BEAT_SECONDS)
         self._pulse.withdraw()
         for _ in range(2):  # what was counted last rests for one flush
-            self._step(self._latencies_out)
-        self._step(lambda: withdraw(self._redis, self._heartbeat()))
+            self._try(self._hand_latencies_on)
+        self._try(lambda: withdraw(self._redis, self._heartbeat()))
 
-    def _run(self) -> None:
-        hints, beaten_at = self._flags.reload_hints, time.monotonic()
+    def _keep(self) -> None:
+        beaten_at = time.monotonic()
         while not self._stopped.wait(TICK_SECONDS):
-            is_hinted = self._flags.reload_hints != hints
-            is_due = time.monotonic() - beaten_at >= BEAT_SECONDS
-            if is_hinted or is_due:
-                hints, beaten_at = self._flags.reload_hints, time.monotonic()
-                self._step(self._follow_champion)
-                self._step(self._beat)
-                self._step(self._latencies_out)
+            if time.monotonic() - beaten_at >= BEAT_SECONDS:
+                beaten_at = time.monotonic()
+                self._try(self._beat)
+                self._try(self._hand_latencies_on)
                 self._pulse.beat()
-            self._step(self._renew)
+            self._try(self._renew)
 
-    def _step(self, action: Callable[[], None]) -> None:
+    def _follow(self) -> None:
+        hints, looked_at = self._flags.reload_hints, time.monotonic()
+        while not self._stopped.wait(TICK_SECONDS):
+            if self._flags.reload_hints != hints or time.monotonic() - looked_at >= BEAT_SECONDS:
+                hints, looked_at = self._flags.reload_hints, time.monotonic()
+                self._try(self._follower.follow)
+                self._try(self._beat)
+
+    def _try(self, action: Callable[[], None]) -> None:
         try:
             action()
-            self._is_away = False
         except RedisError as error:
             if not self._is_away:
                 log.warning("redis_unreachable", extra={"reason": type(error).__name__})
@@ -101,53 +108,26 @@ class Keeper:
         except Exception:
             log.exception("keeper_failed")
 
-    def _follow_champion(self) -> None:
-        pointer = self._registry.champion()
-        loaded = self._shelf.champion
-        if pointer is None or (loaded is not None and loaded.name == pointer.version):
-            self._failed = None
-            return
-        if self._failed and self._failed[0] == pointer and time.monotonic() < self._failed[2]:
-            return
-        try:
-            self._shelf.load_champion(pointer)
-            self._failed = None
-        except Exception as error:  # whatever it is, a version that cannot be loaded must not stay champion
-            self._reject(pointer, error)
-
-    def _reject(self, pointer: Pointer, error: Exception) -> None:
-        reason = str(error) if isinstance(error, RhizomeError) else f"could not be loaded ({type(error).__name__})"
-        self._failed = (pointer, reason, time.monotonic() + RETRY_FAILED_SECONDS)
-        log.error("version_failed", extra={"version": pointer.version, "reason": reason}, exc_info=error)
-        try:
-            standing = self._registry.roll_back(reason=f"{pointer.version} failed: {reason}", failed=pointer.version)
-        except RhizomeError as refusal:
-            log.error("rollback_impossible", extra={"version": pointer.version, "reason": str(refusal)})
-            return
-        log.warning("rolled_back", extra={"version": standing.version, "failed": pointer.version})
-        if standing.version != pointer.version:
-            self._follow_champion()
-
     def _beat(self) -> None:
         beat(self._redis, self._heartbeat())
+        self._is_away = False
 
     def _heartbeat(self) -> Heartbeat:
         loaded = self._shelf.champion
-        settled = "serving" if loaded else "waiting"
         return Heartbeat(
             role="worker",
             host=socket.gethostname(),
             pid=os.getpid(),
-            state="failed" if self._failed else settled,
+            state=self._follower.state,
             at=time.time(),
             started_at=self._started_at,
             version=loaded.name if loaded else "",
             artifact_sha256=loaded.manifest.artifact_sha256 if loaded else "",
             runs=self.runs,
-            detail=self._failed[1] if self._failed else "",
+            detail=self._follower.detail,
         )
 
-    def _latencies_out(self) -> None:
+    def _hand_latencies_on(self) -> None:
         self._latencies.flush(self._redis)
 
     def _renew(self) -> None:

@@ -18,12 +18,16 @@ from rhizome.errors import (
     JobNotFound,
     LaneFull,
     QueueUnavailable,
+    StorageFull,
 )
 from rhizome.job_ids import SECRET_BYTES, JobIds
 from rhizome.job_queue.scripts import BELL_TTL_SECONDS, QUEUE_KEYS, bell_template, load_script
 from rhizome.jobs import Lane, ScoreRequest, State, encode_request
 
 SECRET_REFRESH_SECONDS = 5.0
+MEMORY_REFRESH_SECONDS = 1.0
+#: Of `maxmemory`. Beyond it Redis would refuse heartbeats, bells and results, too: nothing is accepted any more.
+HIGH_WATER = 0.8
 _FIELDS = (
     "state",
     "outcome",
@@ -115,6 +119,8 @@ class Submissions:
         self._cancel = load_script(redis, "cancel")
         self._ids: JobIds | None = None
         self._secret_read_at = 0.0
+        self._memory_read_at = float("-inf")
+        self._is_full = False
 
     def mint_id(self) -> str:
         """A fresh job id."""
@@ -134,8 +140,10 @@ class Submissions:
         Raises:
             IdempotencyConflict: the key stands for another request.
             LaneFull: the lane holds too many waiting entries.
+            StorageFull: Redis has little memory left; it is for the results of what was accepted before.
             QueueUnavailable: Redis did not answer; the job may or may not have been accepted.
         """
+        self._check_room()
         first = requests[0]
         args: list[Any] = [
             keys.GROUP,
@@ -213,6 +221,23 @@ class Submissions:
             for lane, (waiting, in_flight, oldest) in zip((Lane.INTERACTIVE, Lane.BATCH), rows, strict=True)
         }
 
+    def memory_fraction(self) -> float:
+        """How much of Redis's `maxmemory` is used; 0 where it has no bound."""
+        try:
+            memory = cast(dict[str, int], self._redis.info("memory"))
+        except RedisError as error:
+            raise _unavailable() from error
+        bound = memory.get("maxmemory", 0)
+        return memory["used_memory"] / bound if bound else 0.0
+
+    def _check_room(self) -> None:
+        now = time.monotonic()
+        if now - self._memory_read_at > MEMORY_REFRESH_SECONDS:
+            self._memory_read_at = now
+            self._is_full = self.memory_fraction() > HIGH_WATER
+        if self._is_full:
+            raise StorageFull("Redis's memory is almost full; jobs are accepted again when results have expired")
+
     def _job_ids(self) -> JobIds:
         """Looks the secret up from time to time: a Redis that lost its data has another one for all processes."""
         now = time.monotonic()
@@ -229,7 +254,9 @@ class Submissions:
         """Calls a script that is safe to repeat: once more on a new connection where the old one was cut."""
         try:
             return script(keys=script_keys, args=args)
-        except (RedisConnectionError, RedisTimeoutError):
+        except RedisTimeoutError as error:
+            raise _unavailable() from error  # it has waited long enough
+        except RedisConnectionError:
             pass
         except RedisError as error:
             raise _unavailable() from error

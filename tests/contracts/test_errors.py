@@ -20,9 +20,11 @@ CODES = {
     "IdempotencyConflict": "idempotency_conflict",
     "JobFinished": "job_finished",
     "TooManyWaiters": "too_many_waiters",
+    "StorageFull": "storage_full",
     "QueueUnavailable": "queue_unavailable",
     "DatasetError": "bad_dataset",
     "ArtifactError": "artifact_unusable",
+    "ArtifactMissing": "artifact_missing",
     "ArtifactTampered": "artifact_tampered",
     "SelfTestFailed": "self_test_failed",
     "RegistryError": "registry_error",
@@ -54,6 +56,7 @@ STATUSES = {
     "idempotency_conflict": 409,
     "job_finished": 409,
     "too_many_waiters": 503,
+    "storage_full": 503,
     "queue_unavailable": 503,
 }
 

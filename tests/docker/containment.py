@@ -8,7 +8,7 @@ from tests.docker.report import expect, note
 
 OURS = ("gateway", "worker", "trainer", "beat")
 #: Settings that a container must not take from outside: they describe the image or the stack itself.
-FIXED_SETTINGS = {"redis_url", "redis_fsync", "host", "port", "models_dir", "var_dir", "pulse_dir"}
+FIXED_SETTINGS = {"redis_url", "redis_fsync", "redis_maxmemory", "host", "port", "models_dir", "var_dir", "pulse_dir"}
 HEAVY = ("sklearn", "numpy", "scipy", "pandas", "joblib", "celery")
 _STATUS = "grep -HE '^(Name|Uid|CapEff|CapBnd|NoNewPrivs):' /proc/[0-9]*/status"
 

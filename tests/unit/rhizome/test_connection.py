@@ -73,7 +73,6 @@ def test_building_a_client_connects_to_nothing() -> None:
     options = client.connection_pool.connection_kwargs
     assert options["socket_connect_timeout"] == CONNECT_TIMEOUT_SECONDS
     assert options["decode_responses"] is False
-    assert client.connection_pool.max_connections == 3
 
 
 def test_the_longest_linger_is_shorter_than_the_socket_timeout() -> None:

@@ -106,7 +106,7 @@ def test_a_failed_first_champion_stays_for_want_of_a_former_one(registry: Regist
         registry.roll_back(reason="A failed", failed=A)
 
     assert champion_of(registry) == A
-    assert registry.rejected() == {A: "A failed"}
+    assert registry.rejected() == {}, "it may still be loaded the next time"
 
 
 def test_a_rejected_version_is_not_promoted_again(registry: Registry) -> None:
@@ -140,3 +140,24 @@ def test_a_forgotten_version_is_unknown_and_no_longer_rejected(registry: Registr
     with pytest.raises(VersionNotFound):
         registry.manifest(B)
     assert registry.rejected() == {}
+
+
+def test_an_operator_may_lift_a_rejection(registry: Registry) -> None:
+    registry.promote(A, reason="")
+    registry.promote(B, reason="")
+    registry.roll_back(reason="B failed", failed=B)
+
+    registry.promote(B, reason="", lift_rejection=True)
+
+    assert champion_of(registry) == B
+    assert registry.rejected() == {}
+
+
+def test_promoting_the_champion_again_changes_nothing(registry: Registry) -> None:
+    registry.promote(A, reason="")
+    registry.promote(B, reason="first")
+
+    pointer = registry.promote(B, reason="second")
+
+    assert (pointer.previous, pointer.reason) == (A, "first")
+    assert [former.version for former in registry.history()] == [A]

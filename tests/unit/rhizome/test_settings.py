@@ -165,3 +165,32 @@ def test_each_lane_has_its_own_bound() -> None:
     settings = Settings(max_waiting_interactive=7, max_waiting_batch=3)
 
     assert settings.max_waiting == {"interactive": 7, "batch": 3}
+
+
+def test_a_misspelt_setting_is_refused_with_the_one_that_was_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RHIZOME_WORKER_PROCESES", "2")
+
+    with pytest.raises(SettingsError, match="did you mean RHIZOME_WORKER_PROCESSES"):
+        load_settings()
+
+
+@pytest.mark.parametrize("name", ["TAG", "DATA", "BIND", "DOCKER", "GATEWAY_MEMORY", "TRAINER_MEMORY", "REDIS_MEMORY"])
+def test_variables_of_the_compose_file_are_let_pass(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(f"RHIZOME_{name}", "x")
+
+    load_settings()
+
+
+@pytest.mark.parametrize("cron", ["61 3 * * *", "0 24 * * *", "0 0 0 * *", "0 0 * 13 *", "0 0 * * 7", "0-60 * * * *"])
+def test_a_cron_field_out_of_range_is_refused_at_start(monkeypatch: pytest.MonkeyPatch, cron: str) -> None:
+    monkeypatch.setenv("RHIZOME_RETRAIN_CRON", cron)
+
+    with pytest.raises(SettingsError, match="RHIZOME_RETRAIN_CRON"):
+        load_settings()
+
+
+@pytest.mark.parametrize("cron", ["*/5 * * * *", "0 3 * * 1-5", "0,30 */12 1,15 jan-jun *", "off"])
+def test_usual_cron_expressions_are_accepted(monkeypatch: pytest.MonkeyPatch, cron: str) -> None:
+    monkeypatch.setenv("RHIZOME_RETRAIN_CRON", cron)
+
+    assert load_settings().retrain_cron == cron

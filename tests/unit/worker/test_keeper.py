@@ -19,6 +19,7 @@ from rhizome.registry import Registry
 from tests.support.service import eventually
 from tests.support.versions import MODEL_NAME, Written, promote, write_broken, write_iris
 from tests.unit.worker.conftest import Bench, BuildBench
+from worker import follower
 from worker.flags import Flags
 from worker.keeper import Keeper
 
@@ -63,7 +64,7 @@ def build_keeper(idle: Bench, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> 
 
     yield build
     for keeper in built:
-        if keeper._thread.ident:
+        if keeper._threads[0].ident:
             keeper.stop()
 
 
@@ -136,8 +137,14 @@ def damaged(bench: Bench) -> Written:
 
 @pytest.mark.parametrize("kind", ["fails its self-test", "is damaged", "is not on disk"])
 def test_a_champion_that_cannot_be_loaded_is_rolled_back(
-    idle: Bench, build_keeper: BuildKeeper, registry: Registry, redis: Redis, kind: str
+    idle: Bench,
+    build_keeper: BuildKeeper,
+    registry: Registry,
+    redis: Redis,
+    kind: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(follower, "PATIENCE_SECONDS", 0.0)
     good = write_iris(idle.models_dir, number=1)
     bad = write_broken(idle.models_dir, number=2) if kind == "fails its self-test" else damaged(idle)
     promote(redis, good)
@@ -150,6 +157,26 @@ def test_a_champion_that_cannot_be_loaded_is_rolled_back(
     assert champion_of(registry) == served(idle) == good.version
     assert list(registry.rejected()) == [bad.version]
     assert heartbeat_of(redis).state == "serving"
+
+
+def test_a_champion_whose_files_come_late_is_waited_for(
+    idle: Bench, build_keeper: BuildKeeper, registry: Registry, redis: Redis
+) -> None:
+    former, late = write_iris(idle.models_dir, number=1), write_iris(idle.models_dir, number=2)
+    elsewhere = idle.models_dir / "elsewhere"
+    promote(redis, former)
+    promote(redis, late)
+    late.path.rename(elsewhere)
+
+    flags = Flags()
+    build_keeper(flags=flags).start()
+    assert heartbeat_of(redis).state == "failed"
+    elsewhere.rename(late.path)
+    flags.hint_reload()
+
+    eventually(lambda: served(idle) == late.version, 10.0, "the champion")
+    assert champion_of(registry) == late.version
+    assert registry.rejected() == {}
 
 
 def test_a_bad_champion_that_comes_while_serving_is_rolled_back_without_a_gap(
@@ -245,7 +272,7 @@ def test_a_redis_that_is_away_is_survived(build_keeper: BuildKeeper) -> None:
 
     keeper.start()
 
-    assert keeper._thread.is_alive()
+    assert all(thread.is_alive() for thread in keeper._threads)
     keeper.stop()
     absent.close()
 

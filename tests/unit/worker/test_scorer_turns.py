@@ -109,3 +109,19 @@ def test_chunks_and_single_jobs_that_come_together_are_answered_singles_first(be
     run_to_its_end(bench)
 
     assert bench.scoring.finished == [submitted[1], submitted[0]]
+
+
+def test_under_endless_interactive_load_a_chunk_still_comes_to_its_end(bench: Bench) -> None:
+    batch = bench.submit_batch(10 * FIRST_SLICE_ROWS)
+    claim = bench.claims.claim
+
+    def submit_and_claim(*, only_interactive: bool = False) -> list[Claimed]:
+        if only_interactive:
+            bench.submit()  # there is always one more
+        return claim(only_interactive=only_interactive)
+
+    bench.claims.claim = submit_and_claim  # type: ignore[method-assign]
+
+    run_to_its_end(bench)
+
+    assert state_of(bench, batch) is State.SUCCEEDED

@@ -172,3 +172,15 @@ def test_an_ordinary_failure_is_no_dead_letter(queue: Queue) -> None:
     scorer.finish([succeed(entry, b"{}", state=State.FAILED) for entry in scorer.claim()], claim_next=False)
 
     assert queue.redis.xlen(keys.DEAD_LETTERS) == 0
+
+
+def test_a_claim_whose_reply_was_lost_is_not_renewed_and_comes_to_another(redis: Redis) -> None:
+    queue = Queue(redis, lease_seconds=0.05)
+    job_id = queue.submit()
+    lost = queue.scorer("lost")
+    redis.xreadgroup(keys.GROUP, "lost", {keys.lane(Lane.INTERACTIVE): ">"})  # the scorer never sees the answer
+
+    queue.let_lease_expire()
+    lost.renew()
+
+    assert [entry.request.job_id for entry in queue.scorer("other").reclaim()] == [job_id]
