@@ -82,7 +82,7 @@ def publish(
     Returns:
         The manifest as written.
     """
-    number = 1
+    number = _next_number(store, manifest.version)
     while True:
         version = manifest.version if number == 1 else f"{manifest.version}-{number}"
         final = manifest.model_copy(update={"version": version})
@@ -100,6 +100,12 @@ def publish(
             continue
         _sync(store.root)
         return final
+
+
+def _next_number(store: VersionStore, version: str) -> int:
+    """1, or one more than the highest number of that second: the name of a pruned version is not given again."""
+    numbers = [name.removeprefix(version).lstrip("-") or "1" for name in store.names() if name.startswith(version)]
+    return max(map(int, numbers), default=0) + 1
 
 
 def remove_leftovers(store: VersionStore) -> None:

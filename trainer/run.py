@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from billiard.exceptions import SoftTimeLimitExceeded
 from redis import Redis
@@ -123,8 +124,15 @@ def _attempt(settings: Settings, redis: Redis, announce: Announce, reason: str, 
         code, detail = _explain(error, settings)
         trace = error if code == "internal_error" else None
         logger.error("training_failed", extra={"code": code, "detail": detail}, exc_info=trace)
-        # What is recorded can be read by anyone at /health, and the words may name a path: they stay in the log.
-        return Result(Outcome.FAILED, detail=f"{code}; the trainer's log has the details")
+        return Result(Outcome.FAILED, detail=_without_folders(detail, settings))
+
+
+def _without_folders(detail: str, settings: Settings) -> str:
+    """What is recorded can be read by anyone at /health: files keep their names, and lose where they are."""
+    for path in (settings.dataset, settings.models_dir):
+        for folder in {path.parent, path.absolute().parent, path.resolve().parent} - {Path()}:
+            detail = detail.replace(f"{folder}/", "")
+    return detail
 
 
 def _explain(error: BaseException, settings: Settings) -> tuple[str, str]:
@@ -142,7 +150,7 @@ def _explain(error: BaseException, settings: Settings) -> tuple[str, str]:
         case KeyboardInterrupt():
             return "interrupted", "the run was interrupted"
         case _:
-            return "internal_error", f"{type(error).__name__} in the run; the trainer's log has its trace"
+            return "internal_error", "the run failed; the trainer's log has its trace"
 
 
 def _train_and_promote(settings: Settings, redis: Redis, announce: Announce, reason: str, wishes: Wishes) -> Result:

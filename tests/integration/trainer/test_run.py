@@ -42,7 +42,7 @@ def test_a_run_may_leave_the_champion(settings: Settings, redis: Redis, registry
     ("error", "detail"),
     [
         ("MemoryError()", "the memory limit was reached"),
-        ("ValueError('secret')", "ValueError in the run; the trainer's log has its trace"),
+        ("ValueError('secret')", "the run failed; the trainer's log has its trace"),
         ("KeyboardInterrupt()", "the run was interrupted"),
         (
             "__import__('billiard').exceptions.SoftTimeLimitExceeded()",
@@ -100,3 +100,12 @@ def test_old_versions_are_pruned_by_a_run(settings: Settings, redis: Redis, regi
     for _ in range(4):
         carry_out(few, redis)
     assert len(registry.versions()) == 2
+
+
+def test_a_missing_dataset_is_recorded_by_its_name_alone(settings: Settings, redis: Redis, tmp_path: Path) -> None:
+    carry_out(settings.model_copy(update={"dataset": tmp_path / "gone.csv"}), redis)
+
+    detail = read_runs(redis)["last"]["detail"]
+
+    assert "gone.csv" in detail
+    assert str(tmp_path) not in detail
