@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import nullcontext
 from functools import partial
 
 from flask import Blueprint, Response, g, request
@@ -60,20 +60,15 @@ def result(job_id: str) -> Response:
 def stream(job_id: str) -> Response:
     """The job's life as server-sent events; 204 to a client that has seen its end."""
     here = service()
+    job, seen = here.submissions.read(job_id), request.headers.get("Last-Event-ID", "")
+    if job.is_final and seen == event_id(job):
+        return Response(status=204)
     waiter = here.notices.register(job_id)
     if waiter is None:
         raise TooManyWaiters("too many requests wait or stream already; try again shortly, or poll the result")
-    try:
-        job = here.submissions.read(job_id)
-        seen = request.headers.get("Last-Event-ID", "")
-        if job.is_final and seen == event_id(job):
-            waiter.close()
-            return Response(status=204)
-    except BaseException:
-        waiter.close()
-        raise
     # The documents are made outside the request's context, when the events are sent.
-    events = stream_job(waiter, lambda: here.submissions.read(job_id), partial(_document, here), seen)
+    show = partial(_document, here, offset=0, limit=here.settings.max_batch_rows)
+    events = stream_job(waiter, lambda: here.submissions.read(job_id), show, seen)
     response = Response(events, 200, content_type="text/event-stream")
     response.call_on_close(waiter.close)  # also where nobody stayed for the first event
     response.headers["Cache-Control"] = "no-store"
@@ -91,10 +86,8 @@ def cancel(job_id: str) -> Response:
 
 def _read(here: Service, job_id: str, until: float | None) -> JobView:
     """A job as it stands; with `until` (monotonic seconds), as it stands when it is final or the time has come."""
-    with ExitStack() as stack:
-        waiter = here.notices.register(job_id) if until else None
-        if waiter:
-            stack.enter_context(waiter)
+    waiter = here.notices.register(job_id) if until else None
+    with waiter or nullcontext():
         job = here.submissions.read(job_id)
         while waiter and until and not job.is_final and time.monotonic() < until:
             waiter.sleep(until)
@@ -141,10 +134,8 @@ def _submit(
 ) -> Response:
     kind = "single" if lane is Lane.INTERACTIVE else "batch"
     job_id, until = here.submissions.mint_id(), time.monotonic() + wait_seconds
-    with ExitStack() as stack:
-        waiter = here.notices.register(job_id) if wait_seconds else None
-        if waiter:
-            stack.enter_context(waiter)
+    waiter = here.notices.register(job_id) if wait_seconds else None
+    with waiter or nullcontext():
         requests = [
             ScoreRequest(
                 job_id=job_id,
@@ -204,14 +195,14 @@ def _accept(receipt: Receipt, lane: Lane, kind: str, rows: int) -> Response:
 
 
 def _show(here: Service, job: JobView) -> Response:
-    total, most = int(job.facts["rows"]), here.settings.max_batch_rows
-    page = (0, most)
+    offset, limit = 0, here.settings.max_batch_rows
     if job.outcome is None and job.facts["kind"] != b"single":
-        page = (read_count("offset", 0, 0, total), read_count("limit", most, 1, most))
-    return Response(_document(here, job, *page), 200, content_type=JSON)
+        offset = read_count("offset", 0, 0, int(job.facts["rows"]))
+        limit = read_count("limit", limit, 1, limit)
+    return Response(_document(here, job, offset, limit), 200, content_type=JSON)
 
 
-def _document(here: Service, job: JobView, offset: int = 0, limit: int = 10_000) -> bytes:
+def _document(here: Service, job: JobView, offset: int, limit: int) -> bytes:
     """The job's JSON; of a final batch, the answers of `limit` rows from row `offset` on."""
     if job.outcome is not None:
         return job.outcome

@@ -16,6 +16,7 @@ for index = 0, math.ceil(facts[4] / facts[5]) - 1 do
 end
 
 redis.call('HSET', KEYS[1], 'state', 'cancelled', 'finished_at', ARGV[5])
-close(KEYS[1], KEYS[2], facts[6], ARGV[4])
+close(KEYS[1], facts[6], ARGV[4])
+redis.call('EXPIRE', KEYS[2], ARGV[4])
 redis.call('PUBLISH', ARGV[6], ARGV[3])
 return facts[1]

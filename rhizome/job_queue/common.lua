@@ -16,10 +16,9 @@ local function waiting(stream, group)
   return redis.call('XLEN', stream) - pending
 end
 
--- A job has become final: its record, and what belongs to it, are kept for `ttl` seconds from now.
-local function close(job, rows, idempotency, ttl)
+-- A job has become final: its record and its Idempotency-Key are kept for `ttl` seconds from now.
+local function close(job, idempotency, ttl)
   redis.call('EXPIRE', job, ttl)
-  redis.call('EXPIRE', rows, ttl)
   if idempotency then redis.call('EXPIRE', idempotency, ttl) end
 end
 

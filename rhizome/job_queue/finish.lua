@@ -14,7 +14,7 @@ local function finish_single(job, id, state, outcome, waited)
   local facts = redis.call('HMGET', job, 'state', 'idempotency')
   if facts[1] ~= 'queued' then return end
   redis.call('HSET', job, 'state', state, 'outcome', outcome, 'finished_at', now)
-  close(job, ARGV[9] .. id, facts[2], ttl)
+  close(job, facts[2], ttl)
   notices[#notices + 1] = waited == '1' and (id .. ' ' .. outcome) or id
 end
 
@@ -29,7 +29,8 @@ local function finish_chunk(job, id, answers, rows, failed, chunk, compute_ms)
   local total = tonumber(facts[3])
   if done < total then return end
   redis.call('HSET', job, 'state', bad == total and 'failed' or 'succeeded', 'finished_at', now)
-  close(job, finished, facts[2], ttl)
+  close(job, facts[2], ttl)
+  redis.call('EXPIRE', finished, ttl)
   notices[#notices + 1] = id
 end
 
