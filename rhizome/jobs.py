@@ -35,6 +35,15 @@ class Encoding(StrEnum):
 
     FLOAT64 = "f8"  #: row-major little-endian float64
     JSON = "json"  #: a JSON array of row arrays
+    BLOB = "blob"  #: a reference to part of an uploaded file
+
+
+class Returns(StrEnum):
+    """Which part of an answer the caller wants."""
+
+    LABEL = "label"
+    PROBABILITIES = "probabilities"
+    BOTH = "both"
 
 
 class ScoreRequest(msgspec.Struct, frozen=True, array_like=True):
@@ -54,6 +63,8 @@ class ScoreRequest(msgspec.Struct, frozen=True, array_like=True):
         waited: a request sleeps on the outcome, so the notice carries it.
         request_id: follows the job through the logs.
         chunk: index of the chunk within its batch job.
+        returns: a `Returns`; of no meaning for regression.
+        top_k: answer with the k most probable classes only; 0 for all of them.
     """
 
     job_id: str
@@ -67,6 +78,8 @@ class ScoreRequest(msgspec.Struct, frozen=True, array_like=True):
     waited: bool = False
     request_id: str = ""
     chunk: int = 0
+    returns: str = Returns.BOTH.value
+    top_k: int = 0
 
 
 encode_request = msgspec.msgpack.Encoder().encode

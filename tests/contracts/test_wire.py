@@ -20,6 +20,8 @@ WIRE_ORDER = (
     "waited",
     "request_id",
     "chunk",
+    "returns",
+    "top_k",
 )
 
 
@@ -28,10 +30,10 @@ def test_the_fields_of_a_stream_entry_stand_in_their_order() -> None:
 
 
 def test_a_stream_entry_is_an_array_of_its_fields() -> None:
-    request = ScoreRequest("j", "batch", 2, "f8", b"\x00\x01", "digest", "v1", True, True, "r", 3)
+    request = ScoreRequest("j", "batch", 2, "f8", b"\x00\x01", "digest", "v1", True, True, "r", 3, "label", 2)
 
     assert encode_request(request) == msgspec.msgpack.encode(
-        ["j", "batch", 2, "f8", b"\x00\x01", "digest", "v1", True, True, "r", 3]
+        ["j", "batch", 2, "f8", b"\x00\x01", "digest", "v1", True, True, "r", 3, "label", 2]
     )
     assert decode_request(encode_request(request)) == request
 
@@ -42,10 +44,13 @@ def test_an_entry_of_an_older_gateway_is_read_with_defaults() -> None:
     request = decode_request(older)
 
     assert (request.pinned, request.waited, request.request_id, request.chunk) == (False, False, "", 0)
+    assert (request.returns, request.top_k) == ("both", 0)
 
 
 def test_an_entry_of_a_newer_gateway_is_read_without_what_is_new() -> None:
-    newer = msgspec.msgpack.encode(["j", "single", 1, "f8", b"", "digest", "v1", False, False, "r", 0, "new"])
+    newer = msgspec.msgpack.encode(
+        ["j", "single", 1, "f8", b"", "digest", "v1", False, False, "r", 0, "both", 0, "new"]
+    )
 
     assert decode_request(newer).request_id == "r"
 
