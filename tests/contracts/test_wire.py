@@ -116,7 +116,7 @@ def test_states_lanes_and_encodings_keep_their_names() -> None:
     assert [state.value for state in State] == ["queued", "running", "succeeded", "failed", "cancelled", "expired"]
     assert [state.value for state in State if state.is_final] == ["succeeded", "failed", "cancelled", "expired"]
     assert [lane.value for lane in Lane] == ["interactive", "batch"]
-    assert [encoding.value for encoding in Encoding] == ["f8", "json"]
+    assert [encoding.value for encoding in Encoding] == ["f8", "json", "blob"]
 
 
 def test_tasks_keep_their_names_and_are_registered_under_them() -> None:
