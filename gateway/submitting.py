@@ -1,0 +1,181 @@
+"""From a validated body to an accepted job, and to its result where the caller waits.
+
+Apart from the routes, because every form of submit (samples, batches, inference protocols) goes this way.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import NamedTuple
+
+from flask import Response, g, request
+
+from gateway.champion import Known
+from gateway.documents import receipt_document, result_url
+from gateway.notices import Waiter
+from gateway.requests import read_idempotency
+from gateway.service import Service
+from gateway.validation import Rows, find_pin
+from rhizome.errors import InvalidRequest, RhizomeError, VersionNotFound
+from rhizome.job_queue.submission import JobView, Receipt
+from rhizome.jobs import Lane, ScoreRequest
+
+JSON = "application/json"
+
+log = logging.getLogger(__name__)
+
+
+class Parsed(NamedTuple):
+    """Validated rows and the version whose signature they fit; `is_pinned` if the caller asked for that version."""
+
+    known: Known
+    is_pinned: bool
+    rows: Rows
+
+
+class Submitted(NamedTuple):
+    """An accepted job.
+
+    Attributes:
+        receipt: what the queue said.
+        lane, kind, rows: where it waits, `single` or `batch`, and how many rows it holds.
+        wait_seconds: how long it was waited for; 0 where no place was free.
+        outcome: the final document of a single job that was waited for, if its notice brought it.
+        job: the job that was waited for, once final; of a replay, as it stands. None otherwise.
+    """
+
+    receipt: Receipt
+    lane: Lane
+    kind: str
+    rows: int
+    wait_seconds: float
+    outcome: bytes | None = None
+    job: JobView | None = None
+
+
+def parse_rows(here: Service, body: bytes, parse: Callable[[Known], Rows]) -> Parsed:
+    """Validates against the champion, or against the version that the request pins.
+
+    Raises:
+        InvalidRequest: whatever `parse` raises, or the pinned version is not known.
+        NoChampion: nothing has been promoted yet.
+    """
+    known = here.champion.champion()
+    if pin := request.args.get("version"):
+        known = find_pinned(here, pin)
+        return Parsed(known, True, parse(known))
+    try:
+        rows = parse(known)
+    except InvalidRequest:
+        # A body that pins a version of another signature fails the champion's: only then is it worth a second look.
+        pin = find_pin(body)
+        if pin is None or "version" in known.manifest.signature.names:
+            raise
+        known = find_pinned(here, pin)
+        return Parsed(known, True, parse(known))
+    if rows.version is None:
+        return Parsed(known, False, rows)
+    pinned = find_pinned(here, rows.version)
+    if pinned.manifest.signature.digest != known.manifest.signature.digest:
+        rows = parse(pinned)
+    return Parsed(pinned, True, rows)
+
+
+def find_pinned(here: Service, version: str) -> Known:
+    """The version that a request names.
+
+    Raises:
+        InvalidRequest: there is none of that name.
+    """
+    try:
+        return here.champion.version(version)
+    except VersionNotFound as error:
+        raise InvalidRequest(
+            str(error),
+            code="invalid_fields",
+            problems=({"field": "version", "problem": "is not a known version", "remedy": "GET /models lists them"},),
+        ) from None
+
+
+def submit_rows(here: Service, lane: Lane, kind: str, body: bytes, parsed: Parsed, wait_seconds: float) -> Submitted:
+    """Submits the rows as one job and waits up to `wait_seconds` for it to be final.
+
+    Raises:
+        IdempotencyConflict, LaneFull, StorageFull, QueueUnavailable: as `Submissions.submit`.
+        InvalidRequest: the Idempotency-Key is unusable.
+    """
+    job_id, until = here.submissions.mint_id(), time.monotonic() + wait_seconds
+    waiter = here.notices.register(job_id) if wait_seconds else None
+    with waiter or nullcontext():
+        requests = _build_requests(job_id, kind, parsed, is_waited=waiter is not None)
+        receipt = here.submissions.submit(lane, requests, read_idempotency(body))
+        event = "job_replayed" if receipt.is_replay else "job_accepted"
+        log.info(event, extra={"job_id": receipt.job_id, "request_id": g.request_id, "kind": kind})
+        outcome, job = None, None
+        if waiter and not receipt.is_replay:
+            outcome, job = _await(here, waiter, until)
+    if receipt.is_replay:
+        job = read_job(here, receipt.job_id, until if wait_seconds else None)
+    elif waiter is None:
+        wait_seconds = 0.0  # no place was free: the preference is not applied
+    return Submitted(receipt, lane, kind, sum(parsed.rows.row_counts), wait_seconds, outcome, job)
+
+
+def read_job(here: Service, job_id: str, until: float | None) -> JobView:
+    """A job as it stands; with `until` (monotonic seconds), as it stands when it is final or the time has come."""
+    waiter = here.notices.register(job_id) if until else None
+    with waiter or nullcontext():
+        job = here.submissions.read(job_id)
+        while waiter and until and not job.is_final and time.monotonic() < until:
+            waiter.sleep(until)
+            job = here.submissions.read(job_id)
+    return job
+
+
+def accept(submitted: Submitted) -> Response:
+    """The 202: a receipt, and where the result will be."""
+    body = receipt_document(
+        submitted.receipt,
+        kind=submitted.kind,
+        lane=submitted.lane,
+        rows=submitted.rows,
+        request_id=g.request_id,
+    )
+    response = Response(body, 202, content_type=JSON)
+    response.headers["Location"] = result_url(submitted.receipt.job_id)
+    return response
+
+
+def _build_requests(job_id: str, kind: str, parsed: Parsed, *, is_waited: bool) -> Sequence[ScoreRequest]:
+    known, rows = parsed.known, parsed.rows
+    return [
+        ScoreRequest(
+            job_id=job_id,
+            kind=kind,
+            rows=count,
+            encoding=rows.encoding,
+            payload=payload,
+            signature=known.manifest.signature.digest,
+            version=known.manifest.version,
+            pinned=parsed.is_pinned,
+            waited=is_waited,
+            request_id=g.request_id,
+            chunk=chunk,
+        )
+        for chunk, (payload, count) in enumerate(zip(rows.payloads, rows.row_counts, strict=True))
+    ]
+
+
+def _await(here: Service, waiter: Waiter, until: float) -> tuple[bytes | None, JobView | None]:
+    """The finished job's document, or the finished job; neither if it did not finish in time."""
+    while time.monotonic() < until:
+        if outcome := waiter.sleep(until):
+            return outcome, None
+        try:
+            job = here.submissions.read(waiter.job_id)
+        except RhizomeError:
+            break  # Redis went away: the job was accepted all the same
+        if job.is_final:
+            return None, job
+    return None, None
