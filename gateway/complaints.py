@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from gateway.options import REMEDIES
 from rhizome.signature import Feature, Signature
 
 MAX_EXAMINED = 20_000  #: beyond it nothing is named, only counted
@@ -60,6 +61,8 @@ def _words(  # noqa: PLR0911 - a table of phrases, one per kind of error
         return "is not a field of this request", _suggestion(name, features)
     if kind == "finite_number":
         return "is not a finite number", f"send {_expected(feature)}; NaN and Infinity are refused"
+    if feature is None and name in REMEDIES:
+        return f"is {_show(problem['input'])}, not an accepted value", REMEDIES[name]
     if kind in ("greater_than_equal", "less_than_equal"):
         return f"is {_show(problem['input'])}, outside the accepted range", f"send {_expected(feature)}"
     if kind in ("too_short", "too_long"):

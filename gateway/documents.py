@@ -6,7 +6,13 @@ from typing import Any
 
 import msgspec
 
-from rhizome.job_queue.submission import JobView, Receipt
+from rhizome.job_queue.views import JobView, Receipt
+from rhizome.jobs import State
+
+_DEADLINE_EXCEEDED = {
+    "code": "deadline_exceeded",
+    "detail": "its deadline passed while it waited; submit it again with a later deadline_ms or a more urgent priority",
+}
 
 encode = msgspec.json.Encoder().encode
 
@@ -21,7 +27,7 @@ def job_urls(job_id: str) -> dict[str, str]:
     return {"result": result_url(job_id), "cancel": result_url(job_id), "stream": f"{result_url(job_id)}/stream"}
 
 
-def receipt_document(receipt: Receipt, *, kind: str, lane: str, rows: int, request_id: str) -> bytes:
+def receipt_document(receipt: Receipt, *, kind: str, lane: str, priority: int, rows: int, request_id: str) -> bytes:
     """The body of a 202."""
     return encode(
         {
@@ -29,8 +35,11 @@ def receipt_document(receipt: Receipt, *, kind: str, lane: str, rows: int, reque
             "status": "queued",
             "kind": kind,
             "lane": lane,
+            "priority": priority,
             "rows": rows,
             "queue_position": receipt.position,
+            "eta_ms": receipt.eta_ms,
+            "expires_at": _iso(receipt.expires_ms) if receipt.expires_ms else None,
             "request_id": request_id,
             "submitted_at": _iso(receipt.submitted_ms),
             "urls": job_urls(receipt.job_id),
@@ -39,7 +48,7 @@ def receipt_document(receipt: Receipt, *, kind: str, lane: str, rows: int, reque
 
 
 def pending_document(job: JobView) -> bytes:
-    """A single job without an outcome of its own: queued, running or cancelled."""
+    """A single job without an outcome of its own: queued, running, cancelled or expired."""
     return encode(_head(job) | {"urls": job_urls(job.job_id)})
 
 
@@ -84,11 +93,24 @@ def _head(job: JobView) -> dict[str, Any]:
         "id": job.job_id,
         "status": job.state,
         "kind": _text(job, "kind"),
-        "lane": _text(job, "lane"),
+        "lane": job.lane,
+        "priority": job.priority,
         "request_id": _text(job, "request_id"),
         "submitted_at": _iso(job.submitted_ms),
         "finished_at": _iso(_number(job, "finished_at")) if "finished_at" in job.facts else None,
-    }
+    } | _fate(job)
+
+
+def _fate(job: JobView) -> dict[str, Any]:
+    """Until when the job is wanted; and why it ended without the answers it was for, where it did so as a whole."""
+    facts: dict[str, Any] = {}
+    if "expires_at" in job.facts:
+        facts["expires_at"] = _iso(_number(job, "expires_at"))
+    if job.state is State.EXPIRED:
+        facts["error"] = _DEADLINE_EXCEEDED
+    elif "error" in job.facts:
+        facts["error"] = msgspec.Raw(job.facts["error"])
+    return facts
 
 
 def _pace(job: JobView, total: int, done: int) -> dict[str, float | None]:

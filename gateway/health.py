@@ -11,7 +11,8 @@ from gateway.notices import Notices
 from rhizome import heartbeats, keys, latency
 from rhizome.errors import NoChampion, QueueUnavailable, RhizomeError
 from rhizome.heartbeats import Heartbeat
-from rhizome.job_queue.submission import HIGH_WATER, LaneDepth, Submissions
+from rhizome.job_queue.submission import HIGH_WATER, Submissions
+from rhizome.job_queue.views import LaneDepth
 from rhizome.registry import Pointer
 from rhizome.training_runs import read_runs
 

@@ -11,7 +11,7 @@ from flask import Flask, Response, g, request
 from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
-from rhizome.errors import InvalidRequest, QueueUnavailable, RhizomeError
+from rhizome.errors import DeadlineUnmeetable, InvalidRequest, QueueUnavailable, RhizomeError
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 1
@@ -37,6 +37,7 @@ STATUS_OF_CODE = {
     "invalid_fields": 422,
     "invalid_request": 422,
     "lane_full": 429,
+    "deadline_unmeetable": 429,
     "no_champion": 503,
     "queue_unavailable": 503,
     "too_many_waiters": 503,
@@ -60,7 +61,7 @@ _TITLES = {
     413: "The body is too large",
     415: "Unsupported content type",
     422: "The request's content is not acceptable",
-    429: "Too many waiting jobs",
+    429: "Too much to do",
     500: "Internal error",
     503: "Temporarily unavailable",
 }
@@ -101,7 +102,7 @@ def _respond(
     response = Response(msgspec.json.encode(body), status, content_type=CONTENT_TYPE)
     response.headers.update(dict(headers or {}))
     if status in (429, 503):
-        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        response.headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
     return response
 
 
@@ -111,6 +112,10 @@ def handle_errors(app: Flask) -> None:
     @app.errorhandler(InvalidRequest)
     def refuse(error: InvalidRequest) -> Response:
         return problem(error.code, str(error), error.problems)
+
+    @app.errorhandler(DeadlineUnmeetable)
+    def decline(error: DeadlineUnmeetable) -> Response:
+        return problem(error.code, str(error), headers={"Retry-After": str(error.retry_after_seconds)})
 
     @app.errorhandler(RhizomeError)
     def explain(error: RhizomeError) -> Response:

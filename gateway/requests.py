@@ -8,7 +8,7 @@ from flask import abort, request
 from werkzeug.http import parse_list_header
 
 from rhizome.errors import InvalidRequest, TooManyWaiters
-from rhizome.job_queue.submission import Idempotency
+from rhizome.job_queue.terms import Idempotency
 
 #: Any key becomes a digest of this length, so that no key of Redis is of a caller's making.
 _DIGEST_BYTES = 20

@@ -12,7 +12,7 @@ from gateway.service import Service, service
 from gateway.streams import event_id, stream_job
 from gateway.submitting import JSON, Parsed, accept, parse_rows, read_job, submit_rows
 from rhizome.errors import TooManyWaiters, VersionNotFound
-from rhizome.job_queue.submission import JobView
+from rhizome.job_queue.views import JobView
 from rhizome.jobs import Lane
 
 MAX_SAMPLE_BYTES = 1024 * 1024  #: of one sample: ten thousand features with long names

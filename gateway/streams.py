@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from gateway.notices import Waiter
 from rhizome.errors import RhizomeError
-from rhizome.job_queue.submission import JobView
+from rhizome.job_queue.views import JobView
 
 #: A comment now and then tells proxies, and us, whether anybody still listens.
 KEEP_ALIVE_SECONDS = 10.0

@@ -14,24 +14,28 @@ from flask import Response, g, request
 from gateway.champion import Known
 from gateway.documents import receipt_document, result_url
 from gateway.notices import Waiter
+from gateway.options import JobOptions, read_options
 from gateway.requests import read_idempotency
 from gateway.service import Service
 from gateway.validation import Rows, find_pin
 from rhizome.errors import InvalidRequest, RhizomeError, VersionNotFound
-from rhizome.job_queue.submission import JobView, Receipt
-from rhizome.jobs import Lane, ScoreRequest
+from rhizome.job_queue.terms import Terms
+from rhizome.job_queue.views import JobView, Receipt
+from rhizome.jobs import DEFAULT_PRIORITY, Lane, ScoreRequest
 
 JSON = "application/json"
+_PLAIN = JobOptions()
 
 log = logging.getLogger(__name__)
 
 
 class Parsed(NamedTuple):
-    """Validated rows and the version whose signature they fit; `is_pinned` if the caller asked for that version."""
+    """Validated rows, the version whose signature they fit, and whether and what else the caller asked for."""
 
     known: Known
     is_pinned: bool
     rows: Rows
+    options: JobOptions = JobOptions()
 
 
 class Submitted(NamedTuple):
@@ -39,7 +43,7 @@ class Submitted(NamedTuple):
 
     Attributes:
         receipt: what the queue said.
-        lane, kind, rows: where it waits, `single` or `batch`, and how many rows it holds.
+        lane, kind, priority, rows: where it waits, `single` or `batch`, how urgent it is, how many rows it holds.
         wait_seconds: how long it was waited for; 0 where no place was free.
         outcome: the final document of a single job that was waited for, if its notice brought it.
         job: the job that was waited for, once final; of a replay, as it stands. None otherwise.
@@ -48,6 +52,7 @@ class Submitted(NamedTuple):
     receipt: Receipt
     lane: Lane
     kind: str
+    priority: int
     rows: int
     wait_seconds: float
     outcome: bytes | None = None
@@ -61,10 +66,16 @@ def parse_rows(here: Service, body: bytes, parse: Callable[[Known], Rows]) -> Pa
         InvalidRequest: whatever `parse` raises, or the pinned version is not known.
         NoChampion: nothing has been promoted yet.
     """
+    known, is_pinned, rows = _parse_against(here, body, parse)
+    return Parsed(known, is_pinned, rows, read_options(rows.options))
+
+
+def _parse_against(here: Service, body: bytes, parse: Callable[[Known], Rows]) -> tuple[Known, bool, Rows]:
+    """The version that the rows were validated against, whether the caller asked for it, and the rows."""
     known = here.champion.champion()
     if pin := request.args.get("version"):
         known = find_pinned(here, pin)
-        return Parsed(known, True, parse(known))
+        return known, True, parse(known)
     try:
         rows = parse(known)
     except InvalidRequest:
@@ -73,13 +84,13 @@ def parse_rows(here: Service, body: bytes, parse: Callable[[Known], Rows]) -> Pa
         if pin is None or "version" in known.manifest.signature.names:
             raise
         known = find_pinned(here, pin)
-        return Parsed(known, True, parse(known))
+        return known, True, parse(known)
     if rows.version is None:
-        return Parsed(known, False, rows)
+        return known, False, rows
     pinned = find_pinned(here, rows.version)
     if pinned.manifest.signature.digest != known.manifest.signature.digest:
         rows = parse(pinned)
-    return Parsed(pinned, True, rows)
+    return pinned, True, rows
 
 
 def find_pinned(here: Service, version: str) -> Known:
@@ -109,7 +120,7 @@ def submit_rows(here: Service, lane: Lane, kind: str, body: bytes, parsed: Parse
     waiter = here.notices.register(job_id) if wait_seconds else None
     with waiter or nullcontext():
         requests = _build_requests(job_id, kind, parsed, is_waited=waiter is not None)
-        receipt = here.submissions.submit(lane, requests, read_idempotency(body))
+        receipt = here.submissions.submit(lane, requests, read_idempotency(body), terms_of(parsed.options))
         event = "job_replayed" if receipt.is_replay else "job_accepted"
         log.info(event, extra={"job_id": receipt.job_id, "request_id": g.request_id, "kind": kind})
         outcome, job = None, None
@@ -119,7 +130,16 @@ def submit_rows(here: Service, lane: Lane, kind: str, body: bytes, parsed: Parse
         job = read_job(here, receipt.job_id, until if wait_seconds else None)
     elif waiter is None:
         wait_seconds = 0.0  # no place was free: the preference is not applied
-    return Submitted(receipt, lane, kind, sum(parsed.rows.row_counts), wait_seconds, outcome, job)
+    priority = parsed.options.priority if lane is Lane.INTERACTIVE else DEFAULT_PRIORITY
+    return Submitted(receipt, lane, kind, priority, sum(parsed.rows.row_counts), wait_seconds, outcome, job)
+
+
+def terms_of(options: JobOptions) -> Terms:
+    """What the queue must know of a job's options."""
+    if options == _PLAIN:
+        return Terms()
+    record = {"webhook": options.webhook, "webhook_events": ",".join(options.webhook_events)} if options.webhook else {}
+    return Terms(options.priority, options.deadline_ms, options.error_threshold, record)
 
 
 def read_job(here: Service, job_id: str, until: float | None) -> JobView:
@@ -139,6 +159,7 @@ def accept(submitted: Submitted) -> Response:
         submitted.receipt,
         kind=submitted.kind,
         lane=submitted.lane,
+        priority=submitted.priority,
         rows=submitted.rows,
         request_id=g.request_id,
     )
@@ -162,6 +183,8 @@ def _build_requests(job_id: str, kind: str, parsed: Parsed, *, is_waited: bool) 
             waited=is_waited,
             request_id=g.request_id,
             chunk=chunk,
+            returns=parsed.options.returns,
+            top_k=parsed.options.top_k,
         )
         for chunk, (payload, count) in enumerate(zip(rows.payloads, rows.row_counts, strict=True))
     ]

@@ -6,7 +6,7 @@ by name. The champion's signature is data, so the models are built at run time, 
 
 import math
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Annotated, Any, Literal, NamedTuple, cast
 
@@ -14,22 +14,27 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from gateway.complaints import describe_problems, is_malformed
+from gateway.options import BATCH_FIELDS, OPTION_PREFIX, SINGLE_FIELDS
 from rhizome.errors import InvalidRequest
 from rhizome.jobs import Encoding
 from rhizome.signature import Feature, Signature
 
 #: Beyond it float64, in which rows travel, cannot hold every integer.
 _MAX_EXACT_INTEGER = 2**53
-_OPTION_FIELDS: dict[str, Any] = {"version": (str | None, Field(default=None, max_length=64))}
 
 
 class Rows(NamedTuple):
-    """Validated rows, ready for the stream, and the version they ask for."""
+    """Validated rows, ready for the stream, and the options that came with them, by name."""
 
     encoding: Encoding
     payloads: list[bytes]
     row_counts: list[int]
-    version: str | None
+    options: Mapping[str, Any]
+
+    @property
+    def version(self) -> str | None:
+        """The version that the body names."""
+        return self.options.get("version")
 
 
 class Validator:
@@ -39,9 +44,10 @@ class Validator:
         self.signature = signature
         config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
         fields = {_field(index): _annotation(feature) for index, feature in enumerate(signature.features)}
-        options = {name: option for name, option in _OPTION_FIELDS.items() if name not in signature.names}
+        options = {name: field for name, field in SINGLE_FIELDS.items() if field[1].alias not in signature.names}
         self.row_model: type[BaseModel] = create_model("Row", __config__=config, **cast(Any, fields))
         self.single_model: type[BaseModel] = create_model("Single", __config__=config, **cast(Any, fields | options))
+        self._features = frozenset(fields)
         self._batch_models: dict[int, type[BaseModel]] = {}
         self._values = _values_getter(len(signature.features))
         self._row_struct = struct.Struct(f"<{len(signature.features)}d")
@@ -56,7 +62,7 @@ class Validator:
         sample = self._validate(self.single_model, body)
         row = self._values(sample)
         encoding = Encoding.FLOAT64 if self.signature.is_numeric else Encoding.JSON
-        return Rows(encoding, [self._encode([row])], [1], getattr(sample, "version", None))
+        return Rows(encoding, [self._encode([row])], [1], self._options_of(sample))
 
     def parse_batch(self, body: bytes, *, max_rows: int, chunk_rows: int) -> Rows:
         """Many samples from `{"instances": [{…}, …]}`, cut into chunks.
@@ -68,7 +74,8 @@ class Validator:
         rows = [self._values(row) for row in batch.instances]
         chunks = [rows[start : start + chunk_rows] for start in range(0, len(rows), chunk_rows)]
         encoding = Encoding.FLOAT64 if self.signature.is_numeric else Encoding.JSON
-        return Rows(encoding, [self._encode(chunk) for chunk in chunks], [len(c) for c in chunks], batch.version)
+        options = self._options_of(batch)
+        return Rows(encoding, [self._encode(chunk) for chunk in chunks], [len(c) for c in chunks], options)
 
     def batch_model(self, max_rows: int) -> type[BaseModel]:
         """The model of a batch body of at most `max_rows` rows."""
@@ -76,9 +83,16 @@ class Validator:
             rows = Annotated[list[self.row_model], Field(min_length=1, max_length=max_rows)]  # type: ignore[name-defined]
             config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
             self._batch_models[max_rows] = create_model(
-                "Batch", __config__=config, instances=(rows, ...), **_OPTION_FIELDS
+                "Batch", __config__=config, instances=(rows, ...), **BATCH_FIELDS
             )
         return self._batch_models[max_rows]
+
+    def _options_of(self, body: BaseModel) -> dict[str, Any]:
+        """The options that a body gave, by name."""
+        if body.model_fields_set <= self._features:
+            return {}
+        given = ((name, getattr(body, name)) for name in body.model_fields_set if name.startswith(OPTION_PREFIX))
+        return {name.removeprefix(OPTION_PREFIX): value for name, value in given if value is not None}
 
     def _validate(self, model: type[BaseModel], body: bytes) -> BaseModel:
         if not body.strip():

@@ -5,6 +5,7 @@
     ├── StartupError             the service cannot start on this machine as it is
     ├── InvalidRequest           the caller sent something that cannot be accepted
     ├── LaneFull                 the lane holds as many waiting jobs as it may
+    ├── DeadlineUnmeetable       the job would not be done by its deadline
     ├── JobNotFound              no job has this id
     ├── JobExpired               the job is known, its result's time is over
     ├── IdempotencyConflict      the Idempotency-Key stands for another request
@@ -63,6 +64,19 @@ class LaneFull(RhizomeError):
         super().__init__(f"the {lane} lane already holds {waiting} waiting jobs; try again shortly")
         self.lane = lane
         self.waiting = waiting
+
+
+class DeadlineUnmeetable(RhizomeError):
+    """At the measured pace the job would be done too late; both times in ms from now."""
+
+    code = "deadline_unmeetable"
+
+    def __init__(self, estimate_ms: int, deadline_ms: int) -> None:
+        super().__init__(
+            f"it would be done in about {estimate_ms} ms, after its deadline of {deadline_ms} ms; "
+            "send a later deadline_ms, a more urgent priority, or try again when less waits"
+        )
+        self.retry_after_seconds = max(1, -(-(estimate_ms - deadline_ms) // 1000))
 
 
 class JobNotFound(RhizomeError):

@@ -24,6 +24,8 @@ class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
         at, started_at: seconds since 1970.
         runs: scorer runs begun; a bell that nobody answers shows here.
         detail: why it failed to load.
+        single_ms, entry_ms, chunk_ms: what a micro-batch of one, each job of a full micro-batch and a batch chunk cost
+            it (see `rhizome.job_queue.pace`); 0 where it has not measured any.
     """
 
     role: str
@@ -36,6 +38,9 @@ class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
     artifact_sha256: str = ""
     runs: int = 0
     detail: str = ""
+    single_ms: float = 0.0
+    entry_ms: float = 0.0
+    chunk_ms: float = 0.0
 
     @property
     def key(self) -> str:

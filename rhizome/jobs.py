@@ -15,6 +15,25 @@ class Lane(StrEnum):
     BATCH = "batch"
 
 
+#: Of interactive jobs; a smaller number is more urgent.
+PRIORITIES = (0, 1, 2)
+DEFAULT_PRIORITY = 1
+
+
+def stream_name(lane: Lane, priority: int = DEFAULT_PRIORITY) -> str:
+    """The stream a job waits in: one for the batch lane, one per priority for the interactive one."""
+    if lane is Lane.BATCH or priority == DEFAULT_PRIORITY:
+        return lane.value
+    return f"{lane.value}:{priority}"
+
+
+#: Every stream, the most urgent first: scorers take in this order, batch chunks only where nothing else waits.
+STREAMS: tuple[tuple[Lane, int], ...] = (
+    *((Lane.INTERACTIVE, priority) for priority in PRIORITIES),
+    (Lane.BATCH, DEFAULT_PRIORITY),
+)
+
+
 class State(StrEnum):
     """A job's life: queued -> running -> one of the final four."""
 

@@ -20,7 +20,7 @@ GROUP = "scorers"  #: the consumer group of both lanes
 
 
 def lane(name: str) -> str:
-    """The stream of a lane."""
+    """The stream of a lane, or of one priority within it."""
     return f"{PREFIX}lane:{name}"
 
 

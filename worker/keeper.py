@@ -21,6 +21,7 @@ from rhizome.registry import Registry
 from worker.flags import Flags
 from worker.follower import Follower
 from worker.latencies import Latencies
+from worker.pace import WorkPace
 from worker.shelf import Shelf
 
 TICK_SECONDS = 0.1  #: how soon a broadcast hint is seen
@@ -38,6 +39,7 @@ class Keeper:
         shelf: Shelf,
         claims: Claims,
         latencies: Latencies,
+        pace: WorkPace,
         flags: Flags,
         busy_since: Callable[[], float | None],
         lease_seconds: float,
@@ -47,6 +49,7 @@ class Keeper:
         self._shelf = shelf
         self._claims = claims
         self._latencies = latencies
+        self._pace = pace
         self._flags = flags
         self._busy_since = busy_since
         self._renew_after = lease_seconds / 3
@@ -125,6 +128,9 @@ class Keeper:
             artifact_sha256=loaded.manifest.artifact_sha256 if loaded else "",
             runs=self.runs,
             detail=self._follower.detail,
+            single_ms=round(self._pace.single_ms, 4),
+            entry_ms=round(self._pace.entry_ms, 4),
+            chunk_ms=round(self._pace.chunk_ms, 4),
         )
 
     def _hand_latencies_on(self) -> None:

@@ -70,6 +70,7 @@ def single_document(
         "status": state,
         "kind": request.kind,
         "lane": claimed.lane,
+        "priority": claimed.priority,
         "version": version.name if version else None,
         "artifact_sha256": version.manifest.artifact_sha256 if version else None,
         "request_id": request.request_id,

@@ -16,6 +16,7 @@ from rhizome.settings import Settings
 from worker.flags import Flags
 from worker.keeper import Keeper
 from worker.latencies import Latencies
+from worker.pace import WorkPace
 from worker.scorer import Scorer
 from worker.scoring import Scoring
 from worker.shelf import Shelf
@@ -41,13 +42,15 @@ class WorkerProcess:
         latencies = Latencies()
         self._shelf = shelf
         self._claims = claims
-        self._scorer = Scorer(claims, Scoring(shelf, claims, latencies), settings, lambda: flags.is_stopping)
+        pace = WorkPace(settings.micro_batch_rows)
+        self._scorer = Scorer(claims, Scoring(shelf, claims, latencies), settings, lambda: flags.is_stopping, pace)
         self._keeper = Keeper(
             redis,
             Registry(redis, settings.model_name),
             shelf,
             claims,
             latencies,
+            pace,
             flags,
             lambda: self._scorer.busy_since,
             settings.lease_seconds,

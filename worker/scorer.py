@@ -10,6 +10,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from rhizome.job_queue.claiming import Claimed, Claims, Finished
 from rhizome.settings import Settings
+from worker.pace import WorkPace
 from worker.scoring import Scoring
 
 RECLAIM_EVERY_SECONDS = 1.0
@@ -27,13 +28,22 @@ class Scorer:
         scoring: turns claimed entries into finished ones.
         settings: bounds and times.
         is_stopping: tells that the worker shuts down.
+        pace: is told how long each micro-batch and chunk took.
     """
 
-    def __init__(self, claims: Claims, scoring: Scoring, settings: Settings, is_stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        claims: Claims,
+        scoring: Scoring,
+        settings: Settings,
+        is_stopping: Callable[[], bool],
+        pace: WorkPace,
+    ) -> None:
         self._claims = claims
         self._scoring = scoring
         self._settings = settings
         self._is_stopping = is_stopping
+        self._pace = pace
         self._reclaimed_at = 0.0
         #: When the present micro-batch began (monotonic seconds); None between micro-batches.
         self.busy_since: float | None = None
@@ -71,15 +81,18 @@ class Scorer:
         """Scores and finishes `claimed`; returns what was claimed in the same round trip."""
         singles = [entry for entry in claimed if entry.request.kind == "single"]
         chunks = [entry for entry in claimed if entry.request.kind != "single"]
-        self.busy_since = time.monotonic()
+        self.busy_since = begun = time.monotonic()
         try:
             if singles:
                 finished = self._scoring.score_singles(singles)
                 following = self._finish(finished, claim_next=not chunks and self._may_claim(deadline))
+                self._pace.add_singles(len(singles), (time.monotonic() - begun) * 1000)
             for entry in chunks:
+                begun = time.monotonic()
                 chunk = self._scoring.score_chunk(entry, self._serve_interactive)
                 is_last = entry is chunks[-1]
                 following = self._finish([chunk], claim_next=is_last and self._may_claim(deadline))
+                self._pace.add_chunk((time.monotonic() - begun) * 1000)
             return following
         finally:
             self.busy_since = None
@@ -88,8 +101,12 @@ class Scorer:
         """Between two slices of a chunk: single jobs wait for one slice at most, and the chunk for one micro-batch."""
         if self._is_stopping():
             return
-        if singles := self._claims.claim(only_interactive=True):
-            self._finish(self._scoring.score_singles(singles), claim_next=False)
+        claimed = self._claims.claim(only_interactive=True)
+        finished = self._scoring.score_singles([entry for entry in claimed if entry.request.kind == "single"])
+        # A small batch of a waiting caller: one chunk of its own.
+        finished += [self._scoring.score_chunk(entry, _pause) for entry in claimed if entry.request.kind != "single"]
+        if finished:
+            self._finish(finished, claim_next=False)
 
     def _is_take_over_due(self) -> bool:
         return time.monotonic() - self._reclaimed_at >= RECLAIM_EVERY_SECONDS
@@ -123,3 +140,7 @@ class Scorer:
             time.sleep(FINISH_RETRY_SECONDS)
         self._scoring.record(finished)
         return following
+
+
+def _pause() -> None:
+    """Between the slices of a chunk that is itself urgent: nothing goes before it."""

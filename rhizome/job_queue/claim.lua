@@ -1,11 +1,9 @@
 -- Takes what waits, without blocking; a scorer that finds nothing is noted as listening.
--- KEYS: interactive stream, batch stream, bell, listening, Celery queue
--- ARGV: group, scorer, most single jobs, bell message, bell TTL (s), milliseconds it will listen (0: it will not),
---       '1' to leave batch chunks alone
-local group, consumer = ARGV[1], ARGV[2]
-if ARGV[7] == '1' then return {take(KEYS[1], group, consumer, ARGV[3]), {}} end
-local singles, chunks = claim(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], group, consumer, ARGV[3], ARGV[4], ARGV[5])
-if #singles + #chunks == 0 and tonumber(ARGV[6]) > 0 then
-  redis.call('ZADD', KEYS[4], now_ms() + tonumber(ARGV[6]), consumer)
+-- ARGV: scorer, most single jobs, result TTL (s), milliseconds it will listen (0: it will not), '1' to leave batch chunks alone
+-- Returns one list of entries per stream: entry id, message, entry id, message, …
+local taken, total = claim(ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[5] == '1')
+if total == 0 and tonumber(ARGV[4]) > 0 and ARGV[5] ~= '1' then
+  for _, stream in ipairs(STREAMS) do in_flight(stream) end  -- the scorer's blocking read needs every group
+  redis.call('ZADD', LISTENING, now_ms() + tonumber(ARGV[4]), ARGV[1])
 end
-return {singles, chunks}
+return taken

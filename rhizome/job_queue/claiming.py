@@ -8,8 +8,8 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from rhizome import keys
-from rhizome.job_queue.scripts import BELL_TTL_SECONDS, QUEUE_KEYS, bell_template, load_script
-from rhizome.jobs import Lane, ScoreRequest, State, decode_request
+from rhizome.job_queue.scripts import STREAM_KEYS, load_script
+from rhizome.jobs import DEFAULT_PRIORITY, STREAMS, Lane, ScoreRequest, State, decode_request
 from rhizome.settings import Settings
 
 RECLAIM_COUNT = 256  #: entries taken over by one call
@@ -17,7 +17,7 @@ MAX_DEAD_LETTERS = 10_000
 #: A listener's note outlives its blocking read by this, for the way back to Redis.
 LISTENING_MARGIN_MS = 100
 FORGET_CONSUMER_MS = 10 * 60 * 1000
-_STREAMS = {Lane.INTERACTIVE: "1", Lane.BATCH: "2"}
+_INDEX_OF = {stream: index for index, stream in enumerate(STREAMS, start=1)}
 
 
 class Claimed(NamedTuple):
@@ -27,6 +27,12 @@ class Claimed(NamedTuple):
     entry_id: bytes
     request: ScoreRequest
     deliveries: int = 1
+    priority: int = DEFAULT_PRIORITY
+
+    @property
+    def stream_index(self) -> int:
+        """Which of the scripts' `STREAMS` holds it, counted from 1."""
+        return _INDEX_OF[self.lane, self.priority]
 
     @property
     def submitted_ms(self) -> int:
@@ -44,6 +50,8 @@ class Finished(NamedTuple):
         failed_rows: how many of the entry's rows failed.
         compute_ms: time spent in the estimator.
         dead_reason: why it is dead-lettered; empty if it is not.
+        rows: how many rows the entry turned out to hold; None where the request knew.
+        job_error: JSON with `code` and `detail`, where the whole batch job fails by it; empty if it does not.
     """
 
     claimed: Claimed
@@ -52,6 +60,8 @@ class Finished(NamedTuple):
     failed_rows: int = 0
     compute_ms: float = 0.0
     dead_reason: str = ""
+    rows: int | None = None
+    job_error: bytes = b""
 
 
 class Claims:
@@ -68,7 +78,7 @@ class Claims:
         self._settings = settings
         self._consumer = consumer
         #: Entries handed out and not yet finished: only their leases are renewed.
-        self._held: set[tuple[Lane, bytes]] = set()
+        self._held: set[tuple[int, bytes]] = set()
         self._linger_ms = int(settings.linger_seconds * 1000)
         self._claim = load_script(redis, "claim")
         self._finish = load_script(redis, "finish")
@@ -89,15 +99,13 @@ class Claims:
     def claim(self, *, only_interactive: bool = False) -> list[Claimed]:
         """What waits now: up to `micro_batch_rows` single jobs, else one batch chunk, else nothing."""
         args: list[Any] = [
-            keys.GROUP,
             self._consumer,
             self._settings.micro_batch_rows,
-            bell_template(),
-            BELL_TTL_SECONDS,
+            self._settings.result_ttl_seconds,
             self._linger_ms + LISTENING_MARGIN_MS,
             "1" if only_interactive else "0",
         ]
-        return self._hold(_parse_claim(self._claim(keys=QUEUE_KEYS, args=args)))
+        return self._hold(_parse_claim(self._claim(args=args)))
 
     def listen(self) -> list[Claimed]:
         """Blocks until something is submitted, for `linger_seconds` at most; empty if nothing was.
@@ -111,7 +119,7 @@ class Claims:
                 self._redis.xreadgroup(
                     keys.GROUP,
                     self._consumer,
-                    dict.fromkeys(QUEUE_KEYS[:2], ">"),
+                    dict.fromkeys(STREAM_KEYS, ">"),
                     count=1,
                     block=self._linger_ms,
                 ),
@@ -122,38 +130,30 @@ class Claims:
             return self.claim()  # Redis lost its data: the script makes the groups anew
         claimed = []
         for stream, entries in answer or ():
-            lane = Lane.INTERACTIVE if stream == QUEUE_KEYS[0].encode() else Lane.BATCH
-            claimed += [_parse_entry(lane, entry_id, fields[b"m"]) for entry_id, fields in entries]
+            index = STREAM_KEYS.index(stream.decode())
+            claimed += [_parse_entry(index, entry_id, fields[b"m"]) for entry_id, fields in entries]
         return self._hold(claimed)
 
     def finish(self, finished: Sequence[Finished], *, claim_next: bool) -> list[Claimed]:
         """Writes results where none stand, notifies waiters, and takes the next micro-batch in the same round trip."""
         settings = self._settings
         args: list[Any] = [
-            keys.GROUP,
             self._consumer,
             settings.micro_batch_rows if claim_next else 0,
-            bell_template(),
-            BELL_TTL_SECONDS,
             settings.result_ttl_seconds,
             int(time.time() * 1000),
-            keys.job(""),
-            keys.rows(""),
-            keys.FINISHED,
-            keys.DEAD_LETTERS,
             MAX_DEAD_LETTERS,
             self._linger_ms + LISTENING_MARGIN_MS,
         ]
         for item in finished:
             args += _finish_args(item)
-        following = _parse_claim(self._finish(keys=QUEUE_KEYS, args=args))
-        self._held.difference_update((item.claimed.lane, item.claimed.entry_id) for item in finished)
+        following = _parse_claim(self._finish(args=args))
+        self._held.difference_update((item.claimed.stream_index, item.claimed.entry_id) for item in finished)
         return self._hold(following)
 
     def leave(self, *, ring: bool) -> bool:
         """Stops listening; True if something waits. With `ring`, another scorer is then woken for it."""
-        args: list[Any] = [keys.GROUP, self._consumer, bell_template(), BELL_TTL_SECONDS, "1" if ring else "0"]
-        return bool(self._leave(keys=QUEUE_KEYS, args=args))
+        return bool(self._leave(args=[self._consumer, "1" if ring else "0"]))
 
     def stop_listening(self) -> None:
         """Says that a submit must ring: this scorer is about to be busy for longer than a wake-up takes."""
@@ -162,14 +162,11 @@ class Claims:
     def reclaim(self) -> list[Claimed]:
         """Takes over entries whose lease has run out: interactive ones first."""
         lease_ms = int(self._settings.lease_seconds * 1000)
-        for lane in (Lane.INTERACTIVE, Lane.BATCH):
+        for index, (lane, _) in enumerate(STREAMS):
             count = RECLAIM_COUNT if lane is Lane.INTERACTIVE else 1
-            answer = cast(
-                list[list[Any]],
-                self._reclaim(keys=[keys.lane(lane)], args=[keys.GROUP, self._consumer, lease_ms, count]),
-            )
-            if answer:
-                return self._hold([_parse_entry(lane, entry, message, seen + 1) for entry, message, seen in answer])
+            args: list[Any] = [index + 1, self._consumer, lease_ms, count, self._settings.result_ttl_seconds]
+            if answer := cast(list[list[Any]], self._reclaim(args=args)):
+                return self._hold([_parse_entry(index, entry, message, seen + 1) for entry, message, seen in answer])
         return []
 
     def renew(self) -> None:
@@ -177,12 +174,11 @@ class Claims:
 
         Not of all that Redis believes it holds: a claim whose reply was lost must come to somebody else.
         """
-        held = [part for lane, entry in tuple(self._held) for part in (_STREAMS[lane], entry)]
-        if held:
-            self._renew(keys=QUEUE_KEYS[:2], args=[keys.GROUP, self._consumer, *held])
+        if held := [part for index_and_entry in tuple(self._held) for part in index_and_entry]:
+            self._renew(args=[self._consumer, *held])
 
     def _hold(self, claimed: list[Claimed]) -> list[Claimed]:
-        self._held.update((entry.lane, entry.entry_id) for entry in claimed)
+        self._held.update((entry.stream_index, entry.entry_id) for entry in claimed)
         return claimed
 
     def bind_version(self, job_id: str, version: str) -> str | None:
@@ -193,34 +189,38 @@ class Claims:
     def maintain(self) -> tuple[bool, int]:
         """Rings for forgotten work and forgets consumers that are long gone; whether it rang, and how many."""
         lease_ms = int(self._settings.lease_seconds * 1000)
-        args: list[Any] = [keys.GROUP, lease_ms, bell_template(), BELL_TTL_SECONDS, FORGET_CONSUMER_MS]
-        rang, forgotten = cast(list[int], self._upkeep(keys=[*QUEUE_KEYS, keys.UPKEEP_QUEUE], args=args))
+        rang, forgotten = cast(list[int], self._upkeep(args=[lease_ms, FORGET_CONSUMER_MS]))
         return bool(rang), forgotten
 
 
-def _parse_claim(answer: Any) -> list[Claimed]:
-    singles, chunks = answer
-    claimed = [_parse_entry(Lane.INTERACTIVE, entry, fields[1]) for entry, fields in singles]
-    return claimed or [_parse_entry(Lane.BATCH, entry, fields[1]) for entry, fields in chunks]
+def _parse_claim(answer: Sequence[Sequence[bytes]]) -> list[Claimed]:
+    """`answer` holds one flat list per stream: entry id, message, entry id, message, …"""
+    return [
+        _parse_entry(index, entry_id, message)
+        for index, flat in enumerate(answer)
+        for entry_id, message in zip(flat[::2], flat[1::2], strict=True)
+    ]
 
 
-def _parse_entry(lane: Lane, entry_id: bytes, message: bytes, deliveries: int = 1) -> Claimed:
-    return Claimed(lane, entry_id, decode_request(message), deliveries)
+def _parse_entry(index: int, entry_id: bytes, message: bytes, deliveries: int = 1) -> Claimed:
+    lane, priority = STREAMS[index]
+    return Claimed(lane, entry_id, decode_request(message), deliveries, priority)
 
 
 def _finish_args(item: Finished) -> list[Any]:
     claimed, request = item.claimed, item.claimed.request
     return [
-        _STREAMS[claimed.lane],
+        claimed.stream_index,
         claimed.entry_id,
         request.job_id,
         request.kind,
         item.state.value,
         item.body,
-        request.rows,
+        request.rows if item.rows is None else item.rows,
         item.failed_rows,
         request.chunk,
         "1" if request.waited else "0",
         item.dead_reason,
         item.compute_ms,
+        item.job_error,
     ]

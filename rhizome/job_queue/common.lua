@@ -1,19 +1,46 @@
--- Shared by all scripts of the queue; loaded in front of each.
+-- Shared by all scripts of the queue; loaded in front of each, behind the constants of `scripts.py`.
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function make_group(stream)
+  redis.pcall('XGROUP', 'CREATE', stream, GROUP, '0', 'MKSTREAM')
+end
 
 -- Entries delivered but not finished. Makes the group where Redis has lost it: the queue heals itself.
-local function in_flight(stream, group)
-  local pending = redis.pcall('XPENDING', stream, group)
+local function in_flight(stream)
+  local pending = redis.pcall('XPENDING', stream, GROUP)
   if pending.err then
-    redis.call('XGROUP', 'CREATE', stream, group, '0', 'MKSTREAM')
+    make_group(stream)
     return 0
   end
   return pending[1]
 end
 
 -- Entries that no scorer has taken yet: a finished entry is always both acknowledged and deleted.
-local function waiting(stream, group)
-  local pending = in_flight(stream, group)
-  return redis.call('XLEN', stream) - pending
+local function waiting(stream)
+  local length = redis.call('XLEN', stream)
+  if length == 0 then return 0 end
+  return length - in_flight(stream)
+end
+
+-- Waiting entries that are taken no later than those of STREAMS[last].
+local function waiting_until(last)
+  local count = 0
+  for index = 1, last do count = count + waiting(STREAMS[index]) end
+  return count
+end
+
+-- One wake-up, unless one is on its way already (the bell) or lies unanswered on the Celery queue.
+local function ring()
+  if redis.call('LLEN', SCORING_QUEUE) == 0 and redis.call('SET', BELL, '1', 'NX', 'EX', BELL_TTL_SECONDS) then
+    local id = 'bell-' .. redis.call('INCR', BELL .. ':serial')
+    redis.call('LPUSH', SCORING_QUEUE, (string.gsub(BELL_MESSAGE, BELL_ID, id)))
+    return 1
+  end
+  return 0
 end
 
 -- A job has become final: its record and its Idempotency-Key are kept for `ttl` seconds from now.
@@ -22,40 +49,96 @@ local function close(job, idempotency, ttl)
   if idempotency then redis.call('EXPIRE', idempotency, ttl) end
 end
 
-local function now_ms()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
+-- Id of the last entry that the group has delivered.
+local function last_delivered(stream)
+  local groups = redis.pcall('XINFO', 'GROUPS', stream)
+  for _, group in ipairs(groups.err and {} or groups) do
+    local facts = {}
+    for at = 1, #group, 2 do facts[group[at]] = group[at + 1] end
+    if facts.name == GROUP then return facts['last-delivered-id'] end
+  end
+  return '0-0'
 end
 
--- One wake-up, unless one is on its way already (the bell) or lies unanswered on the Celery queue.
-local function ring(bell, queue, message, ttl_seconds)
-  if redis.call('LLEN', queue) == 0 and redis.call('SET', bell, '1', 'NX', 'EX', ttl_seconds) then
-    local id = 'bell-' .. redis.call('INCR', bell .. ':serial')
-    redis.call('LPUSH', queue, (string.gsub(message, '@bell@', id)))
-    return 1
+-- Removes a job's entries that no scorer has taken. They were added by one script, so their ids follow one another;
+-- what the group has delivered already is with a scorer or finished.
+local function drop_waiting(stream, first, count)
+  local delivered_stamp, delivered_serial = string.match(last_delivered(stream), '^(%d+)-(%d+)$')
+  delivered_stamp, delivered_serial = tonumber(delivered_stamp), tonumber(delivered_serial)
+  local stamp, serial = string.match(first, '^(%d+)-(%d+)$')
+  for index = 0, count - 1 do
+    local is_delivered = tonumber(stamp) < delivered_stamp
+      or (tonumber(stamp) == delivered_stamp and serial + index <= delivered_serial)
+    if not is_delivered then redis.call('XDEL', stream, stamp .. '-' .. string.format('%d', serial + index)) end
   end
-  return 0
 end
 
--- New entries for a consumer, or an empty table.
-local function take(stream, group, consumer, count)
-  local got = redis.pcall('XREADGROUP', 'GROUP', group, consumer, 'COUNT', count, 'STREAMS', stream, '>')
-  if got and got.err then
-    in_flight(stream, group)
-    got = redis.call('XREADGROUP', 'GROUP', group, consumer, 'COUNT', count, 'STREAMS', stream, '>')
-  end
-  return got and got[1][2] or {}
+-- Ends a job before its time: `cancelled`, `expired`, or `failed` with an error (JSON). What waits leaves the stream; what a
+-- scorer holds is scored for nothing, because a result is only written where the record is still open.
+-- Returns the state that the job had, or false for an unknown one.
+local function end_early(id, state, now, ttl, job_error)
+  local job = JOB .. id
+  local facts = redis.call('HMGET', job, 'state', 'lane', 'entry', 'chunks', 'idempotency', 'chunk_entry')
+  if facts[1] ~= 'queued' then return facts[1] end
+  drop_waiting(LANE .. facts[2], facts[6] or facts[3], tonumber(facts[4]))
+  redis.call('HSET', job, 'state', state, 'finished_at', now)
+  if job_error then redis.call('HSET', job, 'error', job_error) end
+  close(job, facts[5], ttl)
+  redis.call('EXPIRE', ROWS .. id, ttl)
+  redis.call('PUBLISH', FINISHED, id)
+  return facts[1]
 end
 
--- Interactive entries before batch chunks, always; rings for help where more waits behind what was taken.
--- Returns the interactive entries and the batch entries.
-local function claim(interactive, batch, bell, listening, queue, group, consumer, count, message, ttl_seconds)
-  local singles = take(interactive, group, consumer, count)
-  local chunks = {}
-  if #singles == 0 then chunks = take(batch, group, consumer, 1) end
-  if #singles + #chunks > 0 then
-    redis.call('ZREM', listening, consumer)
-    if waiting(interactive, group) > 0 or waiting(batch, group) > 0 then ring(bell, queue, message, ttl_seconds) end
+-- An entry with a deadline is {'m', message, 'x', deadline (ms), 'j', job id}. True where it is over: its job ends.
+local function is_expired(stream, entry, fields, ttl)
+  if not fields[3] then return false end
+  local now = now_ms()
+  if now <= tonumber(fields[4]) then return false end
+  end_early(fields[6], 'expired', now, ttl)
+  redis.call('XACK', stream, GROUP, entry)
+  redis.call('XDEL', stream, entry)
+  return true
+end
+
+-- New entries for a consumer: {entry id, message, …} flat, in the stream's order.
+local function take(stream, consumer, count, ttl)
+  local taken = {}
+  while #taken < 2 * count and redis.call('XLEN', stream) > 0 do
+    local wanted = count - #taken / 2
+    local got = redis.pcall('XREADGROUP', 'GROUP', GROUP, consumer, 'COUNT', wanted, 'STREAMS', stream, '>')
+    if got and got.err then
+      make_group(stream)
+    elseif got then
+      for _, entry in ipairs(got[1][2]) do
+        if not is_expired(stream, entry[1], entry[2], ttl) then
+          taken[#taken + 1] = entry[1]
+          taken[#taken + 1] = entry[2][2]
+        end
+      end
+      if #got[1][2] < wanted then break end
+    else
+      break
+    end
   end
-  return singles, chunks
+  return taken
+end
+
+-- What waits, in the order of the streams: up to `count` single jobs, else one batch chunk; rings for help where more
+-- waits behind what was taken. Returns one list per stream.
+local function claim(consumer, count, ttl, only_interactive)
+  local taken, total = {}, 0
+  for index, stream in ipairs(STREAMS) do
+    taken[index] = {}
+    if index < #STREAMS and total < count then
+      taken[index] = take(stream, consumer, count - total, ttl)
+    elseif index == #STREAMS and total == 0 and not only_interactive then
+      taken[index] = take(stream, consumer, 1, ttl)
+    end
+    total = total + #taken[index] / 2
+  end
+  if total > 0 and not only_interactive then
+    redis.call('ZREM', LISTENING, consumer)
+    if waiting_until(#STREAMS) > 0 then ring() end
+  end
+  return taken, total
 end

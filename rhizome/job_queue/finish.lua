@@ -1,16 +1,15 @@
 -- Writes the results of a micro-batch and, if asked, takes the next one: one round trip for both.
--- KEYS: interactive stream, batch stream, bell, listening, Celery queue
--- ARGV: group, scorer, most single jobs to take (0: none), bell message, bell TTL (s), result TTL (s), now (ms),
---       job prefix, rows prefix, channel, dead-letter stream, most dead letters, milliseconds it will listen,
---       then 12 arguments per entry:
---       stream ('1' or '2'), entry id, job id, kind, state, outcome or rows (JSON), rows, failed rows, chunk, waited,
---       reason of a dead letter ('' for none), compute time (ms)
+-- ARGV: scorer, most single jobs to take (0: none), result TTL (s), now (ms), most dead letters, milliseconds it will listen,
+--       then 13 arguments per entry:
+--       index of its stream, entry id, job id, kind, state, outcome or rows (JSON), rows, failed rows, chunk, waited,
+--       reason of a dead letter ('' for none), compute time (ms), error that fails the whole batch job (JSON; '' for none)
 -- A result is written only if none stands. Returns the next entries as claim.lua does.
-local group, consumer = ARGV[1], ARGV[2]
-local ttl, now, notices = ARGV[6], ARGV[7], {}
-local PER_ENTRY, FIRST = 12, 14
+local consumer, ttl, now, notices = ARGV[1], ARGV[3], ARGV[4], {}
+local PER_ENTRY, FIRST = 13, 7
+local TOO_MANY_ERRORS = '{"code":"too_many_errors","detail":"more rows failed than error_threshold allows; the rest was not scored"}'
 
-local function finish_single(job, id, state, outcome, waited)
+local function finish_single(id, state, outcome, waited)
+  local job = JOB .. id
   local facts = redis.call('HMGET', job, 'state', 'idempotency')
   if facts[1] ~= 'queued' then return end
   redis.call('HSET', job, 'state', state, 'outcome', outcome, 'finished_at', now)
@@ -18,39 +17,46 @@ local function finish_single(job, id, state, outcome, waited)
   notices[#notices + 1] = waited == '1' and (id .. ' ' .. outcome) or id
 end
 
-local function finish_chunk(job, id, answers, rows, failed, chunk, compute_ms)
-  local facts = redis.call('HMGET', job, 'state', 'idempotency', 'rows')
+local function finish_chunk(id, answers, rows, failed, chunk, compute_ms, job_error)
+  local job, finished = JOB .. id, ROWS .. id
+  local facts = redis.call('HMGET', job, 'state', 'idempotency', 'chunks', 'error_threshold')
   if facts[1] ~= 'queued' then return end
-  local finished = ARGV[9] .. id
+  if job_error ~= '' then
+    end_early(id, 'failed', now, ttl, job_error)
+    return
+  end
   if redis.call('HSETNX', finished, chunk, answers) == 0 then return end
   local done = redis.call('HINCRBY', job, 'done', rows)
   local bad = redis.call('HINCRBY', job, 'failed', failed)
   redis.call('HINCRBYFLOAT', job, 'compute_ms', compute_ms)
-  local total = tonumber(facts[3])
-  if done < total then return end
-  redis.call('HSET', job, 'state', bad == total and 'failed' or 'succeeded', 'finished_at', now)
+  local threshold = tonumber(facts[4] or -1)
+  if threshold >= 0 and bad > threshold then
+    end_early(id, 'failed', now, ttl, TOO_MANY_ERRORS)
+    return
+  end
+  if redis.call('HINCRBY', job, 'chunks_done', 1) < tonumber(facts[3]) then return end
+  redis.call('HSET', job, 'state', bad == done and 'failed' or 'succeeded', 'finished_at', now, 'rows', done)
   close(job, facts[2], ttl)
   redis.call('EXPIRE', finished, ttl)
   notices[#notices + 1] = id
 end
 
 for at = FIRST, #ARGV, PER_ENTRY do
-  local stream, entry, id = KEYS[tonumber(ARGV[at])], ARGV[at + 1], ARGV[at + 2]
-  local job = ARGV[8] .. id
+  local stream, entry, id = STREAMS[tonumber(ARGV[at])], ARGV[at + 1], ARGV[at + 2]
   if ARGV[at + 3] == 'single' then
-    finish_single(job, id, ARGV[at + 4], ARGV[at + 5], ARGV[at + 9])
+    finish_single(id, ARGV[at + 4], ARGV[at + 5], ARGV[at + 9])
   else
-    finish_chunk(job, id, ARGV[at + 5], ARGV[at + 6], ARGV[at + 7], ARGV[at + 8], ARGV[at + 11])
+    finish_chunk(id, ARGV[at + 5], ARGV[at + 6], ARGV[at + 7], ARGV[at + 8], ARGV[at + 11], ARGV[at + 12])
   end
   if ARGV[at + 10] ~= '' then
-    redis.call('XADD', ARGV[11], 'MAXLEN', '~', ARGV[12], '*', 'job', id, 'entry', entry, 'reason', ARGV[at + 10])
+    redis.call('XADD', DEAD_LETTERS, 'MAXLEN', '~', ARGV[5], '*', 'job', id, 'entry', entry, 'reason', ARGV[at + 10])
   end
-  redis.call('XACK', stream, group, entry)
+  redis.call('XACK', stream, GROUP, entry)
   redis.call('XDEL', stream, entry)
 end
-if #notices > 0 then redis.call('PUBLISH', ARGV[10], table.concat(notices, '\n')) end
+if #notices > 0 then redis.call('PUBLISH', FINISHED, table.concat(notices, '\n')) end
 
-if tonumber(ARGV[3]) == 0 then return {{}, {}} end
-local singles, chunks = claim(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], group, consumer, ARGV[3], ARGV[4], ARGV[5])
-if #singles + #chunks == 0 then redis.call('ZADD', KEYS[4], now_ms() + tonumber(ARGV[13]), consumer) end
-return {singles, chunks}
+if tonumber(ARGV[2]) == 0 then return {} end
+local taken, total = claim(consumer, tonumber(ARGV[2]), ttl, false)
+if total == 0 then redis.call('ZADD', LISTENING, now_ms() + tonumber(ARGV[6]), consumer) end
+return taken

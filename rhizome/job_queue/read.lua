@@ -1,13 +1,15 @@
--- One job as it stands, in one round trip.
--- KEYS: job record. ARGV: group, prefix of the lanes' streams, then the fields to read (the first is `state`).
+-- One job as it stands, in one round trip; one whose deadline has passed while it waited expires here.
+-- KEYS: job record. ARGV: job id, result TTL (s), then the fields to read (the first is `state`).
 -- Returns the fields' values, or nil for an unknown job. `running` is derived: the first entry is with a scorer.
-local fields = {}
-for index = 3, #ARGV do fields[#fields + 1] = ARGV[index] end
-local values = redis.call('HMGET', KEYS[1], unpack(fields))
-if not values[1] then return nil end
-if values[1] == 'queued' then
-  local place = redis.call('HMGET', KEYS[1], 'lane', 'entry', 'done')
-  local pending = redis.pcall('XPENDING', ARGV[2] .. place[1], ARGV[1], place[2], place[2], 1)
-  if place[3] or (not pending.err and #pending > 0) then values[1] = 'running' end
+local values = redis.call('HMGET', KEYS[1], unpack(ARGV, 3))
+if values[1] ~= 'queued' then return values[1] and values or nil end
+
+local place = redis.call('HMGET', KEYS[1], 'lane', 'entry', 'done', 'expires_at')
+local pending = redis.pcall('XPENDING', LANE .. place[1], GROUP, place[2], place[2], 1)
+if place[3] or (not pending.err and #pending > 0) then
+  values[1] = 'running'
+elseif place[4] and now_ms() > tonumber(place[4]) then
+  end_early(ARGV[1], 'expired', now_ms(), ARGV[2])
+  return redis.call('HMGET', KEYS[1], unpack(ARGV, 3))
 end
 return values

@@ -1,9 +1,10 @@
 -- Takes over entries whose scorer has been silent for longer than the lease.
--- KEYS: stream. ARGV: group, scorer, lease (ms), most entries
+-- ARGV: index of the stream, scorer, lease (ms), most entries, result TTL (s)
 -- Entries delivered once are taken together. One that was delivered more often may be what killed its scorers, so it
--- is taken alone, and the innocent ones around it are answered without it.
+-- is taken alone, and the innocent ones around it are answered without it. One whose deadline has passed expires.
 -- Returns {{entry id, message, deliveries so far}, …}.
-local idle = redis.pcall('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], '-', '+', ARGV[4])
+local stream = STREAMS[tonumber(ARGV[1])]
+local idle = redis.pcall('XPENDING', stream, GROUP, 'IDLE', ARGV[3], '-', '+', ARGV[4])
 if idle.err or #idle == 0 then return {} end
 local taken, alone = {}, nil
 for _, entry in ipairs(idle) do
@@ -16,8 +17,8 @@ end
 if #taken == 0 then taken = {alone} end
 local answer = {}
 for _, entry in ipairs(taken) do
-  local claimed = redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], entry[1])
-  if #claimed > 0 and claimed[1] then
+  local claimed = redis.call('XCLAIM', stream, GROUP, ARGV[2], ARGV[3], entry[1])
+  if #claimed > 0 and claimed[1] and not is_expired(stream, entry[1], claimed[1][2], ARGV[5]) then
     answer[#answer + 1] = {entry[1], claimed[1][2][2], entry[4]}
   end
 end

@@ -1,8 +1,8 @@
 -- Renews the leases of entries that this scorer holds, without counting a delivery.
--- KEYS: interactive stream, batch stream. ARGV: group, scorer, then per entry: stream ('1' or '2'), entry id
+-- ARGV: scorer, then per entry: index of its stream, entry id
 -- An entry that another scorer has taken over meanwhile is left to it.
-for at = 3, #ARGV, 2 do
-  local stream, entry = KEYS[tonumber(ARGV[at])], ARGV[at + 1]
-  local mine = redis.pcall('XPENDING', stream, ARGV[1], entry, entry, 1, ARGV[2])
-  if not mine.err and #mine > 0 then redis.call('XCLAIM', stream, ARGV[1], ARGV[2], 0, entry, 'JUSTID') end
+for at = 2, #ARGV, 2 do
+  local stream, entry = STREAMS[tonumber(ARGV[at])], ARGV[at + 1]
+  local mine = redis.pcall('XPENDING', stream, GROUP, entry, entry, 1, ARGV[1])
+  if not mine.err and #mine > 0 then redis.call('XCLAIM', stream, GROUP, ARGV[1], 0, entry, 'JUSTID') end
 end

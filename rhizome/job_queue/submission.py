@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -12,6 +12,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from rhizome import keys
 from rhizome.errors import (
+    DeadlineUnmeetable,
     IdempotencyConflict,
     JobExpired,
     JobFinished,
@@ -21,8 +22,11 @@ from rhizome.errors import (
     StorageFull,
 )
 from rhizome.job_ids import SECRET_BYTES, JobIds
-from rhizome.job_queue.scripts import BELL_TTL_SECONDS, QUEUE_KEYS, bell_template, load_script
-from rhizome.jobs import Lane, ScoreRequest, State, encode_request
+from rhizome.job_queue.pace import Pace, PaceReader
+from rhizome.job_queue.scripts import load_script
+from rhizome.job_queue.terms import Idempotency, Terms
+from rhizome.job_queue.views import JobView, LaneDepth, Receipt
+from rhizome.jobs import DEFAULT_PRIORITY, STREAMS, Lane, ScoreRequest, State, encode_request, stream_name
 
 SECRET_REFRESH_SECONDS = 5.0
 MEMORY_REFRESH_SECONDS = 1.0
@@ -43,61 +47,14 @@ _FIELDS = (
     "started_at",
     "finished_at",
     "compute_ms",
+    "expires_at",
+    "error",
+    "chunks",
+    "chunks_done",
 )
 
 
-class Receipt(NamedTuple):
-    """What a submitter gets.
-
-    Attributes:
-        job_id: the job's; an earlier one's where the Idempotency-Key was used before.
-        position: entries that wait before the job.
-        submitted_ms: when it was accepted, in ms since 1970.
-        is_replay: it was accepted before, under the same Idempotency-Key.
-    """
-
-    job_id: str
-    position: int
-    submitted_ms: int
-    is_replay: bool = False
-
-
-class JobView(NamedTuple):
-    """A job as it stands.
-
-    Attributes:
-        state: running is derived from the stream, all others are recorded.
-        outcome: the final JSON document of a single job, ready to send; None until then and for batch jobs.
-        facts: the record's remaining fields, as bytes.
-    """
-
-    job_id: str
-    state: State
-    outcome: bytes | None
-    facts: dict[str, bytes]
-
-    @property
-    def is_final(self) -> bool:
-        return self.state.is_final
-
-    @property
-    def submitted_ms(self) -> int:
-        return int(self.facts["entry"].split(b"-")[0])
-
-
-class Idempotency(NamedTuple):
-    """An Idempotency-Key and a fingerprint of the request it came with, each a digest of fixed length."""
-
-    key: str
-    fingerprint: str
-
-
-class LaneDepth(NamedTuple):
-    """Entries of one lane: waiting, with a scorer, and the age of the oldest waiting one (seconds; None if none)."""
-
-    waiting: int
-    in_flight: int
-    oldest_waiting_seconds: float | None
+_PLAIN = Terms()
 
 
 class Submissions:
@@ -117,6 +74,7 @@ class Submissions:
         self._read = load_script(redis, "read")
         self._depth = load_script(redis, "depth")
         self._cancel = load_script(redis, "cancel")
+        self._pace = PaceReader(redis)
         self._ids: JobIds | None = None
         self._secret_read_at = 0.0
         self._memory_read_at = float("-inf")
@@ -126,7 +84,13 @@ class Submissions:
         """A fresh job id."""
         return self._job_ids().mint()
 
-    def submit(self, lane: Lane, requests: Sequence[ScoreRequest], idempotency: Idempotency | None = None) -> Receipt:
+    def submit(
+        self,
+        lane: Lane,
+        requests: Sequence[ScoreRequest],
+        idempotency: Idempotency | None = None,
+        terms: Terms = _PLAIN,
+    ) -> Receipt:
         """Accepts one job: all its entries, or none.
 
         Repeating the call with the same requests is safe: a job that stands is not submitted again.
@@ -136,40 +100,50 @@ class Submissions:
             requests: a single job's one entry, or a batch job's chunks: same id and kind, all but the last of one
                 size, in order.
             idempotency: the first job under the same key and fingerprint stands for this one, as long as its record.
+            terms: priority, deadline and the like.
 
         Raises:
+            DeadlineUnmeetable: at the measured pace it would not be done by its deadline.
             IdempotencyConflict: the key stands for another request.
             LaneFull: the lane holds too many waiting entries.
             StorageFull: Redis has little memory left; it is for the results of what was accepted before.
             QueueUnavailable: Redis did not answer; the job may or may not have been accepted.
         """
         self._check_room()
-        first = requests[0]
+        first, pace = requests[0], self._look_at_pace()
+        priority = terms.priority if lane is Lane.INTERACTIVE else DEFAULT_PRIORITY
+        record = _record_fields(lane, priority, requests, terms)
         args: list[Any] = [
-            keys.GROUP,
+            STREAMS.index((lane, priority)) + 1,
             self._max_waiting[lane],
-            bell_template(),
-            BELL_TTL_SECONDS,
-            lane.value,
-            first.kind,
-            sum(request.rows for request in requests),
-            first.rows,
-            first.request_id,
             self._job_ids().secret,
             first.job_id,
-            keys.job(""),
             idempotency.fingerprint if idempotency else "",
+            terms.deadline_ms,
+            *_costs(lane, pace),
+            len(record),
+            *record,
             *(encode_request(request) for request in requests),
         ]
         known = keys.idempotency(idempotency.key if idempotency else "")
-        script_keys = [keys.job(first.job_id), keys.lane(lane), *QUEUE_KEYS[2:], keys.ID_SECRET, known]
-        answer = cast(tuple[bytes, bytes, int, bytes], self._call(self._submit, script_keys, args))
-        status, entry, before, job_id = answer
+        script_keys = [keys.job(first.job_id), keys.lane(stream_name(lane, priority)), known]
+        answer = cast(tuple[bytes, bytes, int, bytes, int], self._call(self._submit, script_keys, args))
+        status, entry, before, job_id, estimate = answer
         if status == b"full":
             raise LaneFull(lane, before)
+        if status == b"late":
+            raise DeadlineUnmeetable(estimate, terms.deadline_ms)
         if status == b"conflict":
             raise IdempotencyConflict("this Idempotency-Key was used for another request; send a new key")
-        return Receipt(job_id.decode(), before, int(entry.split(b"-")[0]), status == b"replayed")
+        submitted_ms = int(entry.split(b"-")[0])
+        return Receipt(
+            job_id.decode(),
+            before,
+            submitted_ms,
+            status == b"replayed",
+            estimate if estimate >= 0 else None,
+            submitted_ms + terms.deadline_ms if terms.deadline_ms else None,
+        )
 
     def cancel(self, job_id: str) -> None:
         """Cancels a job that is queued or running; cancelling it again changes nothing.
@@ -179,8 +153,8 @@ class Submissions:
             JobNotFound, JobExpired, QueueUnavailable: as for `read`.
         """
         self.read(job_id)
-        args = [keys.GROUP, keys.lane(""), job_id, self._result_ttl_seconds, int(time.time() * 1000), keys.FINISHED]
-        state = cast(bytes | None, self._call(self._cancel, [keys.job(job_id), keys.rows(job_id)], args))
+        args = [job_id, self._result_ttl_seconds, int(time.time() * 1000)]
+        state = cast(bytes | None, self._call(self._cancel, [], args))
         if state is not None and state not in (b"queued", b"cancelled"):
             raise JobFinished(f"this job has {state.decode()} already; there is nothing left to cancel")
 
@@ -195,7 +169,7 @@ class Submissions:
         age_seconds = self._job_ids().age_seconds(job_id)
         if age_seconds is None:
             raise JobNotFound("no job has this id")
-        answer = self._call(self._read, [keys.job(job_id)], [keys.GROUP, keys.lane(""), *_FIELDS])
+        answer = self._call(self._read, [keys.job(job_id)], [job_id, self._result_ttl_seconds, *_FIELDS])
         if answer is None:
             if age_seconds < self._result_ttl_seconds:
                 raise JobNotFound("no job has this id")  # minted here, but the submit was refused
@@ -215,11 +189,13 @@ class Submissions:
 
     def depths(self) -> dict[str, LaneDepth]:
         """How full each lane is."""
-        rows = cast(list[list[int]], self._call(self._depth, QUEUE_KEYS[:2], [keys.GROUP]))
-        return {
-            lane.value: LaneDepth(waiting, in_flight, None if oldest < 0 else oldest / 1000)
-            for lane, (waiting, in_flight, oldest) in zip((Lane.INTERACTIVE, Lane.BATCH), rows, strict=True)
-        }
+        rows = cast(list[list[int]], self._call(self._depth, [], []))
+        streams = list(zip(STREAMS, rows, strict=True))
+        return {lane.value: _lane_depth([row for (name, _), row in streams if name is lane]) for lane in Lane}
+
+    def pace(self) -> Pace | None:
+        """How fast the queue drains; None while no worker has measured it."""
+        return self._look_at_pace()
 
     def memory_fraction(self) -> float:
         """How much of Redis's `maxmemory` is used; 0 where it has no bound."""
@@ -229,6 +205,12 @@ class Submissions:
             raise _unavailable() from error
         bound = memory.get("maxmemory", 0)
         return memory["used_memory"] / bound if bound else 0.0
+
+    def _look_at_pace(self) -> Pace | None:
+        try:
+            return self._pace.pace()
+        except RedisError as error:
+            raise _unavailable() from error
 
     def _check_room(self) -> None:
         now = time.monotonic()
@@ -264,6 +246,38 @@ class Submissions:
             return script(keys=script_keys, args=args)
         except RedisError as error:
             raise _unavailable() from error
+
+
+def _record_fields(lane: Lane, priority: int, requests: Sequence[ScoreRequest], terms: Terms) -> list[Any]:
+    """Names and values of a job's record, flat."""
+    first = requests[0]
+    facts: dict[str, Any] = {
+        "lane": stream_name(lane, priority),
+        "kind": first.kind,
+        "rows": sum(request.rows for request in requests),
+        "chunk_rows": first.rows,
+        "request_id": first.request_id,
+        **terms.record,
+    }
+    if terms.error_threshold >= 0:
+        facts["error_threshold"] = terms.error_threshold
+    return [part for fact in facts.items() for part in fact]
+
+
+def _costs(lane: Lane, pace: Pace | None) -> tuple[float, float, float]:
+    """For `submit.lua`, in ms: the job by itself, each entry before it, each interactive entry before a batch."""
+    if pace is None:
+        return 0, 0, -1
+    if lane is Lane.INTERACTIVE:
+        return pace.single_ms, pace.entry_ms, 0
+    return pace.chunk_ms, pace.chunk_ms / pace.scorers, pace.entry_ms
+
+
+def _lane_depth(streams: Sequence[Sequence[int]]) -> LaneDepth:
+    """One lane's streams together."""
+    waiting, in_flight, ages = (list(column) for column in zip(*streams, strict=True))
+    oldest = max(ages)
+    return LaneDepth(sum(waiting), sum(in_flight), None if oldest < 0 else oldest / 1000)
 
 
 def _unavailable() -> QueueUnavailable:

@@ -1,41 +1,59 @@
 -- Accepts a job: record, stream entries and wake-up, in one round trip.
--- KEYS: job record, lane stream, bell, listening, Celery queue, secret of the ids, idempotency record
--- ARGV: group, most entries that may wait, bell message, bell TTL (s), lane, kind, rows, rows per chunk, request id, secret,
---       job id, job prefix, fingerprint of the request ('' without an Idempotency-Key), then the entries
--- Returns {outcome, id of the first entry, entries waiting before it, job id}; the outcome is `accepted`; `repeated` for
--- the same job once more; `replayed` for the first job under the same Idempotency-Key; `conflict` where that key stands
--- for another request; or `full`.
-local group = ARGV[1]
-local standing = redis.call('HGET', KEYS[1], 'entry')
-if standing then return {'repeated', standing, 0, ARGV[11]} end
+-- KEYS: job record, stream, idempotency record
+-- ARGV: index of the stream, most entries that may wait in it, secret of the ids, job id, fingerprint of the request (''
+--       without an Idempotency-Key), deadline (ms after acceptance; 0: none), estimate: fixed (ms), per entry (ms), per
+--       interactive entry before a batch (ms; -1: nothing can be estimated), number of arguments that describe the record, those
+--       arguments (names and values), then the entries
+-- Returns {outcome, id of the first entry, entries waiting before it, job id, estimate (ms; -1: none)}; the outcome is `accepted`;
+-- `repeated` for the same job once more; `replayed` for the first job under the same Idempotency-Key; `conflict` where that
+-- key stands for another request; `late` where the estimate exceeds the deadline; or `full`.
+local job, stream, idempotency = KEYS[1], KEYS[2], KEYS[3]
+local index, id, fingerprint, deadline = tonumber(ARGV[1]), ARGV[4], ARGV[5], tonumber(ARGV[6])
+local standing = redis.call('HGET', job, 'entry')
+if standing then return {'repeated', standing, 0, id, -1} end
 
-if ARGV[13] ~= '' then
-  local known = redis.call('HMGET', KEYS[7], 'fingerprint', 'job')
-  if known[1] and known[1] ~= ARGV[13] then return {'conflict', '', 0, known[2]} end
-  if known[1] then return {'replayed', redis.call('HGET', ARGV[12] .. known[2], 'entry'), 0, known[2]} end
+if fingerprint ~= '' then
+  local known = redis.call('HMGET', idempotency, 'fingerprint', 'job')
+  if known[1] and known[1] ~= fingerprint then return {'conflict', '', 0, known[2], -1} end
+  if known[1] then return {'replayed', redis.call('HGET', JOB .. known[2], 'entry'), 0, known[2], -1} end
 end
 
-redis.call('SETNX', KEYS[6], ARGV[10])  -- a Redis that lost its data must know this id again
+redis.call('SETNX', ID_SECRET, ARGV[3])  -- a Redis that lost its data must know this id again
 
-local before = waiting(KEYS[2], group)
-local entries = #ARGV - 13
-if before + entries > tonumber(ARGV[2]) then return {'full', '', before, ''} end
+local first_field = 11
+local first_entry = first_field + tonumber(ARGV[10])
+local entries = #ARGV - first_entry + 1
+local own = waiting(stream)
+if own + entries > tonumber(ARGV[2]) then return {'full', '', own, '', -1} end
 
+local before, urgent = own, 0
+if index < #STREAMS then before = own + waiting_until(index - 1) else urgent = waiting_until(index - 1) end
+local estimate, per_interactive = -1, tonumber(ARGV[9])
+if per_interactive >= 0 then
+  local ahead = index < #STREAMS and before or before + entries - 1
+  estimate = math.ceil(ARGV[7] + ahead * ARGV[8] + urgent * per_interactive)
+  if deadline > 0 and estimate > deadline then return {'late', '', before, '', estimate} end
+end
+
+local expires_at = deadline > 0 and string.format('%d', now_ms() + deadline)
 local first
-for index = 14, #ARGV do
-  local id = redis.call('XADD', KEYS[2], '*', 'm', ARGV[index])
-  first = first or id
+for at = first_entry, #ARGV do
+  local entry
+  if expires_at then
+    entry = redis.call('XADD', stream, '*', 'm', ARGV[at], 'x', expires_at, 'j', id)
+  else
+    entry = redis.call('XADD', stream, '*', 'm', ARGV[at])
+  end
+  first = first or entry
 end
-redis.call('HSET', KEYS[1], 'state', 'queued', 'lane', ARGV[5], 'kind', ARGV[6], 'rows', ARGV[7], 'chunk_rows', ARGV[8],
-  'request_id', ARGV[9], 'entry', first)
--- It lives as long as the record: `finish.lua` gives both the same time to live.
-if ARGV[13] ~= '' then
-  redis.call('HSET', KEYS[7], 'fingerprint', ARGV[13], 'job', ARGV[11])
-  redis.call('HSET', KEYS[1], 'idempotency', KEYS[7])
+redis.call('HSET', job, 'state', 'queued', 'entry', first, 'chunks', entries, unpack(ARGV, first_field, first_entry - 1))
+if expires_at then redis.call('HSET', job, 'expires_at', expires_at) end
+-- It lives as long as the record: `close` gives both the same time to live.
+if fingerprint ~= '' then
+  redis.call('HSET', idempotency, 'fingerprint', fingerprint, 'job', id)
+  redis.call('HSET', job, 'idempotency', idempotency)
 end
 
 -- A listening scorer is woken by the entry itself. It needs no bell unless something waits behind it already.
-if before > 0 or redis.call('ZCOUNT', KEYS[4], now_ms(), '+inf') == 0 then
-  ring(KEYS[3], KEYS[5], ARGV[3], ARGV[4])
-end
-return {'accepted', first, before, ARGV[11]}
+if before + urgent > 0 or redis.call('ZCOUNT', LISTENING, now_ms(), '+inf') == 0 then ring() end
+return {'accepted', first, before, id, estimate}

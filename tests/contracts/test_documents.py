@@ -17,6 +17,7 @@ from rhizome.version_store import VersionStore
 from tests.support.queue import Queue
 from tests.support.versions import IRIS_SAMPLE, MODEL_NAME, promote, write_iris
 from worker.latencies import Latencies
+from worker.pace import WorkPace
 from worker.scorer import Scorer
 from worker.scoring import Scoring
 from worker.shelf import Shelf
@@ -52,7 +53,7 @@ def score(redis: Redis, tmp_path: Path) -> Any:
 
     def run() -> None:
         shelf.champion = shelf.get(store.names()[0])
-        Scorer(claims, Scoring(shelf, claims, Latencies()), queue.settings, lambda: False).run()
+        Scorer(claims, Scoring(shelf, claims, Latencies()), queue.settings, lambda: False, WorkPace(256)).run()
 
     return run
 

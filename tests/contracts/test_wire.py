@@ -70,7 +70,7 @@ def test_the_record_of_a_job_has_its_fields(redis: Redis) -> None:
     job_id = queue.submit()
 
     recorded = redis.hgetall(keys.job(job_id))
-    assert set(recorded) == {b"state", b"lane", b"kind", b"rows", b"chunk_rows", b"request_id", b"entry"}
+    assert set(recorded) == {b"state", b"lane", b"kind", b"rows", b"chunk_rows", b"request_id", b"entry", b"chunks"}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from redis import Redis
 
 from rhizome import keys
 from rhizome.job_queue.claiming import Claimed, Claims, Finished
-from rhizome.job_queue.submission import JobView, Receipt, Submissions
+from rhizome.job_queue.submission import Submissions
+from rhizome.job_queue.views import JobView, Receipt
 from rhizome.jobs import Encoding, Lane, ScoreRequest, State
 from rhizome.settings import Settings
 from tests.support.versions import SETOSA

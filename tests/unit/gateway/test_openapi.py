@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from gateway.champion import Known
 from gateway.openapi import build_openapi
+from gateway.options import REMEDIES
 from gateway.problems import CONTENT_TYPE, STATUS_OF_CODE
 from gateway.validation import Validator
 from tests.support.queue import Queue
@@ -158,7 +159,7 @@ def test_the_sample_schema_names_the_features_by_their_own_names(name: str) -> N
     schema = document_for(name)["components"]["schemas"]["Sample"]
 
     assert set(signature.names) <= set(schema["properties"])
-    assert set(schema["properties"]) - set(signature.names) <= {"version"}
+    assert set(schema["properties"]) - set(signature.names) <= set(REMEDIES) - {"error_threshold"}
     assert set(schema["required"]) == set(signature.names)
     assert schema["additionalProperties"] is False
 

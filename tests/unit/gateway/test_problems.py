@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 import gateway
 from gateway.problems import CONTENT_TYPE, STATUS_OF_CODE
 from rhizome import errors
-from rhizome.errors import InvalidRequest, LaneFull, RhizomeError
+from rhizome.errors import DeadlineUnmeetable, InvalidRequest, LaneFull, RhizomeError
 
 SECRET = "/srv/models/secret.joblib hunter2"
 
@@ -25,6 +25,7 @@ STATUS_OF_ERROR = {
     "StartupError": 500,
     "InvalidRequest": 422,
     "LaneFull": 429,
+    "DeadlineUnmeetable": 429,
     "JobNotFound": 404,
     "JobExpired": 410,
     "IdempotencyConflict": 409,
@@ -76,7 +77,8 @@ def test_every_deliberate_error_has_a_status() -> None:
 @pytest.mark.parametrize("name", [name for name, status in STATUS_OF_ERROR.items() if status != 500])
 def test_an_error_a_caller_can_act_on_is_told(app: Flask, name: str) -> None:
     kind = ERRORS[name]
-    error = LaneFull("batch", 7) if kind is LaneFull else kind("what is wrong")
+    facts = {LaneFull: ("batch", 7), DeadlineUnmeetable: (900, 500)}
+    error = kind(*facts.get(kind, ("what is wrong",)))
 
     document = assert_is_problem(raise_in(app, error), STATUS_OF_ERROR[name], kind.code)
 

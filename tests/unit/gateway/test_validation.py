@@ -53,7 +53,7 @@ def fields_of(refusal: InvalidRequest) -> list[object]:
 def test_numbers_travel_exactly_and_in_the_signatures_order() -> None:
     rows = PLAIN.parse_single(b'{"sepal_length": 0.1, "size": 3}')
 
-    assert rows == Rows(Encoding.FLOAT64, [struct.pack("<2d", 3.0, 0.1)], [1], None)
+    assert rows == Rows(Encoding.FLOAT64, [struct.pack("<2d", 3.0, 0.1)], [1], {})
 
 
 def test_categories_and_nulls_travel_as_json() -> None:

@@ -23,6 +23,7 @@ from tests.support.versions import (
     write_iris,
 )
 from worker.latencies import Latencies
+from worker.pace import WorkPace
 from worker.scorer import Scorer
 from worker.scoring import Scoring
 from worker.shelf import LoadedVersion, Shelf
@@ -54,7 +55,7 @@ class Bench:
         self.latencies = Latencies()
         self.scoring = RecordingScoring(self.shelf, self.claims, self.latencies)
         self.is_stopping = False
-        self.scorer = Scorer(self.claims, self.scoring, self.queue.settings, lambda: self.is_stopping)
+        self.scorer = Scorer(self.claims, self.scoring, self.queue.settings, lambda: self.is_stopping, WorkPace(256))
 
     def serve(self, written: Written) -> Written:
         """Makes a version on disk the champion of this process."""

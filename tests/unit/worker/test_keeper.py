@@ -22,6 +22,7 @@ from tests.unit.worker.conftest import Bench, BuildBench
 from worker import follower
 from worker.flags import Flags
 from worker.keeper import Keeper
+from worker.pace import WorkPace
 
 NEVER_SECONDS = 3600.0
 SOON_SECONDS = 0.02
@@ -54,6 +55,7 @@ def build_keeper(idle: Bench, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> 
             "shelf": idle.shelf,
             "claims": idle.claims,
             "latencies": idle.latencies,
+            "pace": WorkPace(256),
             "flags": Flags(),
             "busy_since": lambda: None,
             "lease_seconds": 3.0,

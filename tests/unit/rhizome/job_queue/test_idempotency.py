@@ -6,7 +6,8 @@ import pytest
 
 from rhizome import keys
 from rhizome.errors import IdempotencyConflict, LaneFull
-from rhizome.job_queue.submission import Idempotency, Receipt
+from rhizome.job_queue.terms import Idempotency
+from rhizome.job_queue.views import Receipt
 from rhizome.jobs import Lane
 from tests.support.queue import Queue, build_chunks, build_request, succeed
 

@@ -178,6 +178,7 @@ def test_a_claim_whose_reply_was_lost_is_not_renewed_and_comes_to_another(redis:
     queue = Queue(redis, lease_seconds=0.05)
     job_id = queue.submit()
     lost = queue.scorer("lost")
+    redis.xgroup_create(LANE, keys.GROUP, "0")
     redis.xreadgroup(keys.GROUP, "lost", {keys.lane(Lane.INTERACTIVE): ">"})  # the scorer never sees the answer
 
     queue.let_lease_expire()
