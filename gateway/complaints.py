@@ -94,7 +94,7 @@ def _expected(feature: Feature | None) -> str:
 
 
 def _suggestion(name: str | None, features: Mapping[str, Feature]) -> str:
-    close = get_close_matches(name or "", list(features), n=1)
+    close = get_close_matches(name or "", [*features, *REMEDIES], n=1)
     hint = f"did you mean '{close[0]}'? " if close else ""
     return f"{hint}remove it; the features are {', '.join(list(features)[:50])}"
 

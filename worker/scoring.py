@@ -14,11 +14,14 @@ from worker.micro_batch import RowAnswer, RowFailure, UnreadablePayload, decode_
 from worker.outcomes import answer_of, chunk_answers, error_of, failed_chunk, single_document
 from worker.shelf import LoadedVersion, Shelf
 
-SLICE_SECONDS = 0.05  #: estimator time between two looks at the interactive lane
-FIRST_SLICE_ROWS = 64  #: before a version's speed is known
-SPEED_WEIGHT = 0.3  #: of the newest measurement in the moving average
+#: Estimator time between two looks at the interactive lane: so many calls of one row, within bounds. Half of it then
+#: goes to rows even where a call is dear, and a single job waits for little more than it needs itself.
+SLICE_CALLS = 2
+MIN_SLICE_MS = 5.0
+MAX_SLICE_MS = 50.0
+MAX_SLICE_ROWS = 4_096  #: where rows seem to cost nothing
 #: A micro-batch expected to take longer says so, and submits ring for another scorer.
-BUSY_SECONDS = 0.02
+BUSY_MS = 20.0
 
 GAVE_UP = error_of("gave_up", "given up: every worker that took this job ended before it was answered")
 VERSION_UNAVAILABLE = error_of("version_unavailable", "the version this job needs cannot be loaded any more")
@@ -47,7 +50,7 @@ class Scoring:
         return finished
 
     def score_chunk(self, entry: Claimed, between_slices: Callable[[], None]) -> Finished:
-        """Scores one chunk of a batch job in slices of about `SLICE_SECONDS`.
+        """Scores one chunk of a batch job in short slices.
 
         Args:
             entry: the chunk.
@@ -129,15 +132,13 @@ class Scoring:
 
     def _call(self, version: LoadedVersion, array: Any) -> tuple[list[RowAnswer | RowFailure], float]:
         """Scores `array`; returns the answers and the milliseconds it took."""
-        if version.seconds_per_row * len(array) > BUSY_SECONDS:
+        if version.cost.of(len(array)) > BUSY_MS:
             self._claims.stop_listening()
         begun = time.perf_counter()
         rows = score_rows(version.estimator, array, version.signature)
-        seconds = time.perf_counter() - begun
-        measured = seconds / len(array)
-        known = version.seconds_per_row or measured
-        version.seconds_per_row = known + SPEED_WEIGHT * (measured - known)
-        return rows, seconds * 1000
+        took_ms = (time.perf_counter() - begun) * 1000
+        version.cost.add(len(array), took_ms)
+        return rows, took_ms
 
     def _find(self, version: str) -> LoadedVersion | None:
         try:
@@ -155,9 +156,9 @@ def _version_for(request: ScoreRequest, champion: LoadedVersion | None) -> str:
 
 
 def _slice_rows(version: LoadedVersion) -> int:
-    if not version.seconds_per_row:
-        return FIRST_SLICE_ROWS
-    return max(1, int(SLICE_SECONDS / version.seconds_per_row))
+    per_call, per_row = version.cost.fit()
+    slice_ms = min(max(SLICE_CALLS * (per_call + per_row), MIN_SLICE_MS), MAX_SLICE_MS)
+    return max(1, int((slice_ms - per_call) / per_row)) if per_row else MAX_SLICE_ROWS
 
 
 def _fail_single(entry: Claimed, error: dict[str, str], started_ms: float) -> Finished:

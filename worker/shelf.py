@@ -12,9 +12,10 @@ from rhizome.manifest import Manifest
 from rhizome.registry import Pointer
 from rhizome.self_test import check_golden
 from rhizome.version_store import VersionStore
+from worker.linear_cost import LinearCost
 
 OTHERS_HELD = 2  #: versions besides the champion; a former champion stays for the jobs bound to it
-WARM_UP_ROWS = (1, 64)  #: batch sizes predicted once before a version serves
+WARM_UP_ROWS = (1, 64)  #: batch sizes predicted before a version serves
 
 log = logging.getLogger(__name__)
 
@@ -25,14 +26,14 @@ class LoadedVersion:
     Attributes:
         manifest: its manifest.
         estimator: its fitted estimator.
-        seconds_per_row: a moving average of what the estimator took, for slicing chunks.
+        cost: what its estimator takes for a call, by the number of rows.
     """
 
     def __init__(self, manifest: Manifest, estimator: Any) -> None:
         self.manifest = manifest
         self.estimator = estimator
         self.signature = manifest.signature
-        self.seconds_per_row = 0.0
+        self.cost = LinearCost()
 
     @property
     def name(self) -> str:
@@ -97,7 +98,8 @@ class Shelf:
             self._store.path(version), signing_key=self._signing_key, expected_sha256=expected_sha256
         )
         check_golden(estimator, manifest)
-        _warm_up(estimator, manifest)
+        loaded = LoadedVersion(manifest, estimator)
+        _warm_up(loaded)
         log.info(
             "version_loaded",
             extra={
@@ -106,12 +108,15 @@ class Shelf:
                 "duration_ms": round((time.monotonic() - begun) * 1000, 1),
             },
         )
-        return LoadedVersion(manifest, estimator)
+        return loaded
 
 
-def _warm_up(estimator: Any, manifest: Manifest) -> None:
-    """Predicts once per batch size: first calls import, allocate and compile what later ones find ready."""
-    golden = manifest.golden.rows
+def _warm_up(version: LoadedVersion) -> None:
+    """Predicts twice per batch size: first calls import, allocate and compile what later ones find ready."""
+    golden, signature = version.manifest.golden.rows, version.signature
     for count in WARM_UP_ROWS:
-        rows = [golden[index % len(golden)] for index in range(count)]
-        predict(estimator, to_array(rows, manifest.signature), manifest.signature)
+        array = to_array([golden[index % len(golden)] for index in range(count)], signature)
+        predict(version.estimator, array, signature)
+        begun = time.perf_counter()
+        predict(version.estimator, array, signature)
+        version.cost.add(count, (time.perf_counter() - begun) * 1000)

@@ -18,7 +18,6 @@ from tests.support.versions import (
     write_iris,
 )
 from tests.unit.worker.conftest import Bench
-from worker.scoring import FIRST_SLICE_ROWS
 
 MARKER = -99.0
 
@@ -55,20 +54,20 @@ def test_between_two_slices_of_a_chunk_others_get_their_turn(bench: Bench) -> No
     seen: list[int] = []
     sizes: list[int] = []
     bench.serve_unsaved(watched(lambda rows: sizes.append(len(rows))))
-    entry = chunk_of(bench, FIRST_SLICE_ROWS + 1)
+    bench.learn_cost(milliseconds_per_row=5.0)
+    entry = chunk_of(bench, 3)
     sizes.clear()
 
     bench.scoring.score_chunk(entry, lambda: seen.append(len(sizes)))
 
-    assert sizes == [FIRST_SLICE_ROWS] * 2 + [1] * 2
+    assert sizes == [2, 2, 1, 1]
     assert seen == [2]
 
 
 def test_slow_estimators_get_small_slices(bench: Bench) -> None:
     sizes: list[int] = []
     bench.serve_unsaved(watched(lambda rows: sizes.append(len(rows))))
-    assert bench.shelf.champion is not None
-    bench.shelf.champion.seconds_per_row = 3600.0
+    bench.learn_cost(milliseconds_per_row=1000.0)
     sizes.clear()
 
     bench.scoring.score_chunk(chunk_of(bench, 2), lambda: None)

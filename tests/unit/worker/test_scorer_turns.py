@@ -8,7 +8,6 @@ from rhizome.jobs import State
 from tests.support.estimators import watched
 from tests.support.queue import DEADLINE_SECONDS
 from tests.unit.worker.conftest import Bench
-from worker.scoring import FIRST_SLICE_ROWS
 
 MARKER = -99.0
 
@@ -72,7 +71,8 @@ def test_an_interactive_job_goes_between_two_slices_of_a_chunk(bench: Bench) -> 
     bench.serve_unsaved(watched(lambda _: None))
     assert bench.shelf.champion is not None
     bench.shelf.champion.estimator = watched(look)
-    batch = bench.submit_batch(2 * FIRST_SLICE_ROWS)
+    bench.learn_cost(milliseconds_per_row=5.0)
+    batch = bench.submit_batch(4)
 
     run_to_its_end(bench)
 
@@ -112,7 +112,8 @@ def test_chunks_and_single_jobs_that_come_together_are_answered_singles_first(be
 
 
 def test_under_endless_interactive_load_a_chunk_still_comes_to_its_end(bench: Bench) -> None:
-    batch = bench.submit_batch(10 * FIRST_SLICE_ROWS)
+    bench.learn_cost(milliseconds_per_row=100.0)
+    batch = bench.submit_batch(10)
     claim = bench.claims.claim
 
     def submit_and_claim(*, only_interactive: bool = False) -> list[Claimed]:

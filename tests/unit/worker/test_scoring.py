@@ -176,8 +176,7 @@ def test_a_given_up_job_fails_as_a_dead_letter_that_says_so(bench: Bench) -> Non
 def test_a_call_that_will_take_long_is_announced(build_bench: BuildBench) -> None:
     bench = build_bench(linger_seconds=5)
     bench.serve(write_iris(bench.models_dir))
-    assert bench.shelf.champion is not None
-    bench.shelf.champion.seconds_per_row = 1.0
+    bench.learn_cost(milliseconds_per_row=1000.0)
     bench.claims.claim()
     bench.submit()
     assert bench.queue.bells() == 0
