@@ -125,9 +125,11 @@ def parse_option(name: str, text: str, *, shown: str | None = None) -> Any:
     Raises:
         InvalidRequest: with code `bad_parameter`.
     """
-    value: Any = [part.strip() for part in text.split(",")] if name == "webhook_events" else text
+    adapter = _ADAPTERS[name]
     try:
-        return _ADAPTERS[name].validate_strings(value)
+        if name == "webhook_events":
+            return adapter.validate_python([part.strip() for part in text.split(",")])
+        return adapter.validate_strings(text)
     except ValidationError:
         field = shown or name
         raise InvalidRequest(

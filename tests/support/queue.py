@@ -11,12 +11,14 @@ from redis import Redis
 from rhizome import keys
 from rhizome.job_queue.claiming import Claimed, Claims, Finished
 from rhizome.job_queue.submission import Submissions
+from rhizome.job_queue.terms import Terms
 from rhizome.job_queue.views import JobView, Receipt
 from rhizome.jobs import Encoding, Lane, ScoreRequest, State
 from rhizome.settings import Settings
 from tests.support.versions import SETOSA
 
 DEADLINE_SECONDS = 10.0
+PLAIN = Terms()
 
 
 def pack_rows(rows: Sequence[Sequence[float]]) -> bytes:
@@ -66,17 +68,23 @@ class Queue:
     def scorer(self, name: str = "scorer-1") -> Claims:
         return Claims(self.redis, self.settings, name)
 
-    def submit(self, **changes: Any) -> str:
+    def submit(self, terms: Terms = PLAIN, **changes: Any) -> str:
         """Submits a single job; its id."""
-        job_id = self.submissions.mint_id()
-        self.submissions.submit(Lane.INTERACTIVE, [build_request(job_id, **changes)])
-        return job_id
+        return self.offer(terms, **changes).job_id
 
-    def submit_batch(self, *sizes: int, **changes: Any) -> str:
+    def offer(self, terms: Terms = PLAIN, **changes: Any) -> Receipt:
+        """Submits a single job; its receipt."""
+        request = build_request(self.submissions.mint_id(), **changes)
+        return self.submissions.submit(Lane.INTERACTIVE, [request], terms=terms)
+
+    def submit_batch(self, *sizes: int, terms: Terms = PLAIN, **changes: Any) -> str:
         """Submits a batch job of chunks of so many rows; its id."""
-        job_id = self.submissions.mint_id()
-        self.submissions.submit(Lane.BATCH, build_chunks(job_id, sizes, **changes))
-        return job_id
+        return self.offer_batch(*sizes, terms=terms, **changes).job_id
+
+    def offer_batch(self, *sizes: int, terms: Terms = PLAIN, **changes: Any) -> Receipt:
+        """Submits a batch job of chunks of so many rows; its receipt."""
+        chunks = build_chunks(self.submissions.mint_id(), sizes, **changes)
+        return self.submissions.submit(Lane.BATCH, chunks, terms=terms)
 
     def resubmit(self, request: ScoreRequest) -> Receipt:
         return self.submissions.submit(Lane.INTERACTIVE, [request])
