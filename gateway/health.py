@@ -11,6 +11,7 @@ from gateway.notices import Notices
 from rhizome import heartbeats, keys, latency
 from rhizome.errors import NoChampion, QueueUnavailable, RhizomeError
 from rhizome.heartbeats import Heartbeat
+from rhizome.job_queue.pace import Pace
 from rhizome.job_queue.submission import HIGH_WATER, Submissions
 from rhizome.job_queue.views import LaneDepth
 from rhizome.registry import Pointer
@@ -87,6 +88,7 @@ class HealthReporter:
             "redis": {"reachable": True, "latency_ms": redis_ms, "memory_used_fraction": round(memory, 3)},
             "queue": {name: depth._asdict() for name, depth in depths.items()}
             | {"dead_letters": self._redis.xlen(keys.DEAD_LETTERS)},
+            "pace": _pace_facts(self._submissions.pace()),
             "latency": self._latency(),
             "workers": {
                 "living": len(workers),
@@ -151,6 +153,17 @@ def _describe(worker: Heartbeat) -> dict[str, Any]:
         "heartbeat_age_seconds": round(max(0.0, time.time() - worker.at), 2),
         "uptime_seconds": round(time.time() - worker.started_at, 1),
         "runs": worker.runs,
+    }
+
+
+def _pace_facts(pace: Pace | None) -> dict[str, float] | None:
+    """How fast the queue would drain, as the workers measure it; None while none has."""
+    if pace is None:
+        return None
+    return {
+        "scorers": pace.scorers,
+        "interactive_jobs_per_second": round(1000 / pace.entry_ms, 1) if pace.entry_ms else 0.0,
+        "batch_chunks_per_second": round(1000 * pace.scorers / pace.chunk_ms, 1) if pace.chunk_ms else 0.0,
     }
 
 

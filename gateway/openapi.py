@@ -3,56 +3,23 @@
 from typing import Any
 
 from gateway.champion import Known
+from gateway.openapi_parameters import (
+    ERROR_THRESHOLD,
+    ID,
+    IDEMPOTENCY_KEY,
+    LAST_EVENT_ID,
+    OPTIONS,
+    PREFER,
+    REQUEST_ID,
+    WAIT,
+    page,
+)
 from gateway.openapi_schemas import build_schemas
 from gateway.problems import CONTENT_TYPE, STATUS_OF_CODE
 from rhizome import __version__
 
 JSON = "application/json"
 _JOB = {"$ref": "#/components/schemas/Job"}
-_ID = {
-    "name": "id",
-    "in": "path",
-    "required": True,
-    "description": "The job's id, from the 202.",
-    "schema": {"type": "string", "pattern": "^[a-z2-7]{32}$"},
-}
-_WAIT = {
-    "name": "wait",
-    "in": "query",
-    "description": "Seconds to wait for the result before answering with what is known.",
-    "schema": {"type": "number", "minimum": 0},
-    "example": 5,
-}
-_PREFER = {
-    "name": "Prefer",
-    "in": "header",
-    "description": "`wait=N`: as the parameter `wait` (RFC 7240).",
-    "schema": {"type": "string"},
-}
-_PIN = {
-    "name": "version",
-    "in": "query",
-    "description": "Score with this version instead of the champion.",
-    "schema": {"type": "string"},
-}
-_IDEMPOTENCY_KEY = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "description": "The same key and request again: the first job, for as long as its result is kept.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-}
-_LAST_EVENT_ID = {
-    "name": "Last-Event-ID",
-    "in": "header",
-    "description": "The last event that was seen; sent by browsers when they come back.",
-    "schema": {"type": "string"},
-}
-_REQUEST_ID = {
-    "name": "X-Request-ID",
-    "in": "header",
-    "description": "Follows the job through every log; made here if absent.",
-    "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
-}
 
 
 def build_openapi(known: Known, *, max_rows: int) -> dict[str, Any]:
@@ -89,7 +56,7 @@ def _job_paths(sample: dict[str, Any]) -> dict[str, Any]:
                 "predict",
                 {"200": _answer("The result, within the time waited.", _JOB), "202": _accepted()},
                 errors=submit_errors,
-                parameters=[_WAIT, _PREFER, _PIN, _IDEMPOTENCY_KEY, _REQUEST_ID],
+                parameters=[WAIT, PREFER, *OPTIONS, IDEMPOTENCY_KEY, REQUEST_ID],
                 body=({"$ref": "#/components/schemas/Sample"}, sample),
             )
         },
@@ -100,7 +67,7 @@ def _job_paths(sample: dict[str, Any]) -> dict[str, Any]:
                 "predictBatch",
                 {"200": _answer("The result, within the time waited.", _JOB), "202": _accepted()},
                 errors=submit_errors,
-                parameters=[_WAIT, _PREFER, _PIN, _IDEMPOTENCY_KEY, _REQUEST_ID],
+                parameters=[WAIT, PREFER, *OPTIONS, ERROR_THRESHOLD, IDEMPOTENCY_KEY, REQUEST_ID],
                 body=({"$ref": "#/components/schemas/Batch"}, {"instances": [sample, sample]}),
             )
         },
@@ -111,7 +78,7 @@ def _job_paths(sample: dict[str, Any]) -> dict[str, Any]:
                 "result",
                 {"200": _answer("The job as it stands.", _JOB)},
                 errors=(400, 404, 410, 503),
-                parameters=[_ID, _WAIT, _PREFER, _page("offset", 0), _page("limit", 1), _REQUEST_ID],
+                parameters=[ID, WAIT, PREFER, page("offset", 0), page("limit", 1), REQUEST_ID],
             ),
             "delete": _operation(
                 "jobs",
@@ -119,7 +86,7 @@ def _job_paths(sample: dict[str, Any]) -> dict[str, Any]:
                 "cancel",
                 {"200": _answer("Cancelled, now or before.", _JOB)},
                 errors=(404, 409, 410, 503),
-                parameters=[_ID, _REQUEST_ID],
+                parameters=[ID, REQUEST_ID],
             ),
         },
         "/result/{id}/stream": {
@@ -135,7 +102,7 @@ def _job_paths(sample: dict[str, Any]) -> dict[str, Any]:
                     "204": {"description": "`Last-Event-ID` was the last event there is."},
                 },
                 errors=(404, 410, 503),
-                parameters=[_ID, _LAST_EVENT_ID, _REQUEST_ID],
+                parameters=[ID, LAST_EVENT_ID, REQUEST_ID],
             )
         },
     }
@@ -241,13 +208,3 @@ def _problem(status: int) -> dict[str, Any]:
     codes = sorted(code for code, its_status in STATUS_OF_CODE.items() if its_status == status)
     schema = {"$ref": "#/components/schemas/Problem"}
     return {"description": f"`code`: {', '.join(codes)}", "content": {CONTENT_TYPE: {"schema": schema}}}
-
-
-def _page(name: str, least: int) -> dict[str, Any]:
-    described = {"offset": "First row of a batch to show.", "limit": "How many rows of a batch to show."}[name]
-    return {
-        "name": name,
-        "in": "query",
-        "description": described,
-        "schema": {"type": "integer", "minimum": least},
-    }

@@ -102,6 +102,29 @@ def test_jobs_that_wait_long_while_nothing_is_in_flight_are_stalled(client: Flas
     assert "do not consume" in response.get_json()["problems"][0]
 
 
+def test_the_pace_of_the_queue_is_reported_once_it_is_measured(client: FlaskClient, redis: Redis) -> None:
+    beat_worker(redis)
+    unmeasured = client.get("/health").get_json()["pace"]
+    redis.delete(keys.PROCESSES)
+    beat_worker(redis, pid=1, single_ms=10.0, entry_ms=0.5, chunk_ms=20.0)
+    beat_worker(redis, pid=2, single_ms=10.0, entry_ms=0.5, chunk_ms=20.0)
+
+    document = await_pace(client)
+
+    assert unmeasured is None
+    assert document == {"scorers": 2, "interactive_jobs_per_second": 4000.0, "batch_chunks_per_second": 100.0}
+
+
+def await_pace(client: FlaskClient) -> Any:
+    """The pace is looked up once a second."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        if (pace := client.get("/health").get_json()["pace"]) is not None:
+            return pace
+        time.sleep(0.05)
+    raise AssertionError("no pace was reported")
+
+
 def test_depths_latencies_and_training_are_reported(client: FlaskClient, redis: Redis, queue: Queue) -> None:
     from datetime import UTC, datetime
 

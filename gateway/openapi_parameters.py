@@ -1,0 +1,91 @@
+"""The parameters of the OpenAPI document: what may stand in a query string or a header of a job's calls."""
+
+from typing import Any
+
+from gateway.options import (
+    DEFAULT_EVENTS,
+    MAX_DEADLINE_MS,
+    MAX_TOP_K,
+    MAX_URL_CHARACTERS,
+    PRIORITY_HEADER,
+    WEBHOOK_EVENTS,
+)
+from rhizome.jobs import DEFAULT_PRIORITY, PRIORITIES, Returns
+
+_PRIORITY = {"type": "integer", "enum": list(PRIORITIES), "default": DEFAULT_PRIORITY}
+
+
+def _query(name: str, description: str, schema: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": description, "schema": schema} | more
+
+
+def _header(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "header", "description": description, "schema": schema}
+
+
+ID = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "The job's id, from the 202.",
+    "schema": {"type": "string", "pattern": "^[a-z2-7]{32}$"},
+}
+WAIT = _query(
+    "wait",
+    "Seconds to wait for the result before answering with what is known.",
+    {"type": "number", "minimum": 0, "maximum": 999_999_999},
+    example=5,
+)
+PREFER = _header("Prefer", "`wait=N`: as the parameter `wait` (RFC 7240).", {"type": "string"})
+IDEMPOTENCY_KEY = _header(
+    "Idempotency-Key",
+    "The same key and request again: the first job, for as long as its result is kept.",
+    {"type": "string", "pattern": "^[!-~][ -~]{0,254}$"},
+)
+LAST_EVENT_ID = _header(
+    "Last-Event-ID", "The last event that was seen; sent by browsers when they come back.", {"type": "string"}
+)
+REQUEST_ID = _header(
+    "X-Request-ID",
+    "Follows the job through every log; made here if absent.",
+    {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+)
+
+#: What a submit may ask for; the same names may stand in a JSON body.
+OPTIONS = [
+    _query("version", "Score with this version instead of the champion.", {"type": "string", "maxLength": 64}),
+    _query("priority", "0 goes first, 2 last, within the interactive lane.", _PRIORITY),
+    _header(PRIORITY_HEADER, "As the parameter `priority`.", _PRIORITY),
+    _query(
+        "deadline_ms",
+        "Milliseconds from now. A job that cannot be done by then is refused with 429; one that no worker has taken by "
+        "then becomes `expired`.",
+        {"type": "integer", "minimum": 1, "maximum": MAX_DEADLINE_MS},
+    ),
+    _query("return", "The part of each answer that is wanted.", {"enum": [*Returns], "default": Returns.BOTH.value}),
+    _query("top_k", "Only the k most probable classes.", {"type": "integer", "minimum": 1, "maximum": MAX_TOP_K}),
+    _query(
+        "webhook",
+        "Where the job's events are sent.",
+        {"type": "string", "format": "uri", "minLength": 1, "maxLength": MAX_URL_CHARACTERS},
+    ),
+    _query(
+        "webhook_events",
+        "Which events are sent, separated by commas.",
+        {"type": "array", "items": {"enum": list(WEBHOOK_EVENTS)}, "minItems": 1, "maxItems": len(WEBHOOK_EVENTS)},
+        style="form",
+        explode=False,
+        example=list(DEFAULT_EVENTS),
+    ),
+]
+ERROR_THRESHOLD = _query(
+    "error_threshold",
+    "More failed rows than this fail the job, and the rest is not scored; -1 for any number.",
+    {"type": "integer", "minimum": -1, "maximum": 2**31, "default": -1},
+)
+
+
+def page(name: str, least: int) -> dict[str, Any]:
+    """`offset` or `limit` of a batch's rows."""
+    described = {"offset": "First row of a batch to show.", "limit": "How many rows of a batch to show."}[name]
+    return _query(name, described, {"type": "integer", "minimum": least, "maximum": 999_999_999})
