@@ -122,7 +122,7 @@ def _kind_of(value: object) -> str:
 
 def _show(value: object) -> str:
     """A number or a short text as sent; nothing long is echoed."""
-    if isinstance(value, (int, float)):
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
         return f"{value:g}" if isinstance(value, float) or abs(value) < 10**15 else "a very large number"
     return f"'{_short(value)}'" if isinstance(value, str) else _kind_of(value)
 

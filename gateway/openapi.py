@@ -8,11 +8,12 @@ from gateway.openapi_parameters import (
     ID,
     IDEMPOTENCY_KEY,
     LAST_EVENT_ID,
+    OFFSET,
     OPTIONS,
     PREFER,
     REQUEST_ID,
     WAIT,
-    page,
+    limit,
 )
 from gateway.openapi_schemas import build_schemas
 from gateway.problems import CONTENT_TYPE, STATUS_OF_CODE
@@ -20,6 +21,23 @@ from rhizome import __version__
 
 JSON = "application/json"
 _JOB = {"$ref": "#/components/schemas/Job"}
+#: One server-sent event.
+_EVENT = {
+    "type": "object",
+    "required": ["data"],
+    "properties": {
+        "event": {"enum": ["status", "progress", "done"]},
+        "id": {"type": "string", "description": "Send it back as `Last-Event-ID` to resume."},
+        "data": {"type": "string", "description": "The job as JSON."},
+    },
+}
+_ID_OF_BODY = {"id": "$response.body#/id"}
+#: What can be done with an accepted job, for tools that follow links.
+_LINKS = {
+    "Result": {"operationId": "result", "parameters": _ID_OF_BODY},
+    "Cancel": {"operationId": "cancel", "parameters": _ID_OF_BODY},
+    "Stream": {"operationId": "stream", "parameters": _ID_OF_BODY},
+}
 
 
 def build_openapi(known: Known, *, max_rows: int) -> dict[str, Any]:
@@ -38,7 +56,7 @@ def build_openapi(known: Known, *, max_rows: int) -> dict[str, Any]:
             "description": f"Predicts `{known.manifest.signature.target}`. Champion: `{known.manifest.version}`.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": _job_paths(sample) | _health_paths() | _model_paths(),
+        "paths": _job_paths(sample, max_rows) | _health_paths() | _model_paths(),
         "components": {
             "schemas": build_schemas(known, max_rows),
             "securitySchemes": {"adminKey": {"type": "http", "scheme": "bearer"}},
@@ -46,8 +64,8 @@ def build_openapi(known: Known, *, max_rows: int) -> dict[str, Any]:
     }
 
 
-def _job_paths(sample: dict[str, Any]) -> dict[str, Any]:
-    submit_errors = (400, 409, 413, 415, 422, 429, 503)
+def _job_paths(sample: dict[str, Any], max_rows: int) -> dict[str, Any]:
+    submit_errors = (400, 404, 409, 413, 415, 422, 429, 503)
     return {
         "/predict": {
             "post": _operation(
@@ -78,7 +96,7 @@ def _job_paths(sample: dict[str, Any]) -> dict[str, Any]:
                 "result",
                 {"200": _answer("The job as it stands.", _JOB)},
                 errors=(400, 404, 410, 503),
-                parameters=[ID, WAIT, PREFER, page("offset", 0), page("limit", 1), REQUEST_ID],
+                parameters=[ID, WAIT, PREFER, OFFSET, limit(max_rows), REQUEST_ID],
             ),
             "delete": _operation(
                 "jobs",
@@ -97,7 +115,7 @@ def _job_paths(sample: dict[str, Any]) -> dict[str, Any]:
                 {
                     "200": {
                         "description": "Events `status`, `progress` and `done`, each with the job as it stands.",
-                        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+                        "content": {"text/event-stream": {"schema": _EVENT}},
                     },
                     "204": {"description": "`Last-Event-ID` was the last event there is."},
                 },
@@ -201,7 +219,7 @@ def _answer(description: str, schema: Any) -> dict[str, Any]:
 def _accepted() -> dict[str, Any]:
     location = {"description": "Where the result will be.", "schema": {"type": "string"}}
     accepted = _answer("Accepted; it will not be lost.", {"$ref": "#/components/schemas/Receipt"})
-    return accepted | {"headers": {"Location": location}}
+    return accepted | {"headers": {"Location": location}, "links": _LINKS}
 
 
 def _problem(status: int) -> dict[str, Any]:

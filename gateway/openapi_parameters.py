@@ -5,6 +5,7 @@ from typing import Any
 from gateway.options import (
     DEFAULT_EVENTS,
     MAX_DEADLINE_MS,
+    MAX_NAME_CHARACTERS,
     MAX_TOP_K,
     MAX_URL_CHARACTERS,
     PRIORITY_HEADER,
@@ -33,7 +34,7 @@ ID = {
 WAIT = _query(
     "wait",
     "Seconds to wait for the result before answering with what is known.",
-    {"type": "number", "minimum": 0, "maximum": 999_999_999},
+    {"type": "number", "minimum": 0},
     example=5,
 )
 PREFER = _header("Prefer", "`wait=N`: as the parameter `wait` (RFC 7240).", {"type": "string"})
@@ -47,13 +48,17 @@ LAST_EVENT_ID = _header(
 )
 REQUEST_ID = _header(
     "X-Request-ID",
-    "Follows the job through every log; made here if absent.",
-    {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+    "Follows the job through every log: 1 to 64 letters, digits, `.`, `_` or `-`. Made here where it is anything else.",
+    {"type": "string"},
 )
 
 #: What a submit may ask for; the same names may stand in a JSON body.
 OPTIONS = [
-    _query("version", "Score with this version instead of the champion.", {"type": "string", "maxLength": 64}),
+    _query(
+        "version",
+        "Score with this version instead of the champion.",
+        {"type": "string", "maxLength": MAX_NAME_CHARACTERS},
+    ),
     _query("priority", "0 goes first, 2 last, within the interactive lane.", _PRIORITY),
     _header(PRIORITY_HEADER, "As the parameter `priority`.", _PRIORITY),
     _query(
@@ -85,7 +90,12 @@ ERROR_THRESHOLD = _query(
 )
 
 
-def page(name: str, least: int) -> dict[str, Any]:
-    """`offset` or `limit` of a batch's rows."""
-    described = {"offset": "First row of a batch to show.", "limit": "How many rows of a batch to show."}[name]
-    return _query(name, described, {"type": "integer", "minimum": least, "maximum": 999_999_999})
+OFFSET = _query(
+    "offset", "First row of a batch to show.", {"type": "integer", "minimum": 0, "maximum": 999_999_999, "default": 0}
+)
+
+
+def limit(max_rows: int) -> dict[str, Any]:
+    """How many rows of a batch an answer shows."""
+    schema = {"type": "integer", "minimum": 1, "maximum": max_rows, "default": max_rows}
+    return _query("limit", "How many rows of a batch to show.", schema)

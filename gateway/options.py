@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 
 from flask import request
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from rhizome.errors import InvalidRequest
 from rhizome.jobs import DEFAULT_PRIORITY, PRIORITIES, Returns
@@ -17,19 +17,30 @@ PRIORITY_HEADER = "X-Priority"
 MAX_DEADLINE_MS = 7 * 24 * 3600 * 1000
 MAX_TOP_K = 1_000_000
 MAX_URL_CHARACTERS = 2048
+MAX_NAME_CHARACTERS = 64  #: of a version
 WEBHOOK_EVENTS = ("started", "progress", "completed")
 #: Sent where a webhook is given without a filter.
 DEFAULT_EVENTS = ("completed",)
 
+
+def _to_whole(value: Any) -> Any:
+    """JSON knows one kind of number: 3.0 is a whole one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _whole(least: int, most: int) -> Any:
+    return Annotated[int, Field(ge=least, le=most), BeforeValidator(_to_whole)]
+
+
 _ANNOTATIONS: dict[str, Any] = {
-    "version": Annotated[str, Field(max_length=64)],
-    "priority": Annotated[int, Field(ge=PRIORITIES[0], le=PRIORITIES[-1])],
-    "deadline_ms": Annotated[int, Field(ge=1, le=MAX_DEADLINE_MS)],
+    "version": Annotated[str, Field(max_length=MAX_NAME_CHARACTERS)],
+    "priority": _whole(PRIORITIES[0], PRIORITIES[-1]),
+    "deadline_ms": _whole(1, MAX_DEADLINE_MS),
     "return": Literal["label", "probabilities", "both"],
-    "top_k": Annotated[int, Field(ge=1, le=MAX_TOP_K)],
+    "top_k": _whole(1, MAX_TOP_K),
     "webhook": Annotated[str, Field(min_length=1, max_length=MAX_URL_CHARACTERS)],
     "webhook_events": Annotated[list[Literal["started", "progress", "completed"]], Field(min_length=1, max_length=3)],
-    "error_threshold": Annotated[int, Field(ge=-1, le=2**31)],
+    "error_threshold": _whole(-1, 2**31),
 }
 #: Of batches only: a single job's one row is the job.
 _BATCH_ONLY = "error_threshold"

@@ -1,6 +1,7 @@
 """Reading a request's body, preferences and parameters; every refusal names the field and the remedy."""
 
 import hashlib
+import math
 import re
 from threading import Semaphore
 
@@ -15,7 +16,7 @@ _DIGEST_BYTES = 20
 _KEY = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}")
 SLOT_SECONDS = 2.0  #: how long a request waits for its turn to be read
 _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
-_FRACTIONAL_SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?([eE]\d{1,2})?", re.ASCII)
+_FRACTIONAL_SECONDS = re.compile(r"\d{1,400}(\.\d{1,400})?([eE][+-]?\d{1,3})?", re.ASCII)
 
 
 def read_json_body(slots: Semaphore, *, most: int) -> bytes:
@@ -61,7 +62,7 @@ def read_wait_seconds(most: float) -> float:
     given = request.args.get("wait")
     if given is None:
         return min(_preferred_wait_seconds(), most)
-    if not _FRACTIONAL_SECONDS.fullmatch(given):
+    if not _FRACTIONAL_SECONDS.fullmatch(given) or not math.isfinite(float(given)):
         raise _bad_parameter("wait", "is not a number of seconds", f"send 0 to {most:g}")
     return min(float(given), most)
 

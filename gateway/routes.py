@@ -15,6 +15,7 @@ from rhizome.errors import TooManyWaiters, VersionNotFound
 from rhizome.job_queue.views import JobView
 from rhizome.jobs import Lane
 
+MAX_OFFSET = 999_999_999  #: beyond the last row there are none to show, which is no error
 MAX_SAMPLE_BYTES = 1024 * 1024  #: of one sample: ten thousand features with long names
 
 blueprint = Blueprint("jobs", __name__)
@@ -102,10 +103,10 @@ def _mark_replay(response: Response, job: JobView) -> None:
 
 
 def _show(here: Service, job: JobView) -> Response:
-    offset, limit = 0, here.settings.max_batch_rows
+    offset, most = read_count("offset", 0, 0, MAX_OFFSET), here.settings.max_batch_rows
+    limit = read_count("limit", most, 1, most)
     if job.outcome is None and job.facts["kind"] != b"single":
-        offset = read_count("offset", 0, 0, int(job.facts["rows"]))
-        limit = read_count("limit", limit, 1, limit)
+        offset = min(offset, int(job.facts["rows"]))
     return Response(_document(here, job, offset, limit), 200, content_type=JSON)
 
 

@@ -104,7 +104,7 @@ def find_pinned(here: Service, version: str) -> Known:
     except VersionNotFound as error:
         raise InvalidRequest(
             str(error),
-            code="invalid_fields",
+            code=VersionNotFound.code,
             problems=({"field": "version", "problem": "is not a known version", "remedy": "GET /models lists them"},),
         ) from None
 

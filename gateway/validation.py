@@ -14,7 +14,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from gateway.complaints import describe_problems, is_malformed
-from gateway.options import BATCH_FIELDS, OPTION_PREFIX, SINGLE_FIELDS
+from gateway.options import BATCH_FIELDS, MAX_NAME_CHARACTERS, OPTION_PREFIX, SINGLE_FIELDS
 from rhizome.errors import InvalidRequest
 from rhizome.jobs import Encoding
 from rhizome.signature import Feature, Signature
@@ -120,11 +120,11 @@ class Validator:
 
 
 class _Pinning(msgspec.Struct):
-    version: str | None = None
+    version: Annotated[str, msgspec.Meta(max_length=MAX_NAME_CHARACTERS)] | None = None
 
 
 def find_pin(body: bytes) -> str | None:
-    """The `version` of a body that may otherwise be anything."""
+    """The `version` of a body that may otherwise be anything; None also for what can be no version's name."""
     try:
         return msgspec.json.decode(body, type=_Pinning).version
     except (msgspec.DecodeError, RecursionError):

@@ -91,6 +91,12 @@ def test_an_option_in_a_body_is_refused_by_name(client: FlaskClient, name: str, 
     assert (problem["field"].partition(".")[0], problem["remedy"][:5]) == (name, "send ")
 
 
+def test_a_whole_number_may_be_written_with_a_point(client: FlaskClient) -> None:
+    receipt = client.post("/predict", json=IRIS_SAMPLE | {"priority": 2.0}).get_json()
+
+    assert receipt["priority"] == 2
+
+
 def test_a_misspelt_option_is_recognised(client: FlaskClient) -> None:
     (problem,) = client.post("/predict", json=IRIS_SAMPLE | {"retrun": "label"}).get_json()["errors"]
 

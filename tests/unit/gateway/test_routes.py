@@ -193,7 +193,7 @@ def test_an_unknown_pinned_version_is_refused_by_name(client: FlaskClient, where
 
     response = client.post(f"/predict{query}", json=IRIS_SAMPLE | extra)
 
-    assert_is_problem(response, 422, "invalid_fields")
+    assert_is_problem(response, 404, "version_not_found")
     assert [error["field"] for error in response.get_json()["errors"]] == ["version"]
 
 
