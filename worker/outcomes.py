@@ -1,19 +1,21 @@
 """The JSON a worker writes for what it scored: a single job's final document, and the answers of a chunk."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 import msgspec
 
 from rhizome.job_queue.claiming import Claimed
-from rhizome.jobs import State
-from rhizome.signature import Signature
-from worker.micro_batch import RowAnswer, RowFailure
+from rhizome.jobs import Returns, ScoreRequest, State
+from rhizome.signature import Output, Signature
+from worker.micro_batch import OutputAnswer, RowAnswer, RowFailure
 from worker.shelf import LoadedVersion
 
 _encode = msgspec.json.Encoder().encode
+_probability = itemgetter(1)
 
 ROW_FAILED = {"code": "scoring_failed", "detail": "the estimator could not score this row"}
 
@@ -23,21 +25,34 @@ def error_of(code: str, detail: str) -> dict[str, str]:
     return {"code": code, "detail": detail}
 
 
-def answer_of(row: RowAnswer | RowFailure, signature: Signature) -> dict[str, Any]:
-    """One row's part of a result: label and probability per class, a value, or an error."""
+def answer_of(row: RowAnswer | RowFailure, signature: Signature, request: ScoreRequest) -> dict[str, Any]:
+    """One row's part of a result, as far as `request` wants it: per output a label, probabilities or a value."""
     if isinstance(row, RowFailure):
         return {"error": ROW_FAILED}
+    answers = {
+        output.name: _output_answer(answer, output, signature, request)
+        for output, answer in zip(signature.outputs, row, strict=True)
+    }
+    return {"outputs": answers} if len(answers) > 1 else answers.popitem()[1]
+
+
+def _output_answer(answer: OutputAnswer, output: Output, signature: Signature, request: ScoreRequest) -> dict[str, Any]:
     if signature.task == "regression":
-        return {"value": row.label}
-    if row.probabilities is None:
-        return {"label": row.label}
-    classes = [str(label) for label in signature.classes]
-    return {"label": row.label, "probabilities": dict(zip(classes, row.probabilities, strict=True))}
+        return {"value": answer.label}
+    if answer.probabilities is None or request.returns == Returns.LABEL:
+        return {"label": answer.label}
+    ranked: Iterable[tuple[str, float]] = zip(map(str, output.classes), answer.probabilities, strict=True)
+    if request.top_k:  # sorting keeps equals in the order of the classes
+        ranked = sorted(ranked, key=_probability, reverse=True)[: request.top_k]
+    probabilities = dict(ranked)
+    if request.returns == Returns.PROBABILITIES:
+        return {"probabilities": probabilities}
+    return {"label": answer.label, "probabilities": probabilities}
 
 
-def chunk_answers(rows: Sequence[RowAnswer | RowFailure], signature: Signature) -> bytes:
+def chunk_answers(rows: Sequence[RowAnswer | RowFailure], signature: Signature, request: ScoreRequest) -> bytes:
     """The answers of one chunk, as a JSON array in input order."""
-    return _encode([answer_of(row, signature) for row in rows])
+    return _encode([answer_of(row, signature, request) for row in rows])
 
 
 def failed_chunk(rows: int, error: dict[str, str]) -> bytes:
