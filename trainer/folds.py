@@ -3,7 +3,7 @@
 Apart from the evaluation, because scikit-learn stratifies by one column only.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -30,38 +30,37 @@ def split_folds(dataset: Dataset, rows: NDArray[np.int64], folds: int, repeats: 
 
 
 def _split_by_all(dataset: Dataset, rows: NDArray[np.int64], folds: int, repeats: int, seed: int) -> Iterator[Fold]:
-    strata = [np.flatnonzero(is_member[rows]) for _, _, is_member in dataset.strata]
+    strata = np.stack([is_member[rows] for _, _, is_member in dataset.strata])
     generator = np.random.default_rng(seed)
     for _ in range(repeats):
-        numbers = number_folds(strata, len(rows), folds, generator)
+        numbers = number_folds(strata, folds, generator)
         for fold in range(folds):
             yield rows[numbers != fold], rows[numbers == fold]
 
 
-def number_folds(
-    strata: Sequence[NDArray[np.int64]], rows: int, folds: int, generator: np.random.Generator
-) -> NDArray[np.int64]:
-    """Spreads overlapping strata over folds: the rarest first, each row where its stratum has fewest.
+def number_folds(strata: NDArray[np.bool_], folds: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Spreads overlapping strata over folds: rows of the rarest stratum first, each where that stratum, then its
+    other strata, have least.
 
-    Source: K. Sechidis, G. Tsoumakas, I. Vlahavas, "On the stratification of multi-label data", ECML PKDD (2011).
+    Source: K. Sechidis, G. Tsoumakas, I. Vlahavas, "On the stratification of multi-label data", ECML PKDD (2011),
+    with ties broken by the other strata rather than by the folds' sizes.
 
     Args:
-        strata: the rows of each, which together are all rows.
-        rows: how many rows there are.
+        strata: which rows each holds, shape (strata, rows); every row is in at least one.
         folds: how many folds there are.
         generator: breaks ties.
 
     Returns:
         The fold of each row, shape (rows,).
     """
-    numbers = np.full(rows, -1, dtype=np.int64)
-    of_all = np.zeros(folds, dtype=np.int64)
-    for members in sorted(strata, key=len):
-        present = numbers[members]
-        of_stratum = np.bincount(present[present >= 0], minlength=folds)
-        for row in generator.permutation(members[present < 0]):
-            fold = np.lexsort((generator.random(folds), of_all, of_stratum))[0]
-            numbers[row] = fold
-            of_stratum[fold] += 1
-            of_all[fold] += 1
+    strata = strata[np.argsort(strata.sum(axis=1), kind="stable")]
+    weights = 1 / np.maximum(strata.sum(axis=1), 1)
+    shares = np.zeros((len(strata), folds))  # of each stratum, what each fold has
+    numbers = np.empty(strata.shape[1], dtype=np.int64)
+    shuffled = generator.permutation(strata.shape[1])
+    for row in shuffled[np.argsort(strata[:, shuffled].argmax(axis=0), kind="stable")]:
+        own = np.flatnonzero(strata[:, row])  # the rarest first
+        fold = np.lexsort((generator.random(folds), shares[own].sum(axis=0), shares[own[0]]))[0]
+        numbers[row] = fold
+        shares[own, fold] += weights[own]
     return numbers

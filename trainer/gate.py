@@ -187,7 +187,8 @@ def _check_accuracy(name: str, errors: NDArray[Any], other: float, whose: str, s
 def _check_rmse(name: str, errors: NDArray[Any], other: float, whose: str, settings: Settings) -> Check:
     rmse, margin = root_mean_squared_error(errors), settings.gate_max_accuracy_drop
     passed = rmse <= other * (1 + margin) + _ROUNDING
-    detail = f"RMSE {rmse:.6g} against {other:.6g} of {whose}; it may be higher by {margin:.1%} at most"
+    figure = "RMSE" if errors.shape[1] == 1 else "standardised RMSE"
+    detail = f"{figure} {rmse:.6g} against {other:.6g} of {whose}; it may be higher by {margin:.1%} at most"
     return Check(name, passed, detail, {"candidate": rmse, "other": other, "margin": margin})
 
 
