@@ -86,7 +86,7 @@ def _output_schema(output: Output, signature: Signature) -> dict[str, Any]:
     properties: dict[str, Any] = {"label": {"enum": list(output.classes)}}
     if signature.has_probabilities:
         probability = {"type": "number", "minimum": 0, "maximum": 1}
-        classes = {str(label): probability for label in output.classes}
+        classes = dict.fromkeys(output.class_names, probability)
         properties["probabilities"] = {"type": "object", "properties": classes}
     return {"type": "object", "properties": properties}
 

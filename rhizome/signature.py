@@ -50,6 +50,11 @@ class Output(BaseModel):
     name: str
     classes: tuple[ClassLabel, ...] = ()
 
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes as keys of a JSON object."""
+        return tuple(map(str, self.classes))
+
 
 class Signature(BaseModel):
     """The inputs and the outputs of a version.

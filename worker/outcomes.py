@@ -29,25 +29,24 @@ def answer_of(row: RowAnswer | RowFailure, signature: Signature, request: ScoreR
     """One row's part of a result, as far as `request` wants it: per output a label, probabilities or a value."""
     if isinstance(row, RowFailure):
         return {"error": ROW_FAILED}
-    answers = {
-        output.name: _output_answer(answer, output, signature, request)
-        for output, answer in zip(signature.outputs, row, strict=True)
-    }
-    return {"outputs": answers} if len(answers) > 1 else answers.popitem()[1]
+    answers = [_output_answer(*each, request) for each in zip(row, signature.outputs, strict=True)]
+    if len(answers) == 1:
+        return answers[0]
+    return {"outputs": {output.name: answer for output, answer in zip(signature.outputs, answers, strict=True)}}
 
 
-def _output_answer(answer: OutputAnswer, output: Output, signature: Signature, request: ScoreRequest) -> dict[str, Any]:
-    if signature.task == "regression":
-        return {"value": answer.label}
-    if answer.probabilities is None or request.returns == Returns.LABEL:
-        return {"label": answer.label}
-    ranked: Iterable[tuple[str, float]] = zip(map(str, output.classes), answer.probabilities, strict=True)
+def _output_answer(answer: OutputAnswer, output: Output, request: ScoreRequest) -> dict[str, Any]:
+    label, probabilities = answer
+    if not output.classes:
+        return {"value": label}
+    if probabilities is None or request.returns == Returns.LABEL:
+        return {"label": label}
+    ranked: Iterable[tuple[str, float]] = zip(output.class_names, probabilities, strict=True)
     if request.top_k:  # sorting keeps equals in the order of the classes
         ranked = sorted(ranked, key=_probability, reverse=True)[: request.top_k]
-    probabilities = dict(ranked)
     if request.returns == Returns.PROBABILITIES:
-        return {"probabilities": probabilities}
-    return {"label": answer.label, "probabilities": probabilities}
+        return {"probabilities": dict(ranked)}
+    return {"label": label, "probabilities": dict(ranked)}
 
 
 def chunk_answers(rows: Sequence[RowAnswer | RowFailure], signature: Signature, request: ScoreRequest) -> bytes:
