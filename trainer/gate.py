@@ -84,14 +84,14 @@ def _check_schema(manifest: Manifest, champion: Champion | None, *, allow_new_sc
     if champion is None:
         return Check("schema", True, "there is no champion whose schema must be kept")
     if manifest.signature.digest == champion.signature:
-        return Check("schema", True, "the same features, targets and classes as the champion")
+        return Check("schema", True, "the same features, targets, classes and probabilities as the champion")
     if allow_new_schema:
         return Check("schema", True, "another schema than the champion's, which was allowed for this run")
     return Check(
         "schema",
         False,
-        f"features, targets or classes differ from those of {champion.version}; clients would be refused "
-        "(train with --allow-new-schema if this is meant)",
+        f"features, targets, classes or probabilities differ from those of {champion.version}; clients would be "
+        "refused (train with --allow-new-schema if this is meant)",
     )
 
 
