@@ -47,9 +47,13 @@ def load_factory(name: str) -> Factory:
 
 
 def build_estimator(factory: Factory, signature: Signature, seed: int) -> Any:
-    """An unfitted estimator for all outputs of `signature`: one per output where the factory's can learn but one."""
+    """An unfitted estimator for all outputs of `signature`: one per output where the factory's can learn but one.
+
+    An estimator without scikit-learn's tags is taken at its word.
+    """
     estimator = factory(signature, seed)
-    if len(signature.outputs) == 1 or get_tags(estimator).target_tags.multi_output:
+    is_tagged = hasattr(estimator, "__sklearn_tags__")
+    if len(signature.outputs) == 1 or not is_tagged or get_tags(estimator).target_tags.multi_output:
         return estimator
     several = MultiOutputClassifier if signature.task == "classification" else MultiOutputRegressor
     return several(estimator)

@@ -211,6 +211,12 @@ def test_labels_and_probabilities_of_several_outputs_are_scikit_learns(labelled:
         np.testing.assert_allclose(each.probabilities, expected, rtol=1e-12)
 
 
+def test_an_estimator_without_tags_is_taken_at_its_word(labelled: Dataset) -> None:
+    foreign = object()
+
+    assert build_estimator(lambda signature, seed: foreign, labelled.signature, 42) is foreign
+
+
 def test_golden_rows_show_every_class_of_every_output(labelled: Dataset) -> None:
     training = split_rows(labelled, 42).training
 
