@@ -12,6 +12,12 @@
     ├── JobFinished              the job is final and cannot be cancelled
     ├── TooManyWaiters           so many requests wait, stream or send that no further one may
     ├── StorageFull              Redis has little memory left
+    ├── BlobStoreUnavailable     the store of files cannot be used now
+    ├── BlobNotFound             a file is not in the store (any more)
+    ├── RowsIncomplete           a batch's rows are not all there to be read
+    ├── ExportNotReady           a Parquet file of a batch's rows is still being made
+    ├── NotAcceptable            rows were asked for in a form they cannot be given in
+    ├── RangeNotSatisfiable      the part asked for lies beyond the end
     ├── QueueUnavailable         Redis does not answer
     ├── DatasetError             the dataset cannot be trained on
     ├── ArtifactError            a version's files are missing or unreadable
@@ -101,6 +107,40 @@ class TooManyWaiters(RhizomeError):
 
 class StorageFull(RhizomeError):
     code = "storage_full"
+
+
+class BlobStoreUnavailable(RhizomeError):
+    code = "file_store_unavailable"
+
+
+class BlobNotFound(RhizomeError):
+    code = "rows_gone"
+
+
+class RowsIncomplete(RhizomeError):
+    code = "rows_incomplete"
+
+
+class ExportNotReady(RhizomeError):
+    code = "export_not_ready"
+
+
+class NotAcceptable(RhizomeError):
+    code = "not_acceptable"
+
+
+class RangeNotSatisfiable(RhizomeError):
+    """The part asked for lies beyond the end.
+
+    Attributes:
+        size: how many bytes there are.
+    """
+
+    code = "range_not_satisfiable"
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"the range begins beyond the last of {size} bytes; ask for less, or without Range")
+        self.size = size
 
 
 class QueueUnavailable(RhizomeError):

@@ -81,6 +81,12 @@ class Settings(BaseSettings):
     gate_max_accuracy_drop: Annotated[float, Field(ge=0, le=1)] = 0.02
     gate_alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05  #: of the paired test against the champion
 
+    # Files
+    blob_url: str = ""  #: where uploads and their results are kept; `<var_dir>/blobs` if empty
+    blob_endpoint: str = ""  #: of an S3-compatible server; empty for the provider's own
+    max_upload_bytes: Count = 5 * 1024**3  #: of an uploaded file, after decompression
+    file_chunk_bytes: Annotated[int, Field(ge=1024, le=64 * 1024**2)] = 1024 * 1024  #: of a file in one stream entry
+
     # House
     var_dir: Path = Path("var")
     pulse_dir: Path | None = None  #: processes touch files here for `rhizome.probe`, a container's healthcheck
@@ -105,6 +111,13 @@ class Settings(BaseSettings):
             raise ValueError("must start with redis:// or rediss://")
         return value
 
+    @field_validator("blob_url")
+    @classmethod
+    def _check_blob_url(cls, value: str) -> str:
+        if value and not re.fullmatch(r"file:///.+|[a-z0-9]+://[^/]+.*", value):
+            raise ValueError("must be file:///folder or s3://bucket/prefix")
+        return value
+
     @model_validator(mode="after")
     def _check_together(self) -> "Settings":
         if self.max_waiters >= self.gateway_threads:
@@ -117,6 +130,11 @@ class Settings(BaseSettings):
     def signing_key_bytes(self) -> bytes | None:
         """The key of the manifests' HMAC, if there is one."""
         return self.signing_key.get_secret_value().encode() if self.signing_key else None
+
+    @property
+    def blob_location(self) -> str:
+        """The URL of the store of files."""
+        return self.blob_url or f"{self.var_dir.resolve().as_uri()}/blobs"
 
     @property
     def max_waiting(self) -> dict[str, int]:
