@@ -13,6 +13,7 @@ from gateway.notices import Notices
 from gateway.problems import handle_errors
 from gateway.service import EXTENSION, Service
 from gateway.tracing import trace_requests
+from rhizome.blob_store import open_store
 from rhizome.connection import connect
 from rhizome.job_queue.submission import Submissions
 from rhizome.pulse import Pulse
@@ -21,6 +22,9 @@ from rhizome.settings import Settings, load_settings
 from rhizome.telemetry import configure_logging
 
 RESERVED_THREADS = 8  #: neither wait nor read a body: health, polls and refusals always find one
+#: Files take long, so that they have slots of their own, which no submit has to wait for.
+UPLOADS = 4
+DOWNLOADS = 8
 REDIS_TIMEOUT_SECONDS = 2.5  #: the gateway never blocks on Redis on purpose
 PULSE_ROLE = "server"
 PATIENCE_SECONDS = 15.0
@@ -47,13 +51,21 @@ def create_app(settings: Settings, redis: Redis) -> Flask:
         champion=champion,
         notices=notices,
         health=HealthReporter(redis, submissions, champion, notices, started_at=time.time()),
-        body_slots=Semaphore(max(1, settings.gateway_threads - settings.max_waiters - RESERVED_THREADS)),
+        body_slots=Semaphore(_body_slots(settings)),
+        blobs=open_store(settings.blob_location, settings.blob_endpoint),
+        upload_slots=Semaphore(UPLOADS),
+        download_slots=Semaphore(DOWNLOADS),
     )
     for module in (routes, health_routes, admin_routes, documentation_routes):
         app.register_blueprint(module.blueprint)
     handle_errors(app)
     trace_requests(app)
     return app
+
+
+def _body_slots(settings: Settings) -> int:
+    """How many bodies are read at once: what waiting, files and everything else leave of the threads."""
+    return max(1, settings.gateway_threads - settings.max_waiters - RESERVED_THREADS - UPLOADS - DOWNLOADS)
 
 
 def create_app_from_environment() -> Flask:

@@ -1,17 +1,20 @@
 """Pydantic's errors in the words of the person who sent the request: field, problem, remedy."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
 
 from gateway.options import REMEDIES
 from rhizome.signature import Feature, Signature
+from rhizome.wording import expected as _expected
+from rhizome.wording import kind_of as _kind_of
+from rhizome.wording import short as _short
+from rhizome.wording import show as _show
+from rhizome.wording import suggestion
 
 MAX_EXAMINED = 20_000  #: beyond it nothing is named, only counted
 MAX_PROBLEMS = 100  #: named in one answer; the rest is counted
-_SHOWN_CHARACTERS = 40
 _MALFORMED = "json_invalid"
 
 
@@ -81,52 +84,11 @@ def _words(  # noqa: PLR0911 - a table of phrases, one per kind of error
     return f"{what}, not {wanted}" if wanted else what, f"send {_expected(feature)}"
 
 
-def _expected(feature: Feature | None) -> str:
-    if feature is None:
-        return "a value of the type that /openapi.json names"
-    null = ", or null" if feature.nullable else ""
-    if feature.dtype == "category":
-        return f"one of {', '.join(feature.categories[:20])}{null}"
-    kind = "an integer" if feature.dtype == "int64" else "a number"
-    if feature.lower is None or feature.upper is None:
-        return kind + null
-    return f"{kind} from {feature.lower:g} to {feature.upper:g}{null}"
-
-
 def _suggestion(name: str | None, features: Mapping[str, Feature]) -> str:
-    close = get_close_matches(name or "", [*features, *REMEDIES], n=1)
-    hint = f"did you mean '{close[0]}'? " if close else ""
-    return f"{hint}remove it; the features are {', '.join(list(features)[:50])}"
+    return suggestion(name, features, also=REMEDIES)
 
 
 def _row_bounds(context: Mapping[str, Any]) -> str:
     if "max_length" in context:
         return f"at most {context['max_length']}"
     return f"at least {context.get('min_length', 1)}"
-
-
-_KINDS = (
-    (bool, "true or false"),
-    (str, "text"),
-    ((int, float), "a number"),
-    (list, "an array"),
-    (dict, "an object"),
-)
-
-
-def _kind_of(value: object) -> str:
-    if value is None:
-        return "null"
-    return next((words for kind, words in _KINDS if isinstance(value, kind)), "of another type")
-
-
-def _show(value: object) -> str:
-    """A number or a short text as sent; nothing long is echoed."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return f"{value:g}" if isinstance(value, float) or abs(value) < 10**15 else "a very large number"
-    return f"'{_short(value)}'" if isinstance(value, str) else _kind_of(value)
-
-
-def _short(part: object) -> str:
-    text = str(part)
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"

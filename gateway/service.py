@@ -10,6 +10,7 @@ from redis import Redis
 from gateway.champion import ChampionView
 from gateway.health import HealthReporter
 from gateway.notices import Notices
+from rhizome.blob_store import BlobStore
 from rhizome.job_queue.submission import Submissions
 from rhizome.registry import Registry
 from rhizome.settings import Settings
@@ -29,6 +30,9 @@ class Service:
     notices: Notices
     health: HealthReporter
     body_slots: Semaphore
+    blobs: BlobStore
+    upload_slots: Semaphore
+    download_slots: Semaphore
 
 
 def service() -> Service:

@@ -5,7 +5,7 @@ Apart from the routes, because every form of submit (samples, batches, inference
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from gateway.requests import read_idempotency
 from gateway.service import Service
 from gateway.validation import Rows, find_pin
 from rhizome.errors import InvalidRequest, RhizomeError, VersionNotFound
-from rhizome.job_queue.terms import Terms
+from rhizome.job_queue.terms import NOTHING, Terms
 from rhizome.job_queue.views import JobView, Receipt
 from rhizome.jobs import DEFAULT_PRIORITY, Lane, ScoreRequest
 
@@ -110,19 +110,38 @@ def find_pinned(here: Service, version: str) -> Known:
         ) from None
 
 
-def submit_rows(here: Service, lane: Lane, kind: str, body: bytes, parsed: Parsed, wait_seconds: float) -> Submitted:
+def submit_rows(
+    here: Service,
+    lane: Lane,
+    kind: str,
+    body: bytes,
+    parsed: Parsed,
+    wait_seconds: float,
+    *,
+    job_id: str = "",
+    record: Mapping[str, str] = NOTHING,
+) -> Submitted:
     """Submits the rows as one job and waits up to `wait_seconds` for it to be final.
+
+    Args:
+        here: this process's collaborators.
+        lane, kind: where it waits; `single` or `batch`.
+        body: what an Idempotency-Key stands for.
+        parsed: the rows.
+        wait_seconds: how long the caller would wait.
+        job_id: minted before, where something was stored under it already.
+        record: further fields of the job's record.
 
     Raises:
         IdempotencyConflict, LaneFull, StorageFull, QueueUnavailable: as `Submissions.submit`.
         InvalidRequest: the Idempotency-Key is unusable, or the version cannot give the part of an answer wanted.
     """
     check_choice(parsed.known.manifest.signature, parsed.options.returns, parsed.options.top_k)
-    job_id, until = here.submissions.mint_id(), time.monotonic() + wait_seconds
+    job_id, until = job_id or here.submissions.mint_id(), time.monotonic() + wait_seconds
     waiter = here.notices.register(job_id) if wait_seconds else None
     with waiter or nullcontext():
         requests = _build_requests(job_id, kind, parsed, is_waited=waiter is not None)
-        receipt = here.submissions.submit(lane, requests, read_idempotency(body), terms_of(parsed.options))
+        receipt = here.submissions.submit(lane, requests, read_idempotency(body), terms_of(parsed.options, record))
         event = "job_replayed" if receipt.is_replay else "job_accepted"
         log.info(event, extra={"job_id": receipt.job_id, "request_id": g.request_id, "kind": kind})
         outcome, job = None, None
@@ -136,11 +155,12 @@ def submit_rows(here: Service, lane: Lane, kind: str, body: bytes, parsed: Parse
     return Submitted(receipt, lane, kind, priority, sum(parsed.rows.row_counts), wait_seconds, outcome, job)
 
 
-def terms_of(options: JobOptions) -> Terms:
-    """What the queue must know of a job's options."""
-    if options == _PLAIN:
+def terms_of(options: JobOptions, record: Mapping[str, str] = NOTHING) -> Terms:
+    """What the queue must know of a job's options, and what else its record shall hold."""
+    if options == _PLAIN and not record:
         return Terms()
-    record = {"webhook": options.webhook, "webhook_events": ",".join(options.webhook_events)} if options.webhook else {}
+    if options.webhook:
+        record = {**record, "webhook": options.webhook, "webhook_events": ",".join(options.webhook_events)}
     return Terms(options.priority, options.deadline_ms, options.error_threshold, record)
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from rhizome.jobs import DEFAULT_PRIORITY
 
-_NOTHING: Mapping[str, str] = MappingProxyType({})
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Terms(NamedTuple):
@@ -23,7 +23,7 @@ class Terms(NamedTuple):
     priority: int = DEFAULT_PRIORITY
     deadline_ms: int = 0
     error_threshold: int = -1
-    record: Mapping[str, str] = _NOTHING
+    record: Mapping[str, str] = NOTHING
 
 
 class Idempotency(NamedTuple):

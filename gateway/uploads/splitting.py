@@ -1,0 +1,143 @@
+"""Where a file of lines can be cut into chunks, found while it streams by: no value is parsed for it.
+
+A newline ends a row unless it stands in quotes; in a CSV file (RFC 4180) it does not, exactly if the number of quotes
+before it is even. Doubled quotes, the format's escape, keep that true.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from gateway.uploads.heads import Head
+from rhizome.errors import InvalidRequest
+
+MAX_ROW_BYTES = 8 * 1024 * 1024  #: a chunk holds whole rows, and workers hold whole chunks
+
+ReadHead = Callable[[bytes, bool], Head | None]
+
+
+class Cut(NamedTuple):
+    """One chunk of a file.
+
+    Attributes:
+        start, end: its bytes.
+        first_line: the line at which it starts, 1 being the file's first.
+        rows: how many it holds, blank lines included.
+    """
+
+    start: int
+    end: int
+    first_line: int
+    rows: int
+
+
+class Splitter:
+    """Cuts a stream of lines into chunks of at least `chunk_bytes`.
+
+    Args:
+        read_head: looks at the file's beginning; called until it finds the head.
+        chunk_bytes: a chunk ends with the first row that ends at or after this.
+        is_quoted: newlines may stand in quotes.
+    """
+
+    def __init__(self, read_head: ReadHead, chunk_bytes: int, *, is_quoted: bool) -> None:
+        self._read_head = read_head
+        self._chunk_bytes = chunk_bytes
+        self._is_quoted = is_quoted
+        self._beginning = b""
+        self._head: Head | None = None
+        self._cuts: list[Cut] = []
+        self._start = self._at = 0
+        self._first_line = self._line = 1
+        self._rows = 0
+        self._in_quotes = False
+        self._ends_row = True
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """A CSV file's columns."""
+        return self._head.columns if self._head else ()
+
+    def feed(self, block: bytes) -> None:
+        """Takes the next bytes of the file.
+
+        Raises:
+            InvalidRequest: the head is not acceptable, or a row does not end.
+        """
+        if self._head is None:
+            self._beginning += block
+            self._look_for_head(is_all=False)
+        else:
+            self._split(block)
+
+    def finish(self) -> list[Cut]:
+        """The chunks, at the end of the file.
+
+        Raises:
+            InvalidRequest: it holds no rows, or ends in quotes.
+        """
+        if self._head is None:
+            self._look_for_head(is_all=True)
+        if self._in_quotes:
+            raise InvalidRequest(
+                "the file ends in the middle of a quoted value; close its quotes, and double those inside",
+                code="invalid_file",
+            )
+        if self._at > self._start:
+            self._cut(self._at, self._line, self._rows + (not self._ends_row))
+        if not any(cut.rows for cut in self._cuts):
+            raise InvalidRequest("the file holds no rows; send one at least", code="invalid_file")
+        return self._cuts
+
+    def _look_for_head(self, *, is_all: bool) -> None:
+        head = self._read_head(self._beginning, is_all)
+        if head is None:
+            return
+        beginning, self._beginning, self._head = self._beginning, b"", head
+        self._start = self._at = head.data_start
+        self._first_line = self._line = 1 + beginning.count(b"\n", 0, head.data_start)
+        self._split(beginning[head.data_start :])
+
+    def _split(self, block: bytes) -> None:
+        done = 0
+        while (end := self._find_cut(block, done)) is not None:
+            self._count(block[done:end])
+            self._cut(self._at, self._line, self._rows)
+            done = end
+        self._count(block[done:])
+        if self._at - self._start > self._chunk_bytes + MAX_ROW_BYTES:
+            raise InvalidRequest(
+                f"a row after line {self._first_line} is longer than {MAX_ROW_BYTES} bytes, or its quotes are not closed",
+                code="invalid_file",
+            )
+
+    def _find_cut(self, block: bytes, done: int) -> int | None:
+        """The end of the first row of `block` that ends a chunk."""
+        at = max(done, done + self._chunk_bytes - (self._at - self._start) - 1)
+        is_odd = self._in_quotes ^ self._has_odd_quotes(block, done, at)
+        while (newline := block.find(b"\n", at)) >= 0:
+            is_odd ^= self._has_odd_quotes(block, at, newline)
+            if not is_odd:
+                return newline + 1
+            at = newline + 1
+        return None
+
+    def _count(self, piece: bytes) -> None:
+        """Goes on by `piece`."""
+        if not piece:
+            return
+        newlines = piece.count(b"\n")
+        self._at += len(piece)
+        self._line += newlines
+        if self._is_quoted and (self._in_quotes or b'"' in piece):
+            between = piece.split(b'"')
+            newlines = sum(part.count(b"\n") for part in between[int(self._in_quotes) :: 2])
+            self._in_quotes ^= len(between) % 2 == 0
+        self._rows += newlines
+        self._ends_row = piece.endswith(b"\n")
+
+    def _cut(self, end: int, line: int, rows: int) -> None:
+        self._cuts.append(Cut(self._start, end, self._first_line, rows))
+        self._start, self._first_line, self._rows = end, line, 0
+
+    def _has_odd_quotes(self, block: bytes, start: int, end: int) -> bool:
+        return self._is_quoted and block.count(b'"', start, end) % 2 == 1
