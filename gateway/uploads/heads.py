@@ -1,7 +1,7 @@
 """The head of a file, looked at as soon as it is there: column names of a CSV file, fields of the first NDJSON line.
 
-A file with wrong columns is refused while its first block is all that was sent. Values are not looked at here: a bad one
-is its own row's error, not the file's.
+A file with wrong columns is refused while its first block is all that was sent. Values are not looked at here: a bad
+one is its own row's error, not the file's.
 """
 
 import csv
