@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from rhizome.blob_slices import FileFormat
 from rhizome.job_queue.views import JobView, Receipt
 from rhizome.jobs import State
 
@@ -36,7 +37,7 @@ def receipt_document(receipt: Receipt, *, kind: str, lane: str, priority: int, r
             "kind": kind,
             "lane": lane,
             "priority": priority,
-            "rows": rows,
+            "rows": rows or None,  # of a Parquet file, nobody has looked yet
             "queue_position": receipt.position,
             "eta_ms": receipt.eta_ms,
             "expires_at": _iso(receipt.expires_ms) if receipt.expires_ms else None,
@@ -71,21 +72,41 @@ def batch_document(
         offset: index of the first wanted row.
         limit: how many rows are wanted.
     """
-    total = _number(job, "rows")
-    done, failed = _number(job, "done"), _number(job, "failed")
-    document = _head(job) | {
-        "version": _text(job, "version"),
-        "artifact_sha256": artifact_sha256,
-        "rows": {"total": total, "done": done, "failed": failed},
-        "timings": _batch_timings(job),
-        "urls": job_urls(job.job_id),
-    }
-    if not job.is_final:
-        document |= _pace(job, total, done)
+    document = _batch_head(job, artifact_sha256)
     if job.is_final:
         answers = [row for chunk in chunks for row in msgspec.json.decode(chunk or b"[]", type=list[msgspec.Raw])]
         document |= {"offset": offset, "limit": limit, "results": answers[skip : skip + limit]}
     return encode(document)
+
+
+def file_document(
+    job: JobView, answers: list[msgspec.Raw], *, artifact_sha256: str | None, offset: int, limit: int
+) -> bytes:
+    """A batch job whose rows came as a file: progress, and a page of its answers where one is wanted.
+
+    Args as `batch_document`.
+    """
+    document = _batch_head(job, artifact_sha256) | {"source": _text(job, "source")}
+    if job.is_final and limit:
+        document |= {"offset": offset, "limit": limit, "results": answers}
+    return encode(document)
+
+
+def _batch_head(job: JobView, artifact_sha256: str | None) -> dict[str, Any]:
+    done, failed = _number(job, "done"), _number(job, "failed")
+    total = max(done, _number(job, "rows"))  # of a file, an estimate until the job is final
+    document = _head(job) | {
+        "version": _text(job, "version"),
+        "artifact_sha256": artifact_sha256,
+        "rows": {"total": total or None, "done": done, "failed": failed},
+        "timings": _batch_timings(job),
+        "urls": job_urls(job.job_id) | {"rows": _row_urls(job.job_id)},
+    }
+    return document if job.is_final else document | _pace(job, total, done)
+
+
+def _row_urls(job_id: str) -> dict[str, str]:
+    return {form: f"{result_url(job_id)}?format={form}" for form in FileFormat}
 
 
 def _head(job: JobView) -> dict[str, Any]:

@@ -6,11 +6,15 @@ from functools import partial
 
 from flask import Blueprint, Response, g, request
 
-from gateway.documents import batch_document, pending_document, result_url
+from gateway.documents import batch_document, file_document, pending_document, result_url
 from gateway.requests import is_wait_preferred, read_count, read_json_body, read_wait_seconds
+from gateway.results.negotiation import choose_format
+from gateway.results.routing import send_rows
+from gateway.results.rows import is_from_file, page_of
 from gateway.service import Service, service
 from gateway.streams import event_id, stream_job
-from gateway.submitting import JSON, Parsed, accept, parse_rows, read_job, submit_rows
+from gateway.submitting import JSON, Parsed, Submitted, accept, parse_rows, read_job, submit_rows
+from gateway.uploads.receiving import is_file, submit_file
 from rhizome.errors import TooManyWaiters, VersionNotFound
 from rhizome.job_queue.views import JobView
 from rhizome.jobs import Lane
@@ -34,8 +38,11 @@ def predict() -> Response:
 
 @blueprint.post("/predict/batch")
 def predict_batch() -> Response:
-    """Many samples under one id, answered in input order."""
+    """Many samples under one id, in the body or in a file, answered in input order."""
     here = service()
+    if is_file():
+        wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
+        return _answer(here, submit_file(here, wait_seconds))
     body = read_json_body(here.body_slots, most=here.settings.max_body_bytes)
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
     bounds = {"max_rows": here.settings.max_batch_rows, "chunk_rows": here.settings.chunk_rows}
@@ -45,10 +52,13 @@ def predict_batch() -> Response:
 
 @blueprint.get("/result/<job_id>")
 def result(job_id: str) -> Response:
-    """A job as it stands, or as it stands after waiting for it."""
+    """A job as it stands, or as it stands after waiting for it; or its rows, in a form of their own."""
     here = service()
+    form = choose_format()
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
     job = read_job(here, job_id, time.monotonic() + wait_seconds if wait_seconds else None)
+    if form is not None:
+        return send_rows(here, job, form, wait_seconds)
     return _with_preference(_show(here, job), wait_seconds)
 
 
@@ -63,7 +73,8 @@ def stream(job_id: str) -> Response:
     if waiter is None:
         raise TooManyWaiters("too many requests wait or stream already; try again shortly, or poll the result")
     # The documents are made outside the request's context, when the events are sent.
-    show = partial(_document, here, offset=0, limit=here.settings.max_batch_rows)
+    limit = 0 if is_from_file(job) else here.settings.max_batch_rows  # a file's rows are fetched, not sent as events
+    show = partial(_document, here, offset=0, limit=limit)
     events = stream_job(waiter, lambda: here.submissions.read(job_id), show, seen)
     response = Response(events, 200, content_type="text/event-stream")
     response.call_on_close(waiter.close)  # also where nobody stayed for the first event
@@ -82,7 +93,10 @@ def cancel(job_id: str) -> Response:
 
 def _submit(here: Service, lane: Lane, body: bytes, parsed: Parsed, wait_seconds: float) -> Response:
     kind = "single" if lane is Lane.INTERACTIVE else "batch"
-    submitted = submit_rows(here, lane, kind, body, parsed, wait_seconds)
+    return _answer(here, submit_rows(here, lane, kind, body, parsed, wait_seconds))
+
+
+def _answer(here: Service, submitted: Submitted) -> Response:
     if submitted.outcome is not None:
         response = Response(submitted.outcome, 200, content_type=JSON)
     elif submitted.job is None:
@@ -116,6 +130,8 @@ def _document(here: Service, job: JobView, offset: int, limit: int) -> bytes:
         return job.outcome
     if job.facts["kind"] == b"single":
         return pending_document(job)
+    if is_from_file(job):
+        return _file_document(here, job, offset, limit)
     rows, size = int(job.facts["rows"]), int(job.facts["chunk_rows"])
     first, last = offset // size, min(rows, offset + limit)
     chunks: list[bytes | None] = []
@@ -129,6 +145,12 @@ def _document(here: Service, job: JobView, offset: int, limit: int) -> bytes:
         offset=offset,
         limit=limit,
     )
+
+
+def _file_document(here: Service, job: JobView, offset: int, limit: int) -> bytes:
+    """The same for rows that came as a file; without `limit`, none are shown."""
+    answers = page_of(here, job, offset, limit) if job.is_final and limit else []
+    return file_document(job, answers, artifact_sha256=_artifact_of(here, job), offset=offset, limit=limit)
 
 
 def _artifact_of(here: Service, job: JobView) -> str | None:

@@ -265,7 +265,7 @@ class BucketStore:
     def delete(self, prefix: str) -> None:
         with _translated_from_obstore():
             paths = [item["path"] for items in self._store.list(f"{prefix}/") for item in items]
-            self._store.delete([*paths, prefix] if not paths else paths)
+            self._store.delete(paths or [prefix])
 
     def prefixes(self) -> list[str]:
         with _translated_from_obstore():

@@ -30,6 +30,18 @@ class Answers(NamedTuple):
     probabilities: list[list[float]] | None
 
 
+class AnswerArrays(NamedTuple):
+    """What an estimator says of n rows about one output, as arrays.
+
+    Attributes:
+        labels: shape (n,): labels, or values for regression; None where not wanted.
+        probabilities: shape (n, n classes); None where not wanted, or not to be had.
+    """
+
+    labels: NDArray[Any] | None
+    probabilities: NDArray[Any] | None
+
+
 def to_array(rows: Sequence[Sequence[Any]], signature: Signature) -> NDArray[Any]:
     """An array of shape (n rows, n features): float64 where all features are numbers, else objects.
 
@@ -59,6 +71,19 @@ def find_call(estimator: Any, returns: Returns) -> Returns:
 def predict(
     estimator: Any, array: NDArray[Any], signature: Signature, returns: Returns = Returns.BOTH
 ) -> tuple[Answers, ...]:
+    """`predict_arrays` as plain Python objects, one item per output."""
+    return tuple(
+        Answers(
+            output.labels.tolist() if output.labels is not None else [],
+            output.probabilities.tolist() if output.probabilities is not None else None,
+        )
+        for output in predict_arrays(estimator, array, signature, returns)
+    )
+
+
+def predict_arrays(
+    estimator: Any, array: NDArray[Any], signature: Signature, returns: Returns = Returns.BOTH
+) -> tuple[AnswerArrays, ...]:
     """What the estimator says of all rows of `array` (n rows, n features), one item per output.
 
     `predict_proba` is called where probabilities are wanted, and `predict` where the labels are and do not follow from
@@ -75,9 +100,9 @@ def predict(
     if returns is not Returns.PROBABILITIES or probabilities is None:
         labels = _derive_labels(estimator, probabilities) or _predict_labels(estimator, filled, signature)
     return tuple(
-        Answers(
-            labels[index][:rows].tolist() if labels else [],
-            probabilities[index][:rows].tolist() if probabilities else None,
+        AnswerArrays(
+            labels[index][:rows] if labels else None,
+            probabilities[index][:rows] if probabilities else None,
         )
         for index in range(len(signature.outputs))
     )

@@ -14,6 +14,7 @@ TRAINING_PENDING = f"{PREFIX}training:pending"  #: string with a TTL: a training
 
 SCORING_QUEUE = "rhizome-scoring"  #: Celery queue: bells
 UPKEEP_QUEUE = "rhizome-upkeep"  #: Celery queue: maintenance
+EXPORT_QUEUE = "rhizome-export"  #: Celery queue: files of rows, made on demand
 TRAINING_QUEUE = "rhizome-training"  #: Celery queue: training, promotion, rollback
 
 GROUP = "scorers"  #: the consumer group of both lanes
@@ -37,6 +38,11 @@ def rows(job_id: str) -> str:
 def idempotency(digest: str) -> str:
     """The job that stands for an Idempotency-Key, and the fingerprint of its request."""
     return f"{PREFIX}idempotency:{digest}"
+
+
+def export(job_id: str) -> str:
+    """Stands while a file of a job's rows is being made."""
+    return f"{PREFIX}export:{job_id}"
 
 
 def champion(model_name: str) -> str:

@@ -8,11 +8,13 @@ from contextlib import suppress
 from redis.exceptions import RedisError
 
 from rhizome import heartbeats
+from rhizome.blob_store import open_store
 from rhizome.connection import connect
 from rhizome.job_queue.claiming import Claims
 from rhizome.pulse import Pulse
 from rhizome.registry import Registry
 from rhizome.settings import Settings
+from worker.file_chunks import FileChunks
 from worker.flags import Flags
 from worker.keeper import Keeper
 from worker.latencies import Latencies
@@ -42,8 +44,11 @@ class WorkerProcess:
         latencies = Latencies()
         self._shelf = shelf
         self._claims = claims
+        store = open_store(settings.blob_location, settings.blob_endpoint)
+        files = FileChunks(store, claims, settings.max_upload_bytes)
         pace = WorkPace(settings.micro_batch_rows)
-        self._scorer = Scorer(claims, Scoring(shelf, claims, latencies), settings, lambda: flags.is_stopping, pace)
+        scoring = Scoring(shelf, claims, latencies, files)
+        self._scorer = Scorer(claims, scoring, settings, lambda: flags.is_stopping, pace)
         self._keeper = Keeper(
             redis,
             Registry(redis, settings.model_name),

@@ -9,18 +9,14 @@ from typing import Any
 from rhizome.errors import RhizomeError
 from rhizome.inference import find_call
 from rhizome.job_queue.claiming import Claimed, Claims, Finished
-from rhizome.jobs import Returns, ScoreRequest, State
+from rhizome.jobs import Encoding, Returns, ScoreRequest, State
+from worker.file_chunks import FileChunks, fail_job
 from worker.latencies import Latencies
 from worker.micro_batch import RowAnswer, RowFailure, UnreadablePayload, decode_rows, score_rows
 from worker.outcomes import answer_of, chunk_answers, error_of, failed_chunk, single_document
 from worker.shelf import LoadedVersion, Shelf
+from worker.slicing import measure, slice_rows
 
-#: Estimator time between two looks at the interactive lane: so many calls of one row, within bounds. Half of it then
-#: goes to rows even where a call is dear, and a single job waits for little more than it needs itself.
-SLICE_CALLS = 2
-MIN_SLICE_MS = 5.0
-MAX_SLICE_MS = 50.0
-MAX_SLICE_ROWS = 4_096  #: where rows seem to cost nothing
 #: A micro-batch expected to take longer says so, and submits ring for another scorer.
 BUSY_MS = 20.0
 
@@ -34,10 +30,11 @@ log = logging.getLogger(__name__)
 class Scoring:
     """Scores with the versions of a shelf."""
 
-    def __init__(self, shelf: Shelf, claims: Claims, latencies: Latencies) -> None:
+    def __init__(self, shelf: Shelf, claims: Claims, latencies: Latencies, files: FileChunks) -> None:
         self._shelf = shelf
         self._claims = claims
         self._latencies = latencies
+        self._files = files
 
     def score_singles(self, claimed: Sequence[Claimed]) -> list[Finished]:
         """Scores single jobs, one call of the estimator per version, encoding and wanted part among them."""
@@ -69,6 +66,8 @@ class Scoring:
         version = self._find(name)
         if version is None:
             return _fail_chunk(entry, VERSION_UNAVAILABLE)
+        if entry.request.encoding == Encoding.BLOB:
+            return self._files.score(entry, version, between_slices)
         try:
             array = decode_rows([entry.request], version.signature)
         except UnreadablePayload:
@@ -78,7 +77,7 @@ class Scoring:
         while len(rows) < len(array):
             if rows:
                 between_slices()
-            piece = array[len(rows) : len(rows) + _slice_rows(version)]
+            piece = array[len(rows) : len(rows) + slice_rows(version)]
             scored, took_ms = self._call(version, piece, Returns(entry.request.returns))
             rows += scored
             compute_ms += took_ms
@@ -139,11 +138,7 @@ class Scoring:
         """Scores `array`; returns the answers and the milliseconds it took."""
         if version.cost.of(len(array)) > BUSY_MS:
             self._claims.stop_listening()
-        begun = time.perf_counter()
-        rows = score_rows(version.estimator, array, version.signature, returns)
-        took_ms = (time.perf_counter() - begun) * 1000
-        version.cost.add(len(array), took_ms)
-        return rows, took_ms
+        return measure(version, len(array), lambda: score_rows(version.estimator, array, version.signature, returns))
 
     def _find(self, version: str) -> LoadedVersion | None:
         try:
@@ -169,18 +164,14 @@ def _group_by_call(entries: Sequence[Claimed], version: LoadedVersion) -> Iterab
     return groups.values()
 
 
-def _slice_rows(version: LoadedVersion) -> int:
-    per_call, per_row = version.cost.fit()
-    slice_ms = min(max(SLICE_CALLS * (per_call + per_row), MIN_SLICE_MS), MAX_SLICE_MS)
-    return max(1, int((slice_ms - per_call) / per_row)) if per_row else MAX_SLICE_ROWS
-
-
 def _fail_single(entry: Claimed, error: dict[str, str], started_ms: float) -> Finished:
     state, body = single_document(entry, {"error": error}, version=None, started_ms=started_ms, compute_ms=0.0)
     return Finished(entry, state, body, failed_rows=1)
 
 
 def _fail_chunk(entry: Claimed, error: dict[str, str], dead_reason: str = "") -> Finished:
+    if entry.request.encoding == Encoding.BLOB:
+        return fail_job(entry, error, dead_reason)
     rows = entry.request.rows
     body = failed_chunk(rows, error)
     return Finished(entry, State.FAILED, body, failed_rows=rows, dead_reason=dead_reason)

@@ -6,6 +6,7 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from redis.exceptions import RedisError
 
+from rhizome.errors import BlobStoreUnavailable
 from rhizome.task_message import MAINTAIN_TASK, SCORE_TASK
 from worker.lifecycle import current_process
 
@@ -20,6 +21,8 @@ def score() -> None:
     except RedisError as error:
         # What was claimed comes back after its lease; a later bell goes on with the rest.
         log.warning("scorer_lost_redis", extra={"reason": type(error).__name__})
+    except BlobStoreUnavailable:
+        log.warning("scorer_lost_file_store")  # likewise
     except SoftTimeLimitExceeded:
         # The jobs come back after their lease, fewer at a time, until the one that takes too long is given up.
         log.error("scorer_out_of_time")

@@ -42,7 +42,8 @@ def open_decoder(encoding: str) -> Decoder:
             f"the content encoding '{encoding[:40]}' is not known; send gzip, zstd or none",
             code="unsupported_media_type",
         )
-    return {"identity": _Identity, "gzip": _Gzip, "zstd": _Zstd}[name]()
+    decoders: dict[str, type[Decoder]] = {"identity": _Identity, "gzip": _Gzip, "zstd": _Zstd}
+    return decoders[name]()
 
 
 class _Identity:
@@ -85,7 +86,7 @@ class _Zstd:
     """One or more Zstandard frames (RFC 8878)."""
 
     def __init__(self) -> None:
-        self._zstd = _load_zstd()
+        self._zstd = load_zstd()
         self._frame: Any = None
 
     def decode(self, data: bytes) -> Iterator[bytes]:
@@ -114,7 +115,7 @@ class _Zstd:
         yield from ()
 
 
-def _load_zstd() -> Any:
+def load_zstd() -> Any:
     """The standard library's module from Python 3.14 on, or the same as a package; loaded where it is needed."""
     if sys.version_info >= (3, 14):
         from compression import zstd  # noqa: PLC0415

@@ -106,7 +106,7 @@ class Splitter:
         self._count(block[done:])
         if self._at - self._start > self._chunk_bytes + MAX_ROW_BYTES:
             raise InvalidRequest(
-                f"a row after line {self._first_line} is longer than {MAX_ROW_BYTES} bytes, or its quotes are not closed",
+                f"a row after line {self._first_line} exceeds {MAX_ROW_BYTES} bytes; shorten it, or close its quotes",
                 code="invalid_file",
             )
 

@@ -9,7 +9,7 @@ from redis.exceptions import ResponseError
 
 from rhizome import keys
 from rhizome.job_queue.scripts import STREAM_KEYS, load_script
-from rhizome.jobs import DEFAULT_PRIORITY, STREAMS, Lane, ScoreRequest, State, decode_request
+from rhizome.jobs import DEFAULT_PRIORITY, STREAMS, Lane, ScoreRequest, State, decode_request, encode_request
 from rhizome.settings import Settings
 
 RECLAIM_COUNT = 256  #: entries taken over by one call
@@ -87,6 +87,7 @@ class Claims:
         self._renew = load_script(redis, "renew")
         self._upkeep = load_script(redis, "upkeep")
         self._bind = load_script(redis, "bind")
+        self._plan = load_script(redis, "plan")
 
     def answer_bell(self) -> None:
         """Deletes the bell, before the first look at the streams: a submit after this rings again.
@@ -185,6 +186,11 @@ class Claims:
         """The one version that answers this batch job: the first that was offered. None if the job is over."""
         bound = cast(bytes | None, self._bind(keys=[keys.job(job_id)], args=[version, int(time.time() * 1000)]))
         return bound.decode() if bound else None
+
+    def add_chunks(self, entry: Claimed, chunks: Sequence[ScoreRequest]) -> None:
+        """Adds to a batch job the chunks that its first one turned out to stand for; only the first call adds any."""
+        rows = sum(chunk.rows for chunk in chunks)
+        self._plan(args=[entry.request.job_id, rows, *(encode_request(chunk) for chunk in chunks)])
 
     def maintain(self) -> tuple[bool, int]:
         """Rings for forgotten work and forgets consumers that are long gone; whether it rang, and how many."""

@@ -80,7 +80,9 @@ local function end_early(id, state, now, ttl, job_error)
   local job = JOB .. id
   local facts = redis.call('HMGET', job, 'state', 'lane', 'entry', 'chunks', 'idempotency', 'chunk_entry')
   if facts[1] ~= 'queued' then return facts[1] end
-  drop_waiting(LANE .. facts[2], facts[6] or facts[3], tonumber(facts[4]))
+  -- The entry that stood for all chunks of a file is one of them, but was not added with them.
+  local count = tonumber(facts[4]) - (facts[6] and 1 or 0)
+  drop_waiting(LANE .. facts[2], facts[6] or facts[3], count)
   redis.call('HSET', job, 'state', state, 'finished_at', now)
   if job_error then redis.call('HSET', job, 'error', job_error) end
   close(job, facts[5], ttl)

@@ -1,0 +1,138 @@
+"""Where a batch's answers are: in Redis, of rows that came in a request; in the store, of rows that came as a file."""
+
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import NamedTuple
+
+import msgspec
+
+from gateway.service import Service
+from rhizome.blob_slices import ChunkParts, FileFormat, decode_parts, part_path
+from rhizome.blob_store import BlobStore, read_blocks
+from rhizome.errors import RowsIncomplete
+from rhizome.job_queue.views import JobView
+from rhizome.jobs import Returns, State
+from rhizome.row_table import build_columns, csv_line, header_line
+from rhizome.signature import Signature
+
+_decode_answers = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_objects = msgspec.json.Decoder(list[dict[str, object]]).decode
+
+
+class Piece(NamedTuple):
+    """Part of a result: a blob, or bytes at hand."""
+
+    size: int
+    path: str = ""
+    data: bytes = b""
+
+
+def is_from_file(job: JobView) -> bool:
+    """True for a job whose rows came as a file."""
+    return "source" in job.facts
+
+
+def read_parts(here: Service, job: JobView) -> list[ChunkParts | None]:
+    """What has been written for each chunk of a file job; None where nothing has yet."""
+    chunks = here.submissions.read_chunks(job.job_id, range(int(job.facts["chunks"])))
+    return [decode_parts(chunk) if chunk else None for chunk in chunks]
+
+
+def check_complete(job: JobView) -> None:
+    """All rows of the job are answered.
+
+    Raises:
+        RowsIncomplete: not yet, or never.
+    """
+    if job.facts.get("kind") == b"single":
+        raise RowsIncomplete("this job is of one sample, whose answer is JSON; ask with Accept: application/json")
+    if not job.is_final:
+        raise RowsIncomplete(
+            f"this job is {job.state}: its rows are there when it has ended; wait for it with ?wait=30"
+        )
+    if job.state not in (State.SUCCEEDED, State.FAILED) or "error" in job.facts:
+        raise RowsIncomplete(f"this job has {job.state} before all of its rows were answered; submit it again")
+
+
+def pieces_of(here: Service, job: JobView, form: FileFormat, signature: Signature) -> list[Piece]:
+    """All rows of a complete job as NDJSON or CSV, in input order.
+
+    Raises:
+        RowsIncomplete: some are missing.
+    """
+    if is_from_file(job):
+        return _pieces_in_store(job, read_parts(here, job), form)
+    chunks = here.submissions.read_chunks(job.job_id, range(int(job.facts["chunks"])))
+    if None in chunks:
+        raise RowsIncomplete("some of this job's rows are missing; submit it again")
+    found = [chunk for chunk in chunks if chunk is not None]
+    data = _as_ndjson(found) if form is FileFormat.NDJSON else _as_csv(found, signature)
+    return [Piece(len(data), data=data)]
+
+
+def stream(store: BlobStore, pieces: Sequence[Piece], start: int, end: int) -> Iterator[bytes]:
+    """The bytes from `start` up to `end` of all pieces together, in blocks."""
+    at = 0
+    for piece in pieces:
+        low, high = max(start - at, 0), min(end - at, piece.size)
+        if low < high:
+            if piece.path:
+                yield from read_blocks(store, piece.path, low, high)
+            else:
+                yield piece.data[low:high]
+        at += piece.size
+        if at >= end:
+            return
+
+
+def page_of(here: Service, job: JobView, offset: int, limit: int) -> list[msgspec.Raw]:
+    """The answers of `limit` rows from row `offset` on, of a file job; fewer where some are missing."""
+    parts = [part for part in read_parts(here, job) if part is not None]
+    ends = list(accumulate(part.rows for part in parts))
+    answers: list[msgspec.Raw] = []
+    for part, end in zip(parts, ends, strict=True):
+        first = end - part.rows
+        if end > offset and first < offset + limit:
+            path = part_path(job.job_id, part, FileFormat.NDJSON)
+            lines = _lines(read_blocks(here.blobs, path, 0, part.ndjson_bytes))
+            for index, line in enumerate(lines, start=first):
+                if index >= offset + limit:
+                    break
+                if index >= offset:
+                    answers.append(msgspec.Raw(line))
+    return answers
+
+
+def _pieces_in_store(job: JobView, parts: list[ChunkParts | None], form: FileFormat) -> list[Piece]:
+    pieces = []
+    for part in parts:
+        if part is None:
+            raise RowsIncomplete("some of this job's rows are missing; submit it again")
+        size = part.ndjson_bytes if form is FileFormat.NDJSON else part.csv_bytes
+        pieces.append(Piece(size, path=part_path(job.job_id, part, form)))
+    return pieces
+
+
+def _as_ndjson(chunks: Sequence[bytes]) -> bytes:
+    return b"".join(bytes(answer) + b"\n" for chunk in chunks for answer in _decode_answers(chunk))
+
+
+def _as_csv(chunks: Sequence[bytes], signature: Signature) -> bytes:
+    """Which part of each answer was wanted, the answers themselves tell."""
+    answers = [answer for chunk in chunks for answer in _decode_objects(chunk)]
+    text = b"".join(chunks)
+    has_labels, has_probabilities = b'"label":' in text, b'"probabilities":' in text
+    returns = Returns.BOTH
+    if has_labels != has_probabilities:
+        returns = Returns.LABEL if has_labels else Returns.PROBABILITIES
+    columns = build_columns(signature, returns)
+    return (header_line(columns) + "".join(csv_line(answer, columns) for answer in answers)).encode()
+
+
+def _lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for block in blocks:
+        *lines, rest = (rest + block).split(b"\n")
+        yield from lines
+    if rest:
+        yield rest

@@ -1,0 +1,166 @@
+"""Parquet: what a file holds, how it is divided into chunks, and the rows of one of them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rhizome.blob_slices import BlobSlice
+from rhizome.blob_store import BlobReader, BlobStore
+from rhizome.errors import RhizomeError
+from rhizome.inference import to_array
+from rhizome.signature import Feature, Signature
+from rhizome.wording import short
+from worker.files.columns import check_table
+from worker.files.judging import BadRow, Refused, judge_values
+from worker.files.text import RowBlock
+
+CHUNK_ROWS = 65_536  #: of one chunk, as many as a chunk of text holds or more
+#: A row group is read from its beginning by each of its chunks, so it is divided into no more than this.
+MAX_CHUNKS_OF_GROUP = 32
+MAX_FOOTER_BYTES = 32 * 1024 * 1024
+_FOOTER_TAIL = 8  #: the footer's length and the magic number
+_READ_ROWS = 16_384
+_READ_BYTES = 1024 * 1024
+
+
+class InvalidFile(RhizomeError):
+    """The file as a whole cannot be scored; the message says why, and what to do."""
+
+    code = "invalid_file"
+
+
+def plan_file(store: BlobStore, whole: BlobSlice, signature: Signature, max_bytes: int) -> list[BlobSlice]:
+    """The chunks of a file, in order: ranges of rows.
+
+    Args:
+        store: where it is.
+        whole: the file.
+        signature: what its columns must be.
+        max_bytes: so large a text file may be; rows that could not even fit in there are refused.
+
+    Raises:
+        InvalidFile: it cannot be read, its columns are not the signature's, or it holds no rows or too many.
+    """
+    with _open(store, whole.path) as file:
+        _check_schema(file.schema_arrow, signature)
+        metadata = file.metadata
+        rows = metadata.num_rows
+        if not rows:
+            raise InvalidFile("the file holds no rows; send one at least")
+        if rows * 2 * len(signature.features) > max_bytes:
+            raise InvalidFile(f"the file holds {rows} rows, more than are accepted at once; send it in parts")
+        largest = max(metadata.row_group(index).num_rows for index in range(metadata.num_row_groups))
+    step = max(CHUNK_ROWS, -(-largest // MAX_CHUNKS_OF_GROUP))
+    return [
+        BlobSlice(whole.format, whole.path, start, min(start + step, rows), start + 1) for start in range(0, rows, step)
+    ]
+
+
+def read_rows(store: BlobStore, part: BlobSlice, signature: Signature) -> RowBlock:
+    """The rows of one chunk.
+
+    Raises:
+        InvalidFile: it cannot be read.
+    """
+    blocks: list[RowBlock] = []
+    first_row = part.start
+    with _open(store, part.path) as file:
+        try:
+            for table in _tables(file, part.start, part.end, signature):
+                blocks.append(_check(table, first_row, part.start, signature))
+                first_row += len(table)
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable() from error
+    arrays = [block.array for block in blocks]
+    return RowBlock(np.concatenate(arrays), [row for block in blocks for row in block.bad])
+
+
+def _tables(file: pq.ParquetFile, start: int, end: int, signature: Signature) -> Iterator[pa.Table]:
+    """The rows from `start` up to `end`, in pieces; only the row groups that hold them are read."""
+    groups: list[int] = []
+    first = begin = 0
+    for index in range(file.metadata.num_row_groups):
+        rows = file.metadata.row_group(index).num_rows
+        if first + rows > start and first < end:
+            begin = first if not groups else begin
+            groups.append(index)
+        first += rows
+    at = begin
+    batches = file.iter_batches(_READ_ROWS, row_groups=groups, columns=list(signature.names), use_threads=False)
+    for batch in batches:
+        low, high = max(start - at, 0), min(end - at, len(batch))
+        if low < high:
+            yield pa.Table.from_batches([batch.slice(low, high - low)])
+        at += len(batch)
+        if at >= end:
+            return
+
+
+def _check(table: pa.Table, first_row: int, chunk_start: int, signature: Signature) -> RowBlock:
+    array, accepted = check_table(table, signature)
+    if accepted.all():
+        return RowBlock(array, [])
+    bad, revised = [], []
+    for index in np.flatnonzero(~accepted).tolist():
+        (values,) = table.slice(index, 1).to_pylist()
+        verdict = judge_values(values, signature)
+        if isinstance(verdict, Refused):
+            bad.append(BadRow(first_row + index - chunk_start, first_row + index + 1, *verdict))
+        else:
+            accepted[index] = True
+            revised.append((index, verdict))
+    for index, row in revised:
+        array[index] = to_array([row], signature)[0]
+    return RowBlock(array[accepted], bad)
+
+
+def _open(store: BlobStore, path: str) -> pq.ParquetFile:
+    reader = BlobReader(store, path)
+    tail = store.read(path, max(0, store.size(path) - _FOOTER_TAIL), store.size(path))
+    if int.from_bytes(tail[:4], "little") > MAX_FOOTER_BYTES:
+        raise InvalidFile("the file's footer is too large; write fewer row groups or columns")
+    try:
+        return pq.ParquetFile(pa.PythonFile(reader, mode="r"), buffer_size=_READ_BYTES, pre_buffer=False)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable() from error
+
+
+def _check_schema(schema: pa.Schema, signature: Signature) -> None:
+    names = schema.names
+    missing = [name for name in signature.names if name not in names]
+    if missing:
+        raise InvalidFile(f"the file lacks the column(s) {_list(missing)}; add them")
+    if unknown := [name for name in names if name not in signature.names]:
+        raise InvalidFile(
+            f"the file holds column(s) that are no features: {_list(unknown)}; remove them (pandas writes its index "
+            "unless told index=False)"
+        )
+    if len(set(names)) < len(names):
+        raise InvalidFile("the file holds a column more than once; send each once")
+    for feature in signature.features:
+        if problem := _type_problem(schema.field(feature.name).type, feature):
+            raise InvalidFile(problem)
+
+
+def _type_problem(kind: Any, feature: Feature) -> str:
+    types = pa.types
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    if feature.dtype == "category":
+        if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+            return ""
+        return f"the column '{short(feature.name)}' is {short(kind)}, not text; write it as string"
+    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+        return ""
+    return f"the column '{short(feature.name)}' is {short(kind)}, not a number; write it as double or int64"
+
+
+def _list(names: list[str]) -> str:
+    return ", ".join(f"'{short(name)}'" for name in names[:20])
+
+
+def _unreadable() -> InvalidFile:
+    return InvalidFile("the file cannot be read as Parquet; write it again, and send all of it")

@@ -1,0 +1,155 @@
+"""CSV and NDJSON: a chunk's bytes to the array an estimator takes, and the rows that cannot be scored.
+
+All at once where every row is good; line by line, to say which row is bad and why, where one is not.
+"""
+
+import csv
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import chain
+from operator import attrgetter
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import csv as arrow_csv
+
+from rhizome.inference import to_array
+from rhizome.signature import Feature, Signature
+from worker.files.columns import check_array, check_table
+from worker.files.judging import BadRow, Refused, Row, judge_cells, judge_values
+
+_BOM = b"\xef\xbb\xbf"
+_NDJSON_SPACE = b" \t\r\n"
+
+
+class RowBlock(NamedTuple):
+    """The rows of a chunk.
+
+    Attributes:
+        array: those that can be scored, in order: shape (n rows, n features).
+        bad: the others, by position.
+    """
+
+    array: NDArray[Any]
+    bad: list[BadRow]
+
+
+def parse_csv(data: bytes, columns: tuple[str, ...], first_line: int, signature: Signature) -> RowBlock:
+    """Rows of a CSV file (RFC 4180), without its header.
+
+    Args:
+        data: whole rows.
+        columns: the file's columns, in its order.
+        first_line: the line of the file at which `data` starts.
+        signature: what the rows must be.
+    """
+    try:
+        array, accepted = check_table(_read_csv(data, columns, signature), signature)
+    except pa.ArrowInvalid:
+        return _parse_one_by_one(_csv_rows(data, columns, first_line, signature), signature)
+    if accepted.all():
+        return RowBlock(array, [])
+    return _parse_one_by_one(_csv_rows(data, columns, first_line, signature), signature)
+
+
+def parse_ndjson(data: bytes, first_line: int, signature: Signature) -> RowBlock:
+    """Rows of an NDJSON file, one JSON object a line.
+
+    Args as `parse_csv`.
+    """
+    try:
+        array = _read_ndjson(data, signature)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return _parse_one_by_one(_ndjson_rows(data, first_line, signature), signature)
+    if check_array(array, signature).all():
+        return RowBlock(array, [])
+    return _parse_one_by_one(_ndjson_rows(data, first_line, signature), signature)
+
+
+def _read_csv(data: bytes, columns: tuple[str, ...], signature: Signature) -> pa.Table:
+    types = {f.name: pa.string() if f.dtype == "category" else pa.float64() for f in signature.features}
+    if data.count(b"\r") != data.count(b"\r\n"):
+        raise pa.ArrowInvalid("Arrow would take a CR alone for the end of a row")
+    if not data.strip(b"\r\n"):
+        return pa.table({name: pa.array([], kind) for name, kind in types.items()})
+    return arrow_csv.read_csv(
+        pa.BufferReader(data),
+        read_options=arrow_csv.ReadOptions(column_names=list(columns), use_threads=False, block_size=len(data) + 1),
+        parse_options=arrow_csv.ParseOptions(newlines_in_values=b'"' in data),
+        convert_options=arrow_csv.ConvertOptions(
+            column_types=types, null_values=[""], strings_can_be_null=True, include_columns=list(signature.names)
+        ),
+    )
+
+
+def _read_ndjson(data: bytes, signature: Signature) -> NDArray[Any]:
+    rows = _row_decoder(signature.model_dump_json()).decode_lines(data)
+    names = [f"f{index}" for index in range(len(signature.features))]
+    getter = attrgetter(*names)
+    if signature.is_numeric and not any(feature.nullable for feature in signature.features):
+        values = map(getter, rows) if len(names) == 1 else chain.from_iterable(map(getter, rows))
+        return np.fromiter(values, np.float64, len(rows) * len(names)).reshape(len(rows), len(names))
+    return to_array([(getter(row),) if len(names) == 1 else getter(row) for row in rows], signature)
+
+
+@lru_cache(maxsize=4)
+def _row_decoder(signature: str) -> Any:
+    """A decoder of one row; types are checked while it decodes."""
+    features = Signature.model_validate_json(signature).features
+    names = {f"f{index}": feature.name for index, feature in enumerate(features)}
+    fields = [(f"f{index}", _type_of(feature)) for index, feature in enumerate(features)]
+    row = msgspec.defstruct("Row", fields, rename=names, forbid_unknown_fields=True, gc=False)
+    return msgspec.json.Decoder(row)
+
+
+def _type_of(feature: Feature) -> Any:
+    if feature.dtype == "category":
+        kind: Any = Literal[feature.categories] if feature.categories else str
+    else:
+        kind = int if feature.dtype == "int64" else float
+    return kind | None if feature.nullable else kind
+
+
+Judged = tuple[int, Row | Refused]
+
+
+def _parse_one_by_one(rows: Iterator[Judged], signature: Signature) -> RowBlock:
+    good: list[Row] = []
+    bad: list[BadRow] = []
+    for line, row in rows:
+        if isinstance(row, Refused):
+            bad.append(BadRow(len(good) + len(bad), line, *row))
+        else:
+            good.append(row)
+    return RowBlock(to_array(good, signature), bad)
+
+
+def _csv_rows(data: bytes, columns: tuple[str, ...], first_line: int, signature: Signature) -> Iterator[Judged]:
+    lines = data.decode(errors="replace").split("\n")
+    reader = csv.reader(f"{line}\n" for line in lines)
+    while True:
+        line = first_line + reader.line_num
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            yield line, Refused("row", "is not CSV", "quote as RFC 4180 has it, and end lines in LF or CRLF")
+            continue
+        if cells:
+            yield line, judge_cells(cells, columns, signature)
+
+
+def _ndjson_rows(data: bytes, first_line: int, signature: Signature) -> Iterator[Judged]:
+    for line, text in enumerate(data.split(b"\n"), start=first_line):
+        if not text.strip(_NDJSON_SPACE):
+            continue
+        try:
+            values = msgspec.json.decode(text)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            yield line, Refused("row", "is not JSON", "send one JSON object a line, in UTF-8")
+            continue
+        yield line, judge_values(values, signature)
