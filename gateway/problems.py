@@ -11,7 +11,7 @@ from flask import Flask, Response, g, request
 from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
-from rhizome.errors import DeadlineUnmeetable, InvalidRequest, QueueUnavailable, RhizomeError
+from rhizome.errors import DeadlineUnmeetable, InvalidRequest, QueueUnavailable, RangeNotSatisfiable, RhizomeError
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 1
@@ -27,14 +27,19 @@ STATUS_OF_CODE = {
     "version_not_found": 404,
     "not_found": 404,
     "method_not_allowed": 405,
+    "not_acceptable": 406,
     "champion_moved": 409,
     "idempotency_conflict": 409,
     "job_finished": 409,
+    "rows_incomplete": 409,
     "promotion_refused": 409,
     "job_expired": 410,
+    "rows_gone": 410,
     "body_too_large": 413,
     "unsupported_media_type": 415,
+    "range_not_satisfiable": 416,
     "invalid_fields": 422,
+    "invalid_file": 422,
     "invalid_request": 422,
     "lane_full": 429,
     "deadline_unmeetable": 429,
@@ -42,6 +47,8 @@ STATUS_OF_CODE = {
     "queue_unavailable": 503,
     "too_many_waiters": 503,
     "storage_full": 503,
+    "file_store_unavailable": 503,
+    "export_not_ready": 503,
     "internal_error": 500,
 }
 _CODE_OF_STATUS = {
@@ -56,10 +63,12 @@ _TITLES = {
     403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
+    406: "Not acceptable",
     409: "Conflict",
     410: "Gone",
     413: "The body is too large",
     415: "Unsupported content type",
+    416: "Range not satisfiable",
     422: "The request's content is not acceptable",
     429: "Too much to do",
     500: "Internal error",
@@ -116,6 +125,10 @@ def handle_errors(app: Flask) -> None:
     @app.errorhandler(DeadlineUnmeetable)
     def decline(error: DeadlineUnmeetable) -> Response:
         return problem(error.code, str(error), headers={"Retry-After": str(error.retry_after_seconds)})
+
+    @app.errorhandler(RangeNotSatisfiable)
+    def bound(error: RangeNotSatisfiable) -> Response:
+        return problem(error.code, str(error), headers={"Content-Range": f"bytes */{error.size}"})
 
     @app.errorhandler(RhizomeError)
     def explain(error: RhizomeError) -> Response:

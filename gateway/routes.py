@@ -14,7 +14,7 @@ from gateway.results.rows import is_from_file, page_of
 from gateway.service import Service, service
 from gateway.streams import event_id, stream_job
 from gateway.submitting import JSON, Parsed, Submitted, accept, parse_rows, read_job, submit_rows
-from gateway.uploads.receiving import is_file, submit_file
+from gateway.uploads.receiving import is_file, remove_input, submit_file
 from rhizome.errors import TooManyWaiters, VersionNotFound
 from rhizome.job_queue.views import JobView
 from rhizome.jobs import Lane
@@ -88,7 +88,10 @@ def cancel(job_id: str) -> Response:
     here = service()
     here.submissions.cancel(job_id)
     log.info("job_cancelled", extra={"job_id": job_id, "request_id": g.request_id})
-    return _show(here, here.submissions.read(job_id))
+    job = here.submissions.read(job_id)
+    if is_from_file(job):
+        remove_input(here, job)
+    return _show(here, job)
 
 
 def _submit(here: Service, lane: Lane, body: bytes, parsed: Parsed, wait_seconds: float) -> Response:

@@ -8,6 +8,7 @@ DEAD_LETTERS = f"{PREFIX}dead"  #: stream: jobs given up after too many deliveri
 FINISHED = f"{PREFIX}finished"  #: channel: one message per finished micro-batch
 CHAMPION_MOVED = f"{PREFIX}champion-moved"  #: channel: the champion pointer was swung
 ID_SECRET = f"{PREFIX}id-secret"  #: string: keys the check digits of job ids
+BLOB_SWEEP = f"{PREFIX}blob-sweep"  #: string with a TTL: the store of files was swept lately
 PROCESSES = f"{PREFIX}processes"  #: hash: process -> its last heartbeat
 TRAINING = f"{PREFIX}training"  #: hash: what the trainer is doing and did last
 TRAINING_PENDING = f"{PREFIX}training:pending"  #: string with a TTL: a training run is queued or runs

@@ -4,7 +4,7 @@ Columns follow from the signature and what was asked for, never from the answers
 nothing about its form.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -40,6 +40,15 @@ def build_columns(signature: Signature, returns: Returns) -> list[Column]:
             for label in map(str, output.classes):
                 columns.append(Column(f"{prefix}probability_{label}", (*path, "probabilities", label), float))
     return [*columns, Column(ERROR_COLUMN, (ERROR_COLUMN,), str)]
+
+
+def returns_of(chunks: Sequence[bytes]) -> Returns:
+    """Which part of an answer was wanted, as answers (JSON) tell themselves."""
+    has_labels = any(b'"label":' in chunk for chunk in chunks)
+    has_probabilities = any(b'"probabilities":' in chunk for chunk in chunks)
+    if has_labels == has_probabilities:
+        return Returns.BOTH
+    return Returns.LABEL if has_labels else Returns.PROBABILITIES
 
 
 def header_line(columns: list[Column]) -> str:

@@ -14,8 +14,10 @@ from rhizome.celery_app import build_celery, log_as_json  # noqa: E402
 from rhizome.settings import load_settings  # noqa: E402
 from worker.lifecycle import attach  # noqa: E402
 
+QUEUES = (keys.SCORING_QUEUE, keys.UPKEEP_QUEUE, keys.EXPORT_QUEUE)
+
 settings = load_settings()
-app = build_celery("worker", settings, queues=(keys.SCORING_QUEUE, keys.UPKEEP_QUEUE), include=("worker.tasks",))
+app = build_celery("worker", settings, queues=QUEUES, include=("worker.tasks",))
 app.conf.worker_concurrency = settings.worker_processes
 app.conf.task_time_limit = settings.score_time_limit_seconds + 10
 app.conf.task_soft_time_limit = settings.score_time_limit_seconds

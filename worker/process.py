@@ -1,5 +1,6 @@
 """One worker process: wires connection, shelf, scorer and keeper after the fork."""
 
+import logging
 import os
 import socket
 import uuid
@@ -10,10 +11,12 @@ from redis.exceptions import RedisError
 from rhizome import heartbeats
 from rhizome.blob_store import open_store
 from rhizome.connection import connect
+from rhizome.errors import BlobStoreUnavailable
 from rhizome.job_queue.claiming import Claims
 from rhizome.pulse import Pulse
 from rhizome.registry import Registry
 from rhizome.settings import Settings
+from worker.export import Exports
 from worker.file_chunks import FileChunks
 from worker.flags import Flags
 from worker.keeper import Keeper
@@ -22,9 +25,12 @@ from worker.pace import WorkPace
 from worker.scorer import Scorer
 from worker.scoring import Scoring
 from worker.shelf import Shelf
+from worker.sweeping import Sweeper
 
 PULSE_ROLE = "child"
 PATIENCE_SECONDS = 30.0  #: the keeper loads versions, and a large one takes its time
+
+log = logging.getLogger(__name__)
 
 
 class WorkerProcess:
@@ -49,6 +55,8 @@ class WorkerProcess:
         pace = WorkPace(settings.micro_batch_rows)
         scoring = Scoring(shelf, claims, latencies, files)
         self._scorer = Scorer(claims, scoring, settings, lambda: flags.is_stopping, pace)
+        self._exports = Exports(redis, store, shelf, self._scorer.serve_meanwhile)
+        self._sweeper = Sweeper(redis, store)
         self._keeper = Keeper(
             redis,
             Registry(redis, settings.model_name),
@@ -78,7 +86,15 @@ class WorkerProcess:
         if self._shelf.champion is not None:
             self._scorer.run()
 
+    def export(self, job_id: str) -> None:
+        """Writes a job's rows as a Parquet file; see `Exports`."""
+        self._exports.export(job_id)
+
     def maintain(self) -> tuple[bool, int]:
         """Heals the queue; see `Claims.maintain`."""
         heartbeats.prune(self._redis)
+        try:
+            self._sweeper.sweep_if_due()
+        except BlobStoreUnavailable:
+            log.warning("file_store_unavailable")
         return self._claims.maintain()

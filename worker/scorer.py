@@ -70,6 +70,13 @@ class Scorer:
             self._work_off(claimed, deadline)
         self._claims.leave(ring=True)
 
+    def serve_meanwhile(self) -> None:
+        """Works off what waits, one micro-batch or chunk: for another task of this process, between its own steps."""
+        if claimed := self._claims.claim():
+            self._work_off(claimed, deadline=0.0)
+        else:
+            self._claims.stop_listening()
+
     def _is_over(self, deadline: float) -> bool:
         return self._is_stopping() or time.monotonic() >= deadline
 

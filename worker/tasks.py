@@ -1,4 +1,4 @@
-"""The worker's two Celery tasks: answer a bell, heal the queue. They decode nothing and decide nothing."""
+"""The worker's Celery tasks: answer a bell, heal the queue, export rows. They decode nothing and decide nothing."""
 
 import logging
 
@@ -7,8 +7,10 @@ from celery.exceptions import SoftTimeLimitExceeded
 from redis.exceptions import RedisError
 
 from rhizome.errors import BlobStoreUnavailable
-from rhizome.task_message import MAINTAIN_TASK, SCORE_TASK
+from rhizome.task_message import EXPORT_TASK, MAINTAIN_TASK, SCORE_TASK
 from worker.lifecycle import current_process
+
+EXPORT_LIMIT_SECONDS = 3600
 
 log = logging.getLogger(__name__)
 
@@ -40,3 +42,21 @@ def maintain() -> None:
         return
     if rang or forgotten:
         log.info("queue_healed", extra={"rang": rang, "consumers_forgotten": forgotten})
+
+
+@shared_task(
+    name=EXPORT_TASK,
+    acks_late=False,  # whoever still wants it asks again
+    soft_time_limit=EXPORT_LIMIT_SECONDS,
+    time_limit=EXPORT_LIMIT_SECONDS + 10,
+)
+def export(job_id: str) -> None:
+    """Writes a job's rows as a file."""
+    try:
+        current_process().export(job_id)
+    except RedisError as error:
+        log.warning("export_lost_redis", extra={"job_id": job_id, "reason": type(error).__name__})
+    except SoftTimeLimitExceeded:
+        log.error("export_out_of_time", extra={"job_id": job_id})
+    except MemoryError:
+        log.error("export_out_of_memory", extra={"job_id": job_id})

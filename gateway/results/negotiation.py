@@ -39,7 +39,7 @@ def choose_format() -> FileFormat | None:
 def choose_encoding() -> str:
     """`zstd` or `gzip` where the client takes it, and likes it no less than none; else empty."""
     accepted = request.accept_encodings
-    plain = accepted.quality("identity") if "identity" in accepted else 0
+    plain = max((quality for name, quality in accepted if name == "identity"), default=0)
     qualities = {name: accepted.quality(name) for name in ("zstd", "gzip")}
     best = max(qualities, key=lambda name: qualities[name])
     return best if qualities[best] > 0 and qualities[best] >= plain else ""

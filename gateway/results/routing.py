@@ -7,7 +7,6 @@ from gateway.results.rows import check_complete, pieces_of
 from gateway.results.sending import send_pieces
 from gateway.service import Service
 from rhizome.blob_slices import FileFormat
-from rhizome.errors import RowsIncomplete, VersionNotFound
 from rhizome.job_queue.views import JobView
 
 
@@ -22,8 +21,4 @@ def send_rows(here: Service, job: JobView, form: FileFormat, wait_seconds: float
     if form is FileFormat.PARQUET:
         return send_parquet(here, job, wait_seconds)
     check_complete(job)
-    try:
-        signature = here.champion.version(job.facts["version"].decode()).manifest.signature
-    except VersionNotFound:
-        raise RowsIncomplete("the version that answered this job is gone; submit it again") from None
-    return send_pieces(here, job.job_id, form, pieces_of(here, job, form, signature))
+    return send_pieces(here, job.job_id, form, pieces_of(here, job, form))

@@ -9,10 +9,10 @@ import msgspec
 from gateway.service import Service
 from rhizome.blob_slices import ChunkParts, FileFormat, decode_parts, part_path
 from rhizome.blob_store import BlobStore, read_blocks
-from rhizome.errors import RowsIncomplete
+from rhizome.errors import RowsIncomplete, VersionNotFound
 from rhizome.job_queue.views import JobView
-from rhizome.jobs import Returns, State
-from rhizome.row_table import build_columns, csv_line, header_line
+from rhizome.jobs import State
+from rhizome.row_table import build_columns, csv_line, header_line, returns_of
 from rhizome.signature import Signature
 
 _decode_answers = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -47,14 +47,12 @@ def check_complete(job: JobView) -> None:
     if job.facts.get("kind") == b"single":
         raise RowsIncomplete("this job is of one sample, whose answer is JSON; ask with Accept: application/json")
     if not job.is_final:
-        raise RowsIncomplete(
-            f"this job is {job.state}: its rows are there when it has ended; wait for it with ?wait=30"
-        )
+        raise RowsIncomplete(f"this job is {job.state}: its rows are there once it has ended; wait with ?wait=30")
     if job.state not in (State.SUCCEEDED, State.FAILED) or "error" in job.facts:
         raise RowsIncomplete(f"this job has {job.state} before all of its rows were answered; submit it again")
 
 
-def pieces_of(here: Service, job: JobView, form: FileFormat, signature: Signature) -> list[Piece]:
+def pieces_of(here: Service, job: JobView, form: FileFormat) -> list[Piece]:
     """All rows of a complete job as NDJSON or CSV, in input order.
 
     Raises:
@@ -66,7 +64,7 @@ def pieces_of(here: Service, job: JobView, form: FileFormat, signature: Signatur
     if None in chunks:
         raise RowsIncomplete("some of this job's rows are missing; submit it again")
     found = [chunk for chunk in chunks if chunk is not None]
-    data = _as_ndjson(found) if form is FileFormat.NDJSON else _as_csv(found, signature)
+    data = _as_ndjson(found) if form is FileFormat.NDJSON else _as_csv(found, _signature_of(here, job))
     return [Piece(len(data), data=data)]
 
 
@@ -103,6 +101,13 @@ def page_of(here: Service, job: JobView, offset: int, limit: int) -> list[msgspe
     return answers
 
 
+def _signature_of(here: Service, job: JobView) -> Signature:
+    try:
+        return here.champion.version(job.facts["version"].decode()).manifest.signature
+    except VersionNotFound:
+        raise RowsIncomplete("the version that answered this job is gone; ask for NDJSON") from None
+
+
 def _pieces_in_store(job: JobView, parts: list[ChunkParts | None], form: FileFormat) -> list[Piece]:
     pieces = []
     for part in parts:
@@ -118,14 +123,8 @@ def _as_ndjson(chunks: Sequence[bytes]) -> bytes:
 
 
 def _as_csv(chunks: Sequence[bytes], signature: Signature) -> bytes:
-    """Which part of each answer was wanted, the answers themselves tell."""
     answers = [answer for chunk in chunks for answer in _decode_objects(chunk)]
-    text = b"".join(chunks)
-    has_labels, has_probabilities = b'"label":' in text, b'"probabilities":' in text
-    returns = Returns.BOTH
-    if has_labels != has_probabilities:
-        returns = Returns.LABEL if has_labels else Returns.PROBABILITIES
-    columns = build_columns(signature, returns)
+    columns = build_columns(signature, returns_of(chunks))
     return (header_line(columns) + "".join(csv_line(answer, columns) for answer in answers)).encode()
 
 

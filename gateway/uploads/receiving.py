@@ -20,9 +20,10 @@ from gateway.service import Service
 from gateway.submitting import Parsed, Submitted, find_pinned, submit_rows
 from gateway.uploads.intake import Intake
 from gateway.validation import Rows
-from rhizome.blob_slices import FileFormat, encode_slice
+from rhizome.blob_slices import FileFormat, encode_slice, input_path
 from rhizome.blob_store import BLOCK_BYTES
-from rhizome.errors import InvalidRequest, QueueUnavailable, TooManyWaiters
+from rhizome.errors import BlobStoreUnavailable, InvalidRequest, QueueUnavailable, TooManyWaiters
+from rhizome.job_queue.views import JobView
 from rhizome.jobs import Encoding, Lane
 
 FORM = "multipart/form-data"
@@ -43,7 +44,7 @@ _FORMAT_OF_ENDING = {
     "parquet": FileFormat.PARQUET,
 }
 _ENCODING_OF_ENDING = {"gz": "gzip", "zst": "zstd"}
-_MAX_FIELD_BYTES = 64 * 1024  #: of all form fields together
+_MAX_FIELD_BYTES = 512 * 1024  #: of all form fields together
 _MAX_PARTS = 32
 #: So much of a refused body is still read: a client that is cut off while it sends may never see the refusal.
 _DRAIN_BYTES = 16 * 1024 * 1024
@@ -64,6 +65,8 @@ def submit_file(here: Service, wait_seconds: float) -> Submitted:
         IdempotencyConflict, LaneFull, StorageFull, QueueUnavailable: as `submit_rows`.
     """
     _check_length(here.settings.max_upload_bytes)
+    # Beyond what any file may hold: the intake refuses one that is too large, and says so.
+    request.max_content_length = 2 * (here.settings.max_upload_bytes + _MAX_FIELD_BYTES)
     in_query = read_options({})
     read_idempotency(b"")  # a key that is unusable is refused before the file is sent
     known = find_pinned(here, in_query.version) if in_query.version else here.champion.champion()
@@ -80,6 +83,12 @@ def submit_file(here: Service, wait_seconds: float) -> Submitted:
                 return _submit(here, known, intake, {}, wait_seconds)
     finally:
         here.upload_slots.release()
+
+
+def remove_input(here: Service, job: JobView) -> None:
+    """Removes the file of a job that has ended early; what cannot be removed now is swept away later."""
+    with suppress(BlobStoreUnavailable):
+        here.blobs.delete(input_path(job.job_id, FileFormat(job.facts["source"].decode())))
 
 
 def _submit_form(here: Service, known: Known, wait_seconds: float) -> Submitted:
@@ -209,7 +218,6 @@ class _Body:
     """The body of the present request, as sent; what is read is counted."""
 
     def __init__(self) -> None:
-        request.max_content_length = None  # the file's own bound holds, which is after decompression
         self._stream = request.stream
         self._received = 0
 

@@ -1,0 +1,63 @@
+"""Exports: which job, what has been written of it, and what else this process does meanwhile."""
+
+import logging
+from collections.abc import Callable
+from typing import cast
+
+from redis import Redis
+
+from rhizome import keys
+from rhizome.blob_slices import ChunkParts, decode_parts
+from rhizome.blob_store import BlobStore
+from rhizome.errors import RhizomeError
+from rhizome.job_queue.exporting import end_export, renew_export
+from worker.shelf import Shelf
+
+log = logging.getLogger(__name__)
+
+
+class Exports:
+    """Makes Parquet files of finished jobs' rows.
+
+    Args:
+        redis: for records and rows.
+        store: where the files go.
+        shelf: knows the versions' signatures.
+        serve: works off something that waits; called between two parts, so that no export holds jobs up.
+    """
+
+    def __init__(self, redis: Redis, store: BlobStore, shelf: Shelf, serve: Callable[[], None]) -> None:
+        self._redis = redis
+        self._store = store
+        self._shelf = shelf
+        self._serve = serve
+
+    def export(self, job_id: str) -> None:
+        """Makes one job's file, and wakes who waits for it. One that cannot be made may be asked for again later."""
+        try:
+            self._export(job_id)
+        except RhizomeError as error:
+            log.error("export_failed", extra={"job_id": job_id, "reason": str(error)})
+            return
+        end_export(self._redis, job_id)
+        log.info("rows_exported", extra={"job_id": job_id})
+
+    def _export(self, job_id: str) -> None:
+        from worker.files.exporting import export_rows  # noqa: PLC0415 - pyarrow, where it is needed
+
+        version, chunks, source = cast(
+            list[bytes | None], self._redis.hmget(keys.job(job_id), ["version", "chunks", "source"])
+        )
+        if version is None or chunks is None:
+            return  # it has expired meanwhile
+        signature = self._shelf.get(version.decode()).signature
+        fields = [str(chunk) for chunk in range(int(chunks))]
+        written = cast(list[bytes | None], self._redis.hmget(keys.rows(job_id), fields))
+        found: list[bytes] = [chunk for chunk in written if chunk is not None]
+        parts: list[bytes] | list[ChunkParts] = [decode_parts(chunk) for chunk in found] if source else found
+
+        def meanwhile() -> None:
+            renew_export(self._redis, job_id)
+            self._serve()
+
+        export_rows(self._store, job_id, parts, signature, meanwhile)
