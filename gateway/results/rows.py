@@ -49,7 +49,7 @@ def check_complete(job: JobView) -> None:
     if not job.is_final:
         raise RowsIncomplete(f"this job is {job.state}: its rows are there once it has ended; wait with ?wait=30")
     if job.state not in (State.SUCCEEDED, State.FAILED) or "error" in job.facts:
-        raise RowsIncomplete(f"this job has {job.state} before all of its rows were answered; submit it again")
+        raise RowsIncomplete(f"this job is {job.state}: not all of its rows were answered; submit it again")
 
 
 def pieces_of(here: Service, job: JobView, form: FileFormat) -> list[Piece]:

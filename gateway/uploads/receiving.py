@@ -13,6 +13,7 @@ from flask import request
 from werkzeug.exceptions import HTTPException
 from werkzeug.formparser import FormDataParser
 
+from gateway.answer_choice import check_choice
 from gateway.champion import Known
 from gateway.options import REMEDIES, parse_option, read_options
 from gateway.requests import SLOT_SECONDS, read_idempotency
@@ -70,6 +71,7 @@ def submit_file(here: Service, wait_seconds: float) -> Submitted:
     in_query = read_options({})
     read_idempotency(b"")  # a key that is unusable is refused before the file is sent
     known = find_pinned(here, in_query.version) if in_query.version else here.champion.champion()
+    check_choice(known.manifest.signature, in_query.returns, in_query.top_k)
     if not here.upload_slots.acquire(timeout=SLOT_SECONDS):
         raise TooManyWaiters("too many files are being sent at once; try again shortly")
     try:
