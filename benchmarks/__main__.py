@@ -1,4 +1,4 @@
-"""The command line: `single` compares the stacks, `ceiling` checks the load generator."""
+"""The command line: `single` compares the stacks, `ceiling` checks the load generator, `upload` sends a large file."""
 
 import argparse
 import signal
@@ -9,6 +9,7 @@ from benchmarks.report import format_ratios, format_table, summarise_all, write_
 from benchmarks.services import RECIPES
 from benchmarks.single import Plan, Progress, Scenario, run_plan
 from benchmarks.stacks import StackError
+from benchmarks.upload import GIGABYTE, TYPES, format_upload, run_upload
 from benchmarks.user import Mode
 
 WARMUP_SECONDS = 1.5
@@ -17,6 +18,9 @@ WARMUP_SECONDS = 1.5
 def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that stacks are stopped then, too
     given = _build_parser().parse_args()
+    if given.command == "upload":
+        _run_upload(given.format, given.gigabytes)
+        return
     stacks = ("ceiling",) if given.command == "ceiling" else tuple(given.stacks.split(","))
     if unknown := set(stacks) - set(RECIPES):
         raise SystemExit(f"unknown stacks: {', '.join(sorted(unknown))}; known: {', '.join(RECIPES)}")
@@ -34,6 +38,13 @@ def main() -> None:
         raise SystemExit(str(error)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def _run_upload(form: str, gigabytes: float) -> None:
+    try:
+        print(format_upload(run_upload(form, int(gigabytes * GIGABYTE))))
+    except StackError as error:
+        raise SystemExit(str(error)) from None
 
 
 def _run(kind: str, plan: Plan) -> None:
@@ -62,6 +73,9 @@ def _build_parser() -> argparse.ArgumentParser:
         command.add_argument("--seconds", type=float, default=seconds, help="measured window of one scenario")
         command.add_argument("--fsync", choices=("always", "everysec"), default="always")
     single.add_argument("--stacks", default="rhizome,baseline", metavar="NAME,NAME")
+    upload = commands.add_parser("upload", help="one large file: rows per second, and memory")
+    upload.add_argument("--gigabytes", type=float, default=1.0)
+    upload.add_argument("--format", choices=tuple(TYPES), default="csv")
     return parser
 
 

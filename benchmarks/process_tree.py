@@ -75,6 +75,10 @@ class ProcessTree:
             )
         self._seen: dict[int, Stat] = {}
 
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
     def is_running(self) -> bool:
         return self._popen.poll() is None
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from rhizome.blob_store import BlobStore
+from rhizome.errors import RhizomeError
 from rhizome.job_queue.claiming import Claimed, Claims, Finished
 from rhizome.jobs import State
 from worker.shelf import LoadedVersion
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from worker.files.scoring import FileScoring
 
 log = logging.getLogger(__name__)
+
+
+class InvalidFile(RhizomeError):
+    """The file as a whole cannot be scored; the message says why, and what to do."""
+
+    code = "invalid_file"
 
 
 class FileChunks:
@@ -47,9 +54,7 @@ class FileChunks:
         Raises:
             BlobStoreUnavailable: the store cannot be used now; the chunk comes back after its lease.
         """
-        files, request = self._files, entry.request  # pyarrow first
-        from worker.files.parquet import InvalidFile  # noqa: PLC0415 - see the module
-
+        files, request = self._files, entry.request
         self._claims.stop_listening()
         try:
             if chunks := files.plan(request, version.signature):

@@ -12,10 +12,12 @@ from redis import Redis
 
 from gateway.app import create_app
 from gateway.service import EXTENSION
+from rhizome.blob_store import open_store
 from rhizome.settings import Settings
 from rhizome.version_store import VersionStore
 from tests.support.queue import Queue
 from tests.support.versions import IRIS_SAMPLE, MODEL_NAME, promote, write_iris
+from worker.file_chunks import FileChunks
 from worker.latencies import Latencies
 from worker.pace import WorkPace
 from worker.scorer import Scorer
@@ -50,10 +52,11 @@ def score(redis: Redis, tmp_path: Path) -> Any:
     queue = Queue(redis)
     store = VersionStore(tmp_path, MODEL_NAME)
     shelf, claims = Shelf(store, None), queue.scorer()
+    files = FileChunks(open_store(f"{tmp_path.as_uri()}/blobs"), claims, queue.settings.max_upload_bytes)
 
     def run() -> None:
         shelf.champion = shelf.get(store.names()[0])
-        Scorer(claims, Scoring(shelf, claims, Latencies()), queue.settings, lambda: False, WorkPace(256)).run()
+        Scorer(claims, Scoring(shelf, claims, Latencies(), files), queue.settings, lambda: False, WorkPace(256)).run()
 
     return run
 

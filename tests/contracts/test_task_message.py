@@ -17,7 +17,7 @@ from rhizome import keys
 from rhizome.celery_app import build_celery
 from rhizome.job_queue.scripts import BELL_ID, bell_template
 from rhizome.settings import Settings
-from rhizome.task_message import RETRAIN_TASK, SCORE_TASK, build_task_message
+from rhizome.task_message import EXPORT_TASK, RETRAIN_TASK, SCORE_TASK, build_task_message
 from tests.support.queue import Queue
 from tests.support.service import eventually
 
@@ -61,6 +61,7 @@ def body_of(message: dict[str, Any]) -> Any:
     ("task", "queue", "args"),
     [
         (SCORE_TASK, keys.SCORING_QUEUE, []),
+        (EXPORT_TASK, keys.EXPORT_QUEUE, ["agraurejanttdvp2ynr2qvlixzy4upte"]),
         (RETRAIN_TASK, keys.TRAINING_QUEUE, ["0123abcd", "requested over HTTP, größer"]),
     ],
 )

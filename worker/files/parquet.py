@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 
 from rhizome.blob_slices import BlobSlice
 from rhizome.blob_store import BlobReader, BlobStore
-from rhizome.errors import RhizomeError
 from rhizome.inference import to_array
 from rhizome.signature import Feature, Signature
 from rhizome.wording import short
+from worker.file_chunks import InvalidFile
 from worker.files.columns import check_table
 from worker.files.judging import BadRow, Refused, judge_values
 from worker.files.text import RowBlock
@@ -24,12 +24,6 @@ MAX_FOOTER_BYTES = 32 * 1024 * 1024
 _FOOTER_TAIL = 8  #: the footer's length and the magic number
 _READ_ROWS = 16_384
 _READ_BYTES = 1024 * 1024
-
-
-class InvalidFile(RhizomeError):
-    """The file as a whole cannot be scored; the message says why, and what to do."""
-
-    code = "invalid_file"
 
 
 def plan_file(store: BlobStore, whole: BlobSlice, signature: Signature, max_bytes: int) -> list[BlobSlice]:

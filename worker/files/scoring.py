@@ -28,9 +28,9 @@ from rhizome.inference import AnswerArrays, predict_arrays
 from rhizome.jobs import Returns, ScoreRequest
 from rhizome.row_table import header_line
 from rhizome.signature import Signature
+from worker.file_chunks import InvalidFile
 from worker.files.judging import BadRow
 from worker.files.lines import LineFormat, Lines, bytes_of, merge
-from worker.files.parquet import InvalidFile, plan_file, read_rows
 from worker.files.text import RowBlock, parse_csv, parse_ndjson
 from worker.micro_batch import RowFailure, score_rows
 from worker.outcomes import answer_of
@@ -64,6 +64,7 @@ class FileScoring:
     def __init__(self, store: BlobStore, max_bytes: int) -> None:
         self._store = store
         self._max_bytes = max_bytes
+        pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps tens of MB that nothing uses
         pa.set_cpu_count(1)  # one child, one core
         pa.set_io_thread_count(1)
 
@@ -78,6 +79,8 @@ class FileScoring:
         whole = decode_slice(request.payload)
         if whole.row_group != PLAN:
             return []
+        from worker.files.parquet import plan_file  # noqa: PLC0415 - no small matter, and only some files need it
+
         with _missing_told():
             slices = plan_file(self._store, whole, signature, self._max_bytes)
         return [
@@ -120,6 +123,8 @@ class FileScoring:
         if part.row_group == PLAN:
             return parse_ndjson(b"", 1, signature)
         if part.format == FileFormat.PARQUET:
+            from worker.files.parquet import read_rows  # noqa: PLC0415 - as in `plan`
+
             return read_rows(self._store, part, signature)
         data = self._store.read(part.path, part.start, part.end)
         if part.format == FileFormat.CSV:

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 import gateway
 from gateway.problems import CONTENT_TYPE, STATUS_OF_CODE
 from rhizome import errors
-from rhizome.errors import DeadlineUnmeetable, InvalidRequest, LaneFull, RhizomeError
+from rhizome.errors import DeadlineUnmeetable, InvalidRequest, LaneFull, RangeNotSatisfiable, RhizomeError
 
 SECRET = "/srv/models/secret.joblib hunter2"
 
@@ -32,6 +32,12 @@ STATUS_OF_ERROR = {
     "JobFinished": 409,
     "TooManyWaiters": 503,
     "StorageFull": 503,
+    "BlobStoreUnavailable": 503,
+    "BlobNotFound": 410,
+    "RowsIncomplete": 409,
+    "ExportNotReady": 503,
+    "NotAcceptable": 406,
+    "RangeNotSatisfiable": 416,
     "QueueUnavailable": 503,
     "DatasetError": 500,
     "ArtifactError": 500,
@@ -77,7 +83,7 @@ def test_every_deliberate_error_has_a_status() -> None:
 @pytest.mark.parametrize("name", [name for name, status in STATUS_OF_ERROR.items() if status != 500])
 def test_an_error_a_caller_can_act_on_is_told(app: Flask, name: str) -> None:
     kind = ERRORS[name]
-    facts = {LaneFull: ("batch", 7), DeadlineUnmeetable: (900, 500)}
+    facts = {LaneFull: ("batch", 7), DeadlineUnmeetable: (900, 500), RangeNotSatisfiable: (7,)}
     error = kind(*facts.get(kind, ("what is wrong",)))
 
     document = assert_is_problem(raise_in(app, error), STATUS_OF_ERROR[name], kind.code)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from rhizome.blob_store import open_store
 from rhizome.job_queue.claiming import Claims, Finished
 from rhizome.jobs import ScoreRequest
 from rhizome.manifest import Manifest
@@ -22,6 +23,7 @@ from tests.support.versions import (
     iris_signature,
     write_iris,
 )
+from worker.file_chunks import FileChunks
 from worker.latencies import Latencies
 from worker.pace import WorkPace
 from worker.scorer import Scorer
@@ -32,8 +34,8 @@ from worker.shelf import LoadedVersion, Shelf
 class RecordingScoring(Scoring):
     """Notes the ids of finished jobs in order, and calls `after_each` once they are written."""
 
-    def __init__(self, shelf: Shelf, claims: Claims, latencies: Latencies) -> None:
-        super().__init__(shelf, claims, latencies)
+    def __init__(self, shelf: Shelf, claims: Claims, latencies: Latencies, files: FileChunks) -> None:
+        super().__init__(shelf, claims, latencies, files)
         self.finished: list[str] = []
         self.after_each: Callable[[], object] = lambda: None
 
@@ -53,7 +55,9 @@ class Bench:
         self.shelf = Shelf(self.store, None)
         self.claims = self.queue.scorer("this-process")
         self.latencies = Latencies()
-        self.scoring = RecordingScoring(self.shelf, self.claims, self.latencies)
+        self.blobs = open_store(f"{models_dir.as_uri()}/blobs")
+        self.files = FileChunks(self.blobs, self.claims, self.queue.settings.max_upload_bytes)
+        self.scoring = RecordingScoring(self.shelf, self.claims, self.latencies, self.files)
         self.is_stopping = False
         self.scorer = Scorer(self.claims, self.scoring, self.queue.settings, lambda: self.is_stopping, WorkPace(256))
 

@@ -1,0 +1,65 @@
+"""A file is refused by its first line where that cannot be right; what is wrong is named."""
+
+import pytest
+
+from gateway.uploads.heads import MAX_HEAD_BYTES, read_csv_head, read_ndjson_head
+from rhizome.errors import InvalidRequest
+from tests.support.versions import mixed_signature
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [b"colour,size\n1,2", b'"size","colour"\r\n', b'\xef\xbb\xbfsize,colour\n"red'],
+)
+def test_the_columns_may_come_in_any_order_and_be_quoted(beginning: bytes) -> None:
+    head = read_csv_head(mixed_signature(), beginning, False)
+
+    assert head is not None
+    assert sorted(head.columns) == ["colour", "size"]
+    assert head.data_start == beginning.index(b"\n") + 1
+
+
+def test_half_a_head_asks_for_more() -> None:
+    assert read_csv_head(mixed_signature(), b"size,col", False) is None
+    assert read_ndjson_head(mixed_signature(), b'{"size"', False) is None
+
+
+@pytest.mark.parametrize(
+    ("beginning", "code", "named"),
+    [
+        (b"size\n", "invalid_fields", [("colour", "is missing")]),
+        (b"size,colour,weight\n", "invalid_fields", [("weight", "is not a feature of this version")]),
+        (b"size,size,colour\n", "invalid_fields", [("size", "is there more than once")]),
+        (b"size;colour\n", "invalid_file", []),
+        (b"\n1,red\n", "invalid_file", []),
+        (b"size,colour\r1,red\r", "invalid_file", []),
+        ("size,colour\n".encode("utf-16"), "invalid_file", []),
+        (b"s" * MAX_HEAD_BYTES, "invalid_file", []),
+    ],
+)
+def test_a_bad_csv_head_is_refused(beginning: bytes, code: str, named: list[tuple[str, str]]) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        read_csv_head(mixed_signature(), beginning, beginning.endswith(b"\r"))
+
+    assert refusal.value.code == code
+    assert [(problem["field"], problem["problem"]) for problem in refusal.value.problems] == named
+
+
+@pytest.mark.parametrize(
+    ("beginning", "code"),
+    [
+        (b'{"size": 1}\n', "invalid_fields"),
+        (b'{"size": 1, "colour": "red", "weight": 2}\n', "invalid_fields"),
+        (b"[1, 2]\n", "invalid_file"),
+        (b"size,colour\n", "invalid_file"),
+    ],
+)
+def test_a_bad_first_line_of_ndjson_is_refused(beginning: bytes, code: str) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        read_ndjson_head(mixed_signature(), beginning, False)
+
+    assert refusal.value.code == code
+
+
+def test_a_bad_value_is_no_matter_of_the_head() -> None:
+    assert read_ndjson_head(mixed_signature(), b'{"size": "x", "colour": "red"}\n', False) is not None

@@ -1,0 +1,108 @@
+"""One suite for both kinds of store: a folder, and a bucket of a real S3-compatible server."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rhizome.blob_store import BlobReader, BlobStore, open_store, read_blocks
+from rhizome.errors import BlobNotFound, BlobStoreUnavailable
+from tests.support.object_store import BUCKET, CREDENTIALS, run_object_store
+
+LARGE = os.urandom(12 * 1024 * 1024)  # more than one part of a multipart upload
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    with run_object_store() as running:
+        yield running
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BlobStore:
+    if request.param == "folder":
+        return open_store(f"{tmp_path.as_uri()}/blobs")
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    prefix = request.node.name.partition("[")[0]
+    return open_store(f"s3://{BUCKET}/{prefix}", request.getfixturevalue("endpoint"))
+
+
+def write(store: BlobStore, path: str, *blocks: bytes) -> None:
+    with store.open_writer(path) as writer:
+        for block in blocks:
+            writer.write(block)
+        writer.commit()
+
+
+def test_what_was_committed_is_read_back_whole_and_in_part(store: BlobStore) -> None:
+    write(store, "job/rows/0.csv", LARGE[:1000], memoryview(LARGE)[1000:])
+
+    assert store.size("job/rows/0.csv") == len(LARGE)
+    assert store.read("job/rows/0.csv", 5, 20) == LARGE[5:20]
+    assert b"".join(read_blocks(store, "job/rows/0.csv", 3, len(LARGE))) == LARGE[3:]
+
+
+def test_nothing_is_there_before_the_commit_and_nothing_without_it(store: BlobStore) -> None:
+    with store.open_writer("job/input.csv") as writer:
+        writer.write(b"some")
+        with pytest.raises(BlobNotFound):
+            store.size("job/input.csv")
+
+    with pytest.raises(BlobNotFound):
+        store.read("job/input.csv", 0, 4)
+
+
+def test_a_missing_blob_is_told_from_a_store_that_is_away(store: BlobStore) -> None:
+    with pytest.raises(BlobNotFound):
+        store.size("nobody/knows")
+
+
+def test_deleting_takes_one_blob_or_all_of_a_job_and_no_other(store: BlobStore) -> None:
+    for path in ("one/input.csv", "one/rows/0.csv", "one-more/input.csv"):
+        write(store, path, b"x")
+
+    store.delete("one/input.csv")
+    left = store.size("one/rows/0.csv")
+    store.delete("one")
+    store.delete("one")  # once more changes nothing
+
+    assert left == 1
+    assert store.prefixes() == ["one-more"]
+
+
+def test_a_jobs_newest_file_tells_its_age(store: BlobStore) -> None:
+    before = time.time() - 2  # a server may round to seconds
+    write(store, "job/rows/0.csv", b"x")
+
+    assert before <= store.newest("job") <= time.time() + 2
+    assert store.newest("nobody") == 0.0
+
+
+def test_a_blob_can_be_read_like_a_file(store: BlobStore) -> None:
+    write(store, "job/input.parquet", b"0123456789")
+    reader = BlobReader(store, "job/input.parquet")
+
+    reader.seek(-4, 2)
+    end = reader.read(2)
+    reader.seek(1)
+
+    assert (end, reader.read(3), reader.tell(), reader.read()) == (b"67", b"123", 4, b"456789")
+    assert reader.read() == b""
+
+
+def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "blobs").write_text("no folder")
+
+    with pytest.raises(BlobStoreUnavailable):
+        open_store(f"{tmp_path.as_uri()}/blobs").open_writer("job/input.csv")
+
+
+def test_a_bucket_that_does_not_answer_says_so(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(BlobStoreUnavailable):
+        open_store("s3://no-such-bucket/x", endpoint).prefixes()
