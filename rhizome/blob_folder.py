@@ -57,7 +57,8 @@ class FolderStore:
 
     def newest(self, prefix: str) -> float:
         newest = 0.0
-        for path in (self._root / prefix).rglob("*"):
+        folder = self._root / prefix
+        for path in (folder, *folder.rglob("*")):  # a folder that is new may be about to get its first file
             with _translated_unless_gone():
                 newest = max(newest, path.stat().st_mtime)
         return newest

@@ -1,0 +1,145 @@
+"""Parquet files: divided into ranges of rows, read whatever their types and row groups, refused with a reason."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from rhizome.blob_slices import PLAN, BlobSlice, FileFormat
+from rhizome.blob_store import BlobStore, open_store
+from rhizome.signature import Feature
+from tests.support.versions import mixed_signature
+from worker.file_chunks import InvalidFile
+from worker.files import parquet
+from worker.files.parquet import plan_file, read_rows
+
+WHOLE = BlobSlice(FileFormat.PARQUET, "job/input.parquet", 0, 0, row_group=PLAN)
+MOST = 10**9
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> BlobStore:
+    (tmp_path / "job").mkdir()
+    return open_store(tmp_path.as_uri())
+
+
+def write(tmp_path: Path, columns: dict[str, Any], **options: Any) -> None:
+    pq.write_table(pa.table(columns), tmp_path / WHOLE.path, **options)
+
+
+def some(rows: int) -> dict[str, Any]:
+    return {"colour": ["red"] * rows, "size": [float(index % 90) for index in range(rows)]}
+
+
+@pytest.mark.parametrize("group_rows", [1, 7, 25, 1000])
+def test_the_chunks_of_a_file_hold_its_rows_in_order(
+    store: BlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group_rows: int
+) -> None:
+    monkeypatch.setattr(parquet, "CHUNK_ROWS", 10)
+    monkeypatch.setattr(parquet, "_READ_ROWS", 4)
+    write(tmp_path, some(95), row_group_size=group_rows)
+
+    chunks = plan_file(store, WHOLE, mixed_signature(), MOST)
+    blocks = [read_rows(store, chunk, mixed_signature()) for chunk in chunks]
+
+    assert [len(block.array) for block in blocks] == [10] * 9 + [5]
+    assert [row[0] for block in blocks for row in block.array] == some(95)["size"]
+    assert [chunk.first_line for chunk in chunks] == list(range(1, 95, 10))
+
+
+def test_a_large_row_group_is_not_read_from_its_beginning_too_often(
+    store: BlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "CHUNK_ROWS", 2)
+    write(tmp_path, some(1000), row_group_size=1000)
+
+    assert len(plan_file(store, WHOLE, mixed_signature(), MOST)) == parquet.MAX_CHUNKS_OF_GROUP
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        pa.array([1, 2], pa.int8()),
+        pa.array([1, 2], pa.uint64()),
+        pa.array([1.0, 2.0], pa.float32()),
+        pa.array([1, 2]).cast(pa.decimal128(25, 2)),
+    ],
+)
+@pytest.mark.parametrize(
+    "colours", [pa.array(["red"] * 2).dictionary_encode(), pa.array(["red"] * 2, pa.large_string())]
+)
+def test_any_kind_of_number_and_text_is_read(store: BlobStore, tmp_path: Path, sizes: Any, colours: Any) -> None:
+    write(tmp_path, {"size": sizes, "colour": colours})
+
+    (chunk,) = plan_file(store, WHOLE, mixed_signature(), MOST)
+
+    assert read_rows(store, chunk, mixed_signature()).array.tolist() == [[1.0, "red"], [2.0, "red"]]
+
+
+def test_a_bad_row_is_named_and_the_others_are_kept(store: BlobStore, tmp_path: Path) -> None:
+    sizes = [1.0, None, float("nan"), 500.0, 5.0]
+    write(tmp_path, {"size": sizes, "colour": ["red", "red", "red", "red", "green"]})
+
+    (chunk,) = plan_file(store, WHOLE, mixed_signature(), MOST)
+    block = read_rows(store, chunk, mixed_signature())
+
+    assert [(bad.position, bad.line, bad.field, bad.problem) for bad in block.bad] == [
+        (1, 2, "size", "is null"),
+        (2, 3, "size", "is not a finite number"),
+        (3, 4, "size", "is 500, outside the accepted range"),
+        (4, 5, "colour", "is 'green', not a known category"),
+    ]
+    assert block.array.tolist() == [[1.0, "red"]]
+
+
+def test_a_null_where_it_is_allowed_is_what_training_had(store: BlobStore, tmp_path: Path) -> None:
+    features = (
+        Feature(name="size", dtype="float64", nullable=True),
+        Feature(name="count", dtype="int64", nullable=True),
+    )
+    signature = mixed_signature().model_copy(update={"features": features})
+    write(tmp_path, {"size": [None, 1.5], "count": pa.array([3, None], pa.int64())})
+
+    (chunk,) = plan_file(store, WHOLE, signature, MOST)
+    block = read_rows(store, chunk, signature)
+
+    np.testing.assert_array_equal(block.array, [[np.nan, 3.0], [1.5, np.nan]])
+    assert block.bad == []
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"size": [1.0]}, "lacks the column"),
+        (some(1) | {"weight": [1]}, "no features: 'weight'"),
+        ({"size": ["1"], "colour": ["red"]}, "'size' is string, not a number"),
+        ({"size": [True], "colour": ["red"]}, "'size' is bool, not a number"),
+        ({"size": [1.0], "colour": [1]}, "'colour' is int64, not text"),
+        ({"size": pa.array([], pa.float64()), "colour": pa.array([], pa.string())}, "holds no rows"),
+    ],
+)
+def test_a_file_with_other_columns_is_refused(
+    store: BlobStore, tmp_path: Path, columns: dict[str, Any], said: str
+) -> None:
+    write(tmp_path, columns)
+
+    with pytest.raises(InvalidFile, match=said):
+        plan_file(store, WHOLE, mixed_signature(), MOST)
+
+
+@pytest.mark.parametrize("content", [b"PAR1PAR1PAR1", b"PAR1" + b"\0" * 50 + b"PAR1", b"PAR1" + b"\xff" * 8 + b"PAR1"])
+def test_what_is_no_parquet_file_is_refused(store: BlobStore, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / WHOLE.path).write_bytes(content)
+
+    with pytest.raises(InvalidFile):
+        plan_file(store, WHOLE, mixed_signature(), MOST)
+
+
+def test_more_rows_than_a_text_file_could_hold_are_refused(store: BlobStore, tmp_path: Path) -> None:
+    write(tmp_path, some(1000))
+
+    with pytest.raises(InvalidFile, match="1000 rows"):
+        plan_file(store, WHOLE, mixed_signature(), 100)
