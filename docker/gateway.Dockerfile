@@ -24,7 +24,8 @@ RUN python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /app \
 FROM ${PYTHON_IMAGE}
 COPY --from=dependencies /venv /venv
 RUN groupadd --gid 10001 mluser \
- && useradd --uid 10001 --gid 10001 --home-dir /tmp --no-create-home --no-log-init --shell /usr/sbin/nologin mluser
+ && useradd --uid 10001 --gid 10001 --home-dir /tmp --no-create-home --no-log-init --shell /usr/sbin/nologin mluser \
+ && install --directory --owner mluser --group mluser /app/blobs
 COPY --from=source /app /app
 ENV PATH=/venv/bin:$PATH \
     PYTHONPATH=/app \

@@ -3,6 +3,7 @@
 from typing import Any
 
 from gateway.champion import Known
+from gateway.openapi_files import CONTENT_ENCODING, FORMAT, RANGE, file_bodies, row_answers
 from gateway.openapi_parameters import (
     ERROR_THRESHOLD,
     ID,
@@ -85,8 +86,9 @@ def _job_paths(sample: dict[str, Any], max_rows: int) -> dict[str, Any]:
                 "predictBatch",
                 {"200": _answer("The result, within the time waited.", _JOB), "202": _accepted()},
                 errors=submit_errors,
-                parameters=[WAIT, PREFER, *OPTIONS, ERROR_THRESHOLD, IDEMPOTENCY_KEY, REQUEST_ID],
+                parameters=[WAIT, PREFER, *OPTIONS, ERROR_THRESHOLD, IDEMPOTENCY_KEY, CONTENT_ENCODING, REQUEST_ID],
                 body=({"$ref": "#/components/schemas/Batch"}, {"instances": [sample, sample]}),
+                other_bodies=file_bodies(sample),
             )
         },
         "/result/{id}": {
@@ -94,9 +96,9 @@ def _job_paths(sample: dict[str, Any], max_rows: int) -> dict[str, Any]:
                 "jobs",
                 "Read a job's status and result",
                 "result",
-                {"200": _answer("The job as it stands.", _JOB)},
-                errors=(400, 404, 410, 503),
-                parameters=[ID, WAIT, PREFER, OFFSET, limit(max_rows), REQUEST_ID],
+                _with_rows(_answer("The job as it stands; or all rows of a batch, in the form asked for.", _JOB)),
+                errors=(400, 404, 406, 409, 410, 416, 503),
+                parameters=[ID, WAIT, PREFER, OFFSET, limit(max_rows), FORMAT, RANGE, REQUEST_ID],
             ),
             "delete": _operation(
                 "jobs",
@@ -198,6 +200,7 @@ def _operation(
     errors: tuple[int, ...] = (),
     parameters: list[Any] | None = None,
     body: tuple[Any, Any] | None = None,
+    other_bodies: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     operation: dict[str, Any] = {"tags": [tag], "summary": summary, "operationId": name}
     if parameters:
@@ -206,7 +209,7 @@ def _operation(
         schema, example = body
         operation["requestBody"] = {
             "required": True,
-            "content": {JSON: {"schema": schema, "example": example}},
+            "content": {JSON: {"schema": schema, "example": example}} | (other_bodies or {}),
         }
     operation["responses"] = responses | {str(status): _problem(status) for status in errors}
     return operation
@@ -214,6 +217,12 @@ def _operation(
 
 def _answer(description: str, schema: Any) -> dict[str, Any]:
     return {"description": description, "content": {JSON: {"schema": schema}}}
+
+
+def _with_rows(document: dict[str, Any]) -> dict[str, Any]:
+    """The answers that give a job: its document, and a batch's rows in other forms."""
+    rows = row_answers()
+    return rows | {"200": document | {"content": document["content"] | rows["200"]}}
 
 
 def _accepted() -> dict[str, Any]:

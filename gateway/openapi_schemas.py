@@ -3,6 +3,7 @@
 from typing import Any
 
 from gateway.champion import Known
+from rhizome.blob_slices import FileFormat
 from rhizome.signature import Output, Signature
 
 
@@ -30,7 +31,7 @@ def _receipt_schema() -> dict[str, Any]:
             "id": {"type": "string"},
             "status": {"const": "queued"},
             "kind": {"enum": ["single", "batch"]},
-            "rows": {"type": "integer"},
+            "rows": {"type": ["integer", "null"], "description": "Null where nobody has counted a file's yet."},
             "priority": {"type": "integer"},
             "queue_position": {"type": "integer", "description": "Entries that wait before it."},
             "eta_ms": {
@@ -66,7 +67,11 @@ def _job_schema(signature: Signature) -> dict[str, Any]:
                 "description": "A batch's answers, in input order.",
                 "items": answer,
             },
-            "rows": {"type": "object", "description": "A batch's total, done and failed rows."},
+            "rows": {
+                "type": "object",
+                "description": "A batch's total (of a file, an estimate until the end), done and failed rows.",
+            },
+            "source": {"enum": list(FileFormat), "description": "The form of the file that the rows came in."},
             "error": {"type": "object", "description": "code and detail of a failed job."},
             "request_id": {"type": ["string", "null"]},
         },

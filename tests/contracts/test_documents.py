@@ -26,6 +26,8 @@ from worker.shelf import Shelf
 
 #: A job is single or batch, and succeeded or failed: what only the others have.
 ONLY_BATCH = {"results", "rows"}
+#: Of a batch whose rows came as a file.
+ONLY_FILE = {"source"}
 ONLY_FAILED, ONLY_SUCCEEDED = {"error"}, {"result"}
 TYPES: dict[str, type | tuple[type, ...]] = {
     "string": str,
@@ -88,7 +90,7 @@ def test_a_single_jobs_result_has_every_promised_field(client: FlaskClient, scor
     document, schema = client.get(path).get_json(), schemas_of(client)["Job"]
 
     assert_fits(document, schema)
-    assert set(schema["properties"]) - ONLY_BATCH - ONLY_FAILED <= set(document)
+    assert set(schema["properties"]) - ONLY_BATCH - ONLY_FILE - ONLY_FAILED <= set(document)
     assert not set(document) & (ONLY_BATCH | ONLY_FAILED)
     assert set(document["result"]) == set(schema["properties"]["result"]["properties"])
     assert document["result"]["label"] in schema["properties"]["result"]["properties"]["label"]["enum"]
@@ -107,7 +109,7 @@ def test_a_failed_jobs_result_has_every_promised_field(client: FlaskClient, scor
 
     assert_fits(document, schema)
     assert document["status"] == "failed"
-    assert set(schema["properties"]) - ONLY_BATCH - ONLY_SUCCEEDED <= set(document)
+    assert set(schema["properties"]) - ONLY_BATCH - ONLY_FILE - ONLY_SUCCEEDED <= set(document)
     assert set(document["error"]) == {"code", "detail"}
 
 
@@ -124,7 +126,7 @@ def test_a_batchs_result_has_every_promised_field(client: FlaskClient, score: An
     document, schema = client.get(path).get_json(), schemas_of(client)["Job"]
 
     assert_fits(document, schema)
-    assert set(schema["properties"]) - ONLY_SUCCEEDED - ONLY_FAILED <= set(document)
+    assert set(schema["properties"]) - ONLY_FILE - ONLY_SUCCEEDED - ONLY_FAILED <= set(document)
     assert len(document["results"]) == 3
     assert all(set(answer) == {"label", "probabilities"} for answer in document["results"])
     assert set(document["timings"]) == {"queued_ms", "compute_ms", "total_ms"}

@@ -120,7 +120,7 @@ def bytes_of(texts: pa.StringArray) -> memoryview:
         return memoryview(b"")
     _, offsets, data = texts.buffers()
     places = np.frombuffer(offsets, np.int32, count=len(texts) + 1, offset=texts.offset * 4)
-    return memoryview(data)[int(places[0]) : int(places[-1])]
+    return memoryview(data).cast("B")[int(places[0]) : int(places[-1])]  # Arrow calls its bytes signed
 
 
 def _label_texts(labels: NDArray[Any], output: Output) -> tuple[Texts, Texts]:
