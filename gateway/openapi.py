@@ -3,7 +3,7 @@
 from typing import Any
 
 from gateway.champion import Known
-from gateway.openapi_files import CONTENT_ENCODING, FORMAT, RANGE, file_bodies, row_answers
+from gateway.openapi_files import FORMAT, file_bodies, row_answers
 from gateway.openapi_parameters import (
     ERROR_THRESHOLD,
     ID,
@@ -86,7 +86,7 @@ def _job_paths(sample: dict[str, Any], max_rows: int) -> dict[str, Any]:
                 "predictBatch",
                 {"200": _answer("The result, within the time waited.", _JOB), "202": _accepted()},
                 errors=submit_errors,
-                parameters=[WAIT, PREFER, *OPTIONS, ERROR_THRESHOLD, IDEMPOTENCY_KEY, CONTENT_ENCODING, REQUEST_ID],
+                parameters=[WAIT, PREFER, *OPTIONS, ERROR_THRESHOLD, IDEMPOTENCY_KEY, REQUEST_ID],
                 body=({"$ref": "#/components/schemas/Batch"}, {"instances": [sample, sample]}),
                 other_bodies=file_bodies(sample),
             )
@@ -98,7 +98,7 @@ def _job_paths(sample: dict[str, Any], max_rows: int) -> dict[str, Any]:
                 "result",
                 _with_rows(_answer("The job as it stands; or all rows of a batch, in the form asked for.", _JOB)),
                 errors=(400, 404, 406, 409, 410, 416, 503),
-                parameters=[ID, WAIT, PREFER, OFFSET, limit(max_rows), FORMAT, RANGE, REQUEST_ID],
+                parameters=[ID, WAIT, PREFER, OFFSET, limit(max_rows), FORMAT, REQUEST_ID],
             ),
             "delete": _operation(
                 "jobs",

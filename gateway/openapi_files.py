@@ -1,44 +1,52 @@
 """What the OpenAPI document says of files: which bodies a batch may have, and in which forms rows are given."""
 
+import re
 from typing import Any
 
 from gateway.results.negotiation import PARAMETER, TYPE_OF_FORMAT
 from gateway.uploads.decoding import ENCODINGS
-from gateway.uploads.receiving import FORM
 from rhizome.blob_slices import FileFormat
+from rhizome.row_table import csv_cell
 
-_BINARY = {"type": "string", "format": "binary"}
 FORMAT = {
     "name": PARAMETER,
     "in": "query",
     "description": "The form of the answer, in place of `Accept`; all but `json` give every row of a batch.",
     "schema": {"enum": ["json", *FileFormat]},
 }
-RANGE = {
-    "name": "Range",
-    "in": "header",
-    "description": "Part of the rows' bytes (RFC 9110, section 14), such as `bytes=0-999999`; not of JSON.",
-    "schema": {"type": "string"},
-}
-CONTENT_ENCODING = {
-    "name": "Content-Encoding",
-    "in": "header",
-    "description": f"Of a file that is compressed: {' or '.join(ENCODINGS)}.",
-    "schema": {"type": "string"},
-}
+#: With a backslash before them, these stand for themselves in a pattern.
+_SIGNS = re.compile(r"[\\^$.|?*+()\[\]{}/]")
+#: Any text without quotes: a row that cannot be scored is that row's error.
+_ROW = "[ -!#-~]+"
 
 
 def file_bodies(sample: dict[str, Any]) -> dict[str, Any]:
-    """The content types of a batch besides JSON, with what each must hold."""
-    names = ",".join(sample)
-    row = ",".join("" if value is None else str(value) for value in sample.values())
-    file = {"type": "string", "description": "One file; its name ends in .csv, .ndjson, .jsonl or .parquet (.gz, .zst)"}
-    return {
-        TYPE_OF_FORMAT[FileFormat.CSV]: {"schema": {"type": "string"}, "example": f"{names}\n{row}\n"},
-        TYPE_OF_FORMAT[FileFormat.NDJSON]: {"schema": {"type": "string"}},
-        TYPE_OF_FORMAT[FileFormat.PARQUET]: {"schema": _BINARY},
-        FORM: {"schema": {"type": "object", "required": ["file"], "properties": {"file": file | _BINARY}}},
+    """The content types of a batch besides JSON, with what each must hold.
+
+    A form is told of, but not as a type of its own: which of its parts is the file, and of what type, no schema says.
+    """
+    header = ",".join(map(csv_cell, sample))
+    row = ",".join("" if value is None else csv_cell(value) for value in sample.values())
+    compressed = (
+        f"Compressed or not, as `Content-Encoding` says ({', '.join(ENCODINGS)}). Or as one part of "
+        "multipart/form-data with a file name, options being its other fields."
+    )
+    csv = {
+        "type": "string",
+        "description": f"The features in any order, then one row a line (RFC 4180, UTF-8). {compressed}",
+        "pattern": f"^{_SIGNS.sub(_escape, header)}\n{_ROW}(\n{_ROW})*\n?$",
     }
+    ndjson = {"type": "string", "description": f"One object of features a line. {compressed}"}
+    parquet = {"type": "string", "format": "binary", "description": f"A column for each feature. {compressed}"}
+    return {
+        TYPE_OF_FORMAT[FileFormat.CSV]: {"schema": csv, "example": f"{header}\n{row}\n"},
+        TYPE_OF_FORMAT[FileFormat.NDJSON]: {"schema": ndjson},
+        TYPE_OF_FORMAT[FileFormat.PARQUET]: {"schema": parquet},
+    }
+
+
+def _escape(sign: re.Match[str]) -> str:
+    return "\\" + sign.group()
 
 
 def row_answers() -> dict[str, Any]:
@@ -46,10 +54,13 @@ def row_answers() -> dict[str, Any]:
     whole = {
         TYPE_OF_FORMAT[FileFormat.NDJSON]: {"schema": {"type": "string"}},
         TYPE_OF_FORMAT[FileFormat.CSV]: {"schema": {"type": "string"}},
-        TYPE_OF_FORMAT[FileFormat.PARQUET]: {"schema": _BINARY},
+        TYPE_OF_FORMAT[FileFormat.PARQUET]: {"schema": {"type": "string", "format": "binary"}},
     }
     return {
         "200": whole,
-        "206": {"description": "The part of the rows that `Range` asks for.", "content": whole},
+        "206": {
+            "description": "The part of the rows' bytes that the header `Range` asks for (RFC 9110, section 14).",
+            "content": whole,
+        },
         "304": {"description": "`If-None-Match` names these rows."},
     }

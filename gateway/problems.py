@@ -11,7 +11,14 @@ from flask import Flask, Response, g, request
 from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
-from rhizome.errors import DeadlineUnmeetable, InvalidRequest, QueueUnavailable, RangeNotSatisfiable, RhizomeError
+from rhizome.errors import (
+    DeadlineUnmeetable,
+    ExportNotReady,
+    InvalidRequest,
+    QueueUnavailable,
+    RangeNotSatisfiable,
+    RhizomeError,
+)
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 1
@@ -32,6 +39,7 @@ STATUS_OF_CODE = {
     "idempotency_conflict": 409,
     "job_finished": 409,
     "rows_incomplete": 409,
+    "export_not_ready": 409,
     "promotion_refused": 409,
     "job_expired": 410,
     "rows_gone": 410,
@@ -48,7 +56,6 @@ STATUS_OF_CODE = {
     "too_many_waiters": 503,
     "storage_full": 503,
     "file_store_unavailable": 503,
-    "export_not_ready": 503,
     "internal_error": 500,
 }
 _CODE_OF_STATUS = {
@@ -110,7 +117,7 @@ def _respond(
     log.info("request_refused", extra={"status": status, "code": code, "request_id": request_id})
     response = Response(msgspec.json.encode(body), status, content_type=CONTENT_TYPE)
     response.headers.update(dict(headers or {}))
-    if status in (429, 503):
+    if status in (429, 503) or code == ExportNotReady.code:
         response.headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
     return response
 

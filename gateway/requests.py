@@ -36,7 +36,7 @@ def read_json_body(slots: Semaphore, *, most: int) -> bytes:
             f"the content type is '{mimetype[:64] or 'missing'}'; send Content-Type: application/json",
             code="unsupported_media_type",
         )
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+    if request.headers.get("Content-Encoding", "").lower() not in ("", "identity"):
         raise InvalidRequest("encoded bodies are not accepted; send plain JSON", code="unsupported_media_type")
     request.max_content_length = most
     if not slots.acquire(timeout=SLOT_SECONDS):

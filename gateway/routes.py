@@ -55,6 +55,7 @@ def result(job_id: str) -> Response:
     """A job as it stands, or as it stands after waiting for it; or its rows, in a form of their own."""
     here = service()
     form = choose_format()
+    _read_page(here)  # refused where it is wrong, also where all rows are asked for
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
     job = read_job(here, job_id, time.monotonic() + wait_seconds if wait_seconds else None)
     if form is not None:
@@ -120,11 +121,16 @@ def _mark_replay(response: Response, job: JobView) -> None:
 
 
 def _show(here: Service, job: JobView) -> Response:
-    offset, most = read_count("offset", 0, 0, MAX_OFFSET), here.settings.max_batch_rows
-    limit = read_count("limit", most, 1, most)
+    offset, limit = _read_page(here)
     if job.outcome is None and job.facts["kind"] != b"single":
         offset = min(offset, int(job.facts["rows"]))
     return Response(_document(here, job, offset, limit), 200, content_type=JSON)
+
+
+def _read_page(here: Service) -> tuple[int, int]:
+    """The first row of a page of JSON, and how many it holds at most."""
+    most = here.settings.max_batch_rows
+    return read_count("offset", 0, 0, MAX_OFFSET), read_count("limit", most, 1, most)
 
 
 def _document(here: Service, job: JobView, offset: int, limit: int) -> bytes:

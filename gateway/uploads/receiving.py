@@ -94,7 +94,7 @@ def remove_input(here: Service, job: JobView) -> None:
 
 
 def _submit_form(here: Service, known: Known, wait_seconds: float) -> Submitted:
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+    if request.headers.get("Content-Encoding", "").lower() not in ("", "identity"):
         raise InvalidRequest(
             "an encoded form is not accepted; compress the file in it, and end its name in .gz or .zst",
             code="unsupported_media_type",

@@ -63,7 +63,7 @@ STATUSES = {
     "rows_gone": 410,
     "range_not_satisfiable": 416,
     "file_store_unavailable": 503,
-    "export_not_ready": 503,
+    "export_not_ready": 409,
     "lane_full": 429,
     "deadline_unmeetable": 429,
     "internal_error": 500,

@@ -35,7 +35,7 @@ STATUS_OF_ERROR = {
     "BlobStoreUnavailable": 503,
     "BlobNotFound": 410,
     "RowsIncomplete": 409,
-    "ExportNotReady": 503,
+    "ExportNotReady": 409,
     "NotAcceptable": 406,
     "RangeNotSatisfiable": 416,
     "QueueUnavailable": 503,
