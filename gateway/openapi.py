@@ -53,7 +53,7 @@ def build_openapi(known: Known, *, max_rows: int) -> dict[str, Any]:
         "info": {
             "title": f"Rhizome: {known.manifest.name}",
             "version": __version__,
-            "description": f"Predicts `{known.manifest.signature.target}`. Champion: `{known.manifest.version}`.",
+            "description": f"Predicts `{known.manifest.signature.targets}`. Champion: `{known.manifest.version}`.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": _job_paths(sample, max_rows) | _health_paths() | _model_paths(),

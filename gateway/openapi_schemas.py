@@ -3,7 +3,7 @@
 from typing import Any
 
 from gateway.champion import Known
-from rhizome.signature import Signature
+from rhizome.signature import Output, Signature
 
 
 def build_schemas(known: Known, max_rows: int) -> dict[str, Any]:
@@ -45,16 +45,7 @@ def _receipt_schema() -> dict[str, Any]:
 
 
 def _job_schema(signature: Signature) -> dict[str, Any]:
-    answer: dict[str, Any] = {"type": "object"}
-    if signature.task == "regression":
-        answer["properties"] = {"value": {"type": "number"}}
-    else:
-        probability = {"type": "number", "minimum": 0, "maximum": 1}
-        classes = {str(label): probability for label in signature.classes}
-        answer["properties"] = {
-            "label": {"enum": list(signature.classes)},
-            "probabilities": {"type": "object", "properties": classes},
-        }
+    answer = _answer_schema(signature)
     states = ["queued", "running", "succeeded", "failed", "cancelled", "expired"]
     return {
         "type": "object",
@@ -80,6 +71,24 @@ def _job_schema(signature: Signature) -> dict[str, Any]:
             "request_id": {"type": ["string", "null"]},
         },
     }
+
+
+def _answer_schema(signature: Signature) -> dict[str, Any]:
+    answers = {output.name: _output_schema(output, signature) for output in signature.outputs}
+    if len(answers) == 1:
+        return answers.popitem()[1]
+    return {"type": "object", "properties": {"outputs": {"type": "object", "properties": answers}}}
+
+
+def _output_schema(output: Output, signature: Signature) -> dict[str, Any]:
+    if signature.task == "regression":
+        return {"type": "object", "properties": {"value": {"type": "number"}}}
+    properties: dict[str, Any] = {"label": {"enum": list(output.classes)}}
+    if signature.has_probabilities:
+        probability = {"type": "number", "minimum": 0, "maximum": 1}
+        classes = dict.fromkeys(output.class_names, probability)
+        properties["probabilities"] = {"type": "object", "properties": classes}
+    return {"type": "object", "properties": properties}
 
 
 def _problem_schema() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from flask import Response, g, request
 
+from gateway.answer_choice import check_choice
 from gateway.champion import Known
 from gateway.documents import receipt_document, result_url
 from gateway.notices import Waiter
@@ -114,8 +115,9 @@ def submit_rows(here: Service, lane: Lane, kind: str, body: bytes, parsed: Parse
 
     Raises:
         IdempotencyConflict, LaneFull, StorageFull, QueueUnavailable: as `Submissions.submit`.
-        InvalidRequest: the Idempotency-Key is unusable.
+        InvalidRequest: the Idempotency-Key is unusable, or the version cannot give the part of an answer wanted.
     """
+    check_choice(parsed.known.manifest.signature, parsed.options.returns, parsed.options.top_k)
     job_id, until = here.submissions.mint_id(), time.monotonic() + wait_seconds
     waiter = here.notices.register(job_id) if wait_seconds else None
     with waiter or nullcontext():

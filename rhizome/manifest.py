@@ -30,18 +30,28 @@ class Data(_Part):
     training_rows: int
 
 
+class GoldenAnswers(_Part):
+    """What one output answered to the golden rows.
+
+    Attributes:
+        labels: the predicted label (or value) of each row.
+        probabilities: one list per row, in the order of the output's classes; empty where there are none.
+    """
+
+    labels: tuple[ClassLabel, ...]
+    probabilities: tuple[tuple[float, ...], ...] = ()
+
+
 class Golden(_Part):
     """Rows with the answers the artefact gave right after training; a loaded copy must give them again.
 
     Attributes:
         rows: feature values in the order of the signature.
-        labels: the predicted label (or value) of each row.
-        probabilities: one list per row, in the order of the signature's classes; empty for regression.
+        outputs: the answers, in the order of the signature's outputs.
     """
 
     rows: tuple[tuple[float | int | str | None, ...], ...]
-    labels: tuple[ClassLabel, ...]
-    probabilities: tuple[tuple[float, ...], ...] = ()
+    outputs: tuple[GoldenAnswers, ...]
 
 
 class FeatureReference(_Part):

@@ -9,7 +9,7 @@ from typing import Any
 
 from rhizome.errors import SelfTestFailed
 from rhizome.inference import Answers, predict, to_array
-from rhizome.manifest import Golden, Manifest
+from rhizome.manifest import GoldenAnswers, Manifest
 
 RELATIVE_TOLERANCE = 1e-6  #: what another BLAS or processor may change in a sum
 ABSOLUTE_TOLERANCE = 1e-9
@@ -30,22 +30,34 @@ def check_golden(estimator: Any, manifest: Manifest) -> None:
         raise SelfTestFailed(
             f"version {manifest.version} cannot score its golden rows ({type(error).__name__})"
         ) from error
-    for row in range(len(golden.rows)):
-        if not _is_same(answers, golden, row, is_regression=signature.task == "regression"):
-            raise SelfTestFailed(f"version {manifest.version} answers golden row {row} otherwise than after training")
+    if [len(each.labels) for each in golden.outputs] != [len(golden.rows)] * len(answers):
+        raise SelfTestFailed(f"version {manifest.version} does not have one golden answer per row and output")
+    for output, found, expected in zip(signature.outputs, answers, golden.outputs, strict=True):
+        row = _find_difference(found, expected, is_regression=signature.task == "regression")
+        if row is not None:
+            raise SelfTestFailed(
+                f"version {manifest.version} answers golden row {row} otherwise than after training ('{output.name}')"
+            )
 
 
-def _is_same(answers: Answers, golden: Golden, row: int, *, is_regression: bool) -> bool:
-    found, expected = answers.labels[row], golden.labels[row]
+def _find_difference(found: Answers, expected: GoldenAnswers, *, is_regression: bool) -> int | None:
+    for row in range(len(expected.labels)):
+        if not _is_same(found, expected, row, is_regression=is_regression):
+            return row
+    return None
+
+
+def _is_same(found: Answers, expected: GoldenAnswers, row: int, *, is_regression: bool) -> bool:
+    label = found.labels[row]
     if is_regression:
-        return _is_close(float(found), float(expected))
-    if found != expected:
+        return _is_close(float(label), float(expected.labels[row]))
+    if label != expected.labels[row]:
         return False
-    if not golden.probabilities:
+    if not expected.probabilities:
         return True
-    if answers.probabilities is None or len(answers.probabilities[row]) != len(golden.probabilities[row]):
+    if found.probabilities is None or len(found.probabilities[row]) != len(expected.probabilities[row]):
         return False
-    return all(map(_is_close, answers.probabilities[row], golden.probabilities[row]))
+    return all(map(_is_close, found.probabilities[row], expected.probabilities[row]))
 
 
 def _is_close(found: float, expected: float) -> bool:

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Literal
 
 import msgspec
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 ClassLabel = str | int | float | bool
 DIGEST_LENGTH = 16  #: hex digits; it tells signatures apart, it protects nothing
@@ -37,31 +37,50 @@ class Feature(BaseModel):
     example: float | int | str | None = None
 
 
-class Signature(BaseModel):
-    """The inputs and the output of a version.
+class Output(BaseModel):
+    """One thing that is predicted.
 
     Attributes:
-        features: in the order the estimator expects.
-        target: what is predicted.
-        task: `classification` answers a label with probabilities, `regression` a value.
+        name: the target column.
         classes: the labels, in the order of the estimator's `classes_`; empty for regression.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    features: tuple[Feature, ...]
-    target: str
-    task: Literal["classification", "regression"]
+    name: str
     classes: tuple[ClassLabel, ...] = ()
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes as keys of a JSON object."""
+        return tuple(map(str, self.classes))
+
+
+class Signature(BaseModel):
+    """The inputs and the outputs of a version.
+
+    Attributes:
+        features: in the order the estimator expects.
+        task: of every output: `classification` answers a label, `regression` a value.
+        outputs: what is predicted, at least one, in the order of the estimator's answers.
+        has_probabilities: the estimator gives a probability per class, of every output.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    features: tuple[Feature, ...]
+    task: Literal["classification", "regression"]
+    outputs: tuple[Output, ...] = Field(min_length=1)
+    has_probabilities: bool = False
 
     @cached_property
     def digest(self) -> str:
         """Equal for two signatures that accept and answer the same; ranges and examples do not count."""
         essence = [
             [[f.name, f.dtype, f.categories, f.nullable] for f in self.features],
-            self.target,
             self.task,
-            self.classes,
+            [[output.name, output.classes] for output in self.outputs],
+            self.has_probabilities,
         ]
         return hashlib.sha256(msgspec.json.encode(essence)).hexdigest()[:DIGEST_LENGTH]
 
@@ -69,6 +88,11 @@ class Signature(BaseModel):
     def names(self) -> tuple[str, ...]:
         """The feature names, in order."""
         return tuple(feature.name for feature in self.features)
+
+    @property
+    def targets(self) -> str:
+        """The names of the outputs, for people."""
+        return ", ".join(output.name for output in self.outputs)
 
     @property
     def is_numeric(self) -> bool:

@@ -48,7 +48,7 @@ def main() -> None:
 @click.option("--if-missing", is_flag=True, help="Do nothing if a version is promoted already.")
 @click.option("--no-promote", is_flag=True, help="Publish the version, but leave the champion.")
 @click.option("--force", is_flag=True, help="Promote whatever the gate finds.")
-@click.option("--allow-new-schema", is_flag=True, help="Accept other features, target or classes than the champion's.")
+@click.option("--allow-new-schema", is_flag=True, help="Accept other features, targets or classes than the champion's.")
 @json_option
 def train(reason: str, if_missing: bool, no_promote: bool, force: bool, allow_new_schema: bool, as_json: bool) -> None:
     """Train a version, judge it, and promote it if it passes the gate."""

@@ -4,26 +4,23 @@ Every fault of the file is found here, before anything is fitted, and named by c
 """
 
 import statistics
-from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rhizome.errors import DatasetError
 from rhizome.inference import to_array
-from rhizome.signature import ClassLabel, Feature, Signature
+from rhizome.signature import ClassLabel, Feature, Output, Signature
 from trainer.column import Column, parse_column
 from trainer.table import Table, load_table
+from trainer.target import parse_targets
 
 #: Fewer rows leave a holdout too small to tell a good version from a bad one.
 MINIMUM_ROWS = 30
-#: Fewer cannot fill both the holdout and the folds of the cross-validation.
-MINIMUM_ROWS_PER_CLASS = 10
-#: A numeric target with more distinct values than this is a quantity, not a label.
-MAXIMUM_NUMERIC_CLASSES = 20
 
 
 @dataclass(frozen=True)
@@ -33,9 +30,10 @@ class Dataset:
     Attributes:
         name: the file's name.
         sha256: of the file's bytes, in hex.
-        signature: features with their ranges, target, task and classes.
+        signature: features with their ranges, task, and outputs with their classes.
         rows: shape (n, features); float64 with NaN where missing if all features are numbers, else object with None.
-        labels: shape (n,); text or int64 for classification, float64 for regression.
+        labels: shape (n,), or (n, outputs) where there are several; text or int64 for classification, float64 for
+            regression.
     """
 
     name: str
@@ -54,44 +52,71 @@ class Dataset:
         """`float64`, `int64` or `category`, in the order of the columns of `rows`."""
         return tuple(feature.dtype for feature in self.signature.features)
 
+    def truth(self, rows: NDArray[np.int64]) -> list[NDArray[Any]]:
+        """The labels of some rows, one array of shape (rows,) per output."""
+        return list(self.labels[rows].reshape(len(rows), -1).T)
+
+    @cached_property
+    def strata(self) -> list[tuple[Output, ClassLabel, NDArray[np.bool_]]]:
+        """Each class of each output with the rows that are of it, shape (n,); empty for regression."""
+        columns = self.truth(np.arange(len(self.labels)))
+        return [
+            (output, label, column == label)
+            for output, column in zip(self.signature.outputs, columns, strict=True)
+            for label in output.classes
+        ]
+
 
 def load_dataset(path: Path, target: str, range_margin: float) -> Dataset:
     """Reads and checks a CSV file.
 
     Args:
         path: UTF-8, comma-separated, with a header.
-        target: the column to predict.
+        target: the column to predict, or several, separated by commas.
         range_margin: how far beyond the seen range a request may go, in spans of that range.
 
     Raises:
         DatasetError: naming the column and line at fault and what to do.
     """
     table = load_table(path)
-    if target not in table.header:
-        raise DatasetError(
-            f"{path} has no column '{target}' to predict; set RHIZOME_TARGET to one of {', '.join(table.header)}"
-        )
+    names = _find_targets(table, target, path)
     if len(table.rows) < MINIMUM_ROWS:
         raise DatasetError(f"{path} has {len(table.rows)} rows; at least {MINIMUM_ROWS} are needed, add more")
-    features = _parse_features(table, target)
-    task, labels = _parse_target(table, target)
-    classes = tuple(sorted(set(labels))) if task == "classification" else ()
+    features = _parse_features(table, names)
+    targets = parse_targets(table, names)
     signature = Signature(
         features=tuple(_describe(column, range_margin) for column in features),
-        target=target,
-        task=task,
-        classes=cast(tuple[ClassLabel, ...], classes),
+        task=targets.task,
+        outputs=targets.outputs,
     )
     rows = to_array(list(zip(*(column.values for column in features), strict=True)), signature)
-    return Dataset(table.name, table.sha256, signature, rows, np.array(labels))
+    return Dataset(table.name, table.sha256, signature, rows, targets.labels)
 
 
-def _parse_features(table: Table, target: str) -> list[Column]:
+def _find_targets(table: Table, target: str, path: Path) -> tuple[str, ...]:
+    """The columns that RHIZOME_TARGET names; a header may itself hold a comma."""
+    names = (target,) if target in table.header else tuple(name.strip() for name in target.split(","))
+    for index, name in enumerate(names):
+        if name not in table.header:
+            raise DatasetError(
+                f"{path} has no column '{name}' to predict; set RHIZOME_TARGET to one of {', '.join(table.header)}, "
+                "or to several of them, separated by commas"
+            )
+        if name in names[:index]:
+            raise DatasetError(f"RHIZOME_TARGET names the column '{name}' twice; name each once")
+    return names
+
+
+def _parse_features(table: Table, targets: tuple[str, ...]) -> list[Column]:
     columns = [
-        parse_column(name, table.cells(index), table.lines) for index, name in enumerate(table.header) if name != target
+        parse_column(name, table.cells(index), table.lines)
+        for index, name in enumerate(table.header)
+        if name not in targets
     ]
     if not columns:
-        raise DatasetError(f"{table.name} has only the target column '{target}'; add the features to predict it from")
+        raise DatasetError(
+            f"{table.name} has only the target column '{', '.join(targets)}'; add the features to predict it from"
+        )
     for column in columns:
         distinct = len(set(column.present))
         if distinct == 0:
@@ -101,33 +126,6 @@ def _parse_features(table: Table, target: str) -> list[Column]:
                 f"column '{column.name}' is constant ({column.present[0]!r} in every row) and tells nothing; remove it"
             )
     return columns
-
-
-def _parse_target(table: Table, target: str) -> tuple[Literal["classification", "regression"], list[Any]]:
-    cells = table.cells(table.header.index(target))
-    for cell, line in zip(cells, table.lines, strict=True):
-        if not cell:
-            raise DatasetError(f"column '{target}', line {line}: the target is missing; fill it or remove the row")
-    column = parse_column(target, cells, table.lines)
-    labels = column.present
-    if column.dtype != "category":
-        numbers = cast(list[float | int], labels)
-        if any(number != int(number) for number in numbers) or len(set(numbers)) > MAXIMUM_NUMERIC_CLASSES:
-            return "regression", [float(number) for number in numbers]
-        labels = [int(number) for number in numbers]
-    _check_classes(target, Counter(labels))
-    return "classification", labels
-
-
-def _check_classes(target: str, counts: Counter[Any]) -> None:
-    if len(counts) < 2:
-        raise DatasetError(f"column '{target}' holds only the class {next(iter(counts))!r}; at least two are needed")
-    rarest, rows = min(counts.items(), key=lambda item: item[1])
-    if rows < MINIMUM_ROWS_PER_CLASS:
-        raise DatasetError(
-            f"column '{target}': the class {rarest!r} has {rows} rows, at least {MINIMUM_ROWS_PER_CLASS} are needed; "
-            "add rows of it or merge it with another"
-        )
 
 
 def _describe(column: Column, range_margin: float) -> Feature:

@@ -16,8 +16,10 @@ from sklearn.ensemble import (
 )
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils import get_tags
 
 from rhizome.errors import DatasetError, SettingsError
 from rhizome.signature import Signature
@@ -42,6 +44,19 @@ def load_factory(name: str) -> Factory:
     if not callable(factory):
         raise SettingsError(f"RHIZOME_ESTIMATOR: the module '{module_name}' has no function '{function_name}'")
     return factory  # type: ignore[no-any-return]
+
+
+def build_estimator(factory: Factory, signature: Signature, seed: int) -> Any:
+    """An unfitted estimator for all outputs of `signature`: one per output where the factory's can learn but one.
+
+    An estimator without scikit-learn's tags is taken at its word.
+    """
+    estimator = factory(signature, seed)
+    is_tagged = hasattr(estimator, "__sklearn_tags__")
+    if len(signature.outputs) == 1 or not is_tagged or get_tags(estimator).target_tags.multi_output:
+        return estimator
+    several = MultiOutputClassifier if signature.task == "classification" else MultiOutputRegressor
+    return several(estimator)
 
 
 def logistic_regression(signature: Signature, seed: int) -> Pipeline:
@@ -82,7 +97,7 @@ def gradient_boosting(signature: Signature, seed: int) -> Pipeline:
 def _require(signature: Signature, task: str, factory: str, other: str) -> None:
     if signature.task != task:
         raise DatasetError(
-            f"the target '{signature.target}' makes this a {signature.task}, which {factory} cannot learn; "
+            f"the target '{signature.targets}' makes this a {signature.task}, which {factory} cannot learn; "
             f"set RHIZOME_ESTIMATOR to trainer.estimators:{other}, random_forest or gradient_boosting"
         )
 

@@ -4,6 +4,7 @@ It judges and writes nothing; `trainer.promotion` acts on its report. Every chec
 refusal can be read from `metrics.json` alone.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -83,14 +84,14 @@ def _check_schema(manifest: Manifest, champion: Champion | None, *, allow_new_sc
     if champion is None:
         return Check("schema", True, "there is no champion whose schema must be kept")
     if manifest.signature.digest == champion.signature:
-        return Check("schema", True, "the same features, target and classes as the champion")
+        return Check("schema", True, "the same features, targets, classes and probabilities as the champion")
     if allow_new_schema:
         return Check("schema", True, "another schema than the champion's, which was allowed for this run")
     return Check(
         "schema",
         False,
-        f"features, target or classes differ from those of {champion.version}; clients would be refused "
-        "(train with --allow-new-schema if this is meant)",
+        f"features, targets, classes or probabilities differ from those of {champion.version}; clients would be "
+        "refused (train with --allow-new-schema if this is meant)",
     )
 
 
@@ -105,13 +106,19 @@ def _check_golden_rows(estimator: Any, manifest: Manifest) -> Check:
 
 def _check_baseline(errors: NDArray[Any], dataset: Dataset, split: Split, settings: Settings) -> Check:
     """Refuses what learned nothing: it must do as well as always giving the training part's commonest class or mean."""
-    training, holdout = dataset.labels[split.training], dataset.labels[split.holdout]
+    training, holdout = dataset.truth(split.training), dataset.truth(split.holdout)
     if dataset.signature.task == "regression":
-        baseline = root_mean_squared_error(holdout - training.mean())
+        guesses = [np.full(len(split.holdout), values.mean()) for values in training]
+        baseline = root_mean_squared_error(_distances(holdout, guesses, dataset, split))
         return _check_rmse("baseline", errors, baseline, "predicting the mean", settings)
-    values, counts = np.unique(training, return_counts=True)
-    baseline = float((holdout == values[counts.argmax()]).mean())
+    guesses = [np.full(len(split.holdout), _commonest(labels)) for labels in training]
+    baseline = 1 - float(_distances(holdout, guesses, dataset, split).mean())
     return _check_accuracy("baseline", errors, baseline, "always answering the commonest class", settings)
+
+
+def _commonest(labels: NDArray[Any]) -> Any:
+    values, counts = np.unique(labels, return_counts=True)
+    return values[counts.argmax()]
 
 
 def _compare(
@@ -148,12 +155,26 @@ def _pass_unusable(champion: Champion, problem: str) -> Check:
 
 
 def _errors(estimator: Any, dataset: Dataset, split: Split) -> NDArray[Any]:
-    """Per holdout row: 1.0 for a wrong class or 0.0; for regression true minus predicted value."""
+    """Per holdout row and output: 1.0 for a wrong class or 0.0; for regression true minus predicted value."""
     answers = predict(estimator, dataset.rows[split.holdout], dataset.signature)
-    truth, predicted = dataset.labels[split.holdout], np.array(answers.labels)
-    if dataset.signature.task == "regression":
-        return np.asarray(truth - predicted, dtype=np.float64)
-    return np.asarray(truth != predicted, dtype=np.float64)
+    truth = dataset.truth(split.holdout)
+    return _distances(truth, [np.array(each.labels) for each in answers], dataset, split)
+
+
+def _distances(
+    truth: Sequence[NDArray[Any]], guesses: Sequence[NDArray[Any]], dataset: Dataset, split: Split
+) -> NDArray[Any]:
+    """Shape (rows, outputs). Several quantities are measured in standard deviations of the training part, so that
+    none counts for more because its unit is small.
+    """
+    if dataset.signature.task == "classification":
+        wrong = [values != guess for values, guess in zip(truth, guesses, strict=True)]
+        return np.column_stack(wrong).astype(np.float64)
+    distances = np.column_stack([values - guess for values, guess in zip(truth, guesses, strict=True)])
+    if len(truth) == 1:
+        return distances
+    scales = np.array([values.std() for values in dataset.truth(split.training)])
+    return np.asarray(distances / np.where(scales > 0, scales, 1.0))
 
 
 def _check_accuracy(name: str, errors: NDArray[Any], other: float, whose: str, settings: Settings) -> Check:
@@ -166,7 +187,8 @@ def _check_accuracy(name: str, errors: NDArray[Any], other: float, whose: str, s
 def _check_rmse(name: str, errors: NDArray[Any], other: float, whose: str, settings: Settings) -> Check:
     rmse, margin = root_mean_squared_error(errors), settings.gate_max_accuracy_drop
     passed = rmse <= other * (1 + margin) + _ROUNDING
-    detail = f"RMSE {rmse:.6g} against {other:.6g} of {whose}; it may be higher by {margin:.1%} at most"
+    figure = "RMSE" if errors.shape[1] == 1 else "standardised RMSE"
+    detail = f"{figure} {rmse:.6g} against {other:.6g} of {whose}; it may be higher by {margin:.1%} at most"
     return Check(name, passed, detail, {"candidate": rmse, "other": other, "margin": margin})
 
 
@@ -174,10 +196,20 @@ def _check_pairs(
     errors: NDArray[Any], standing: NDArray[Any], dataset: Dataset, champion: Champion, settings: Settings
 ) -> Check:
     if dataset.signature.task == "regression":
-        test, p_value = "Wilcoxon", wilcoxon_p_value(np.abs(errors), np.abs(standing))
+        test, p_value = "Wilcoxon", wilcoxon_p_value(_row_errors(errors), _row_errors(standing))
     else:
-        test, p_value = "McNemar", mcnemar_p_value(errors.astype(bool), standing.astype(bool))
+        test, p_value = "McNemar", mcnemar_p_value(_wrong_rows(errors), _wrong_rows(standing))
     passed = p_value >= settings.gate_alpha
     verdict = "not significantly worse" if passed else "significantly worse"
     detail = f"{verdict} than {champion.version} row by row ({test}, p = {p_value:.4f}, alpha {settings.gate_alpha:g})"
     return Check("paired_test", passed, detail, {"p_value": p_value, "alpha": settings.gate_alpha})
+
+
+def _wrong_rows(errors: NDArray[Any]) -> NDArray[np.bool_]:
+    """A row is right if all its outputs are."""
+    return np.asarray(errors.any(axis=1))
+
+
+def _row_errors(errors: NDArray[Any]) -> NDArray[Any]:
+    """The root mean square over a row's outputs: the absolute error where there is one."""
+    return np.asarray(np.sqrt((errors**2).mean(axis=1)))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rhizome.inference import predict
-from rhizome.manifest import Golden
+from rhizome.manifest import Golden, GoldenAnswers
 from trainer.dataset import Dataset
 
 GOLDEN_ROWS = 20
@@ -21,25 +21,28 @@ def build_golden(estimator: Any, dataset: Dataset, rows: NDArray[np.int64]) -> G
     answers = predict(estimator, dataset.rows[chosen], dataset.signature)
     return Golden(
         rows=tuple(tuple(_to_json(value) for value in row) for row in dataset.rows[chosen].tolist()),
-        labels=tuple(answers.labels),
-        probabilities=tuple(map(tuple, answers.probabilities or [])),
+        outputs=tuple(
+            GoldenAnswers(labels=tuple(each.labels), probabilities=tuple(map(tuple, each.probabilities or [])))
+            for each in answers
+        ),
     )
 
 
 def pick_rows(dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The same rows for the same dataset: evenly spaced within each class, or along the values of a regression."""
-    labels = dataset.labels[rows]
-    ordered = rows[np.argsort(labels, kind="stable")]
-    count = min(GOLDEN_ROWS, len(ordered))
+    """The same rows for the same dataset: evenly spaced within each class, or along the values of a regression.
+
+    Of several outputs, the classes of all count, and of regressions the first.
+    """
     if dataset.signature.task == "regression":
-        return ordered[_spread(len(ordered), count)]
-    classes = dataset.signature.classes[:GOLDEN_ROWS]
-    share = max(1, GOLDEN_ROWS // len(classes))
-    picked = []
-    for label in classes:
-        members = rows[labels == label]
-        picked.append(members[_spread(len(members), min(share, len(members)))])
-    return np.concatenate(picked)
+        ordered = rows[np.argsort(dataset.truth(rows)[0], kind="stable")]
+        return ordered[_spread(len(ordered), min(GOLDEN_ROWS, len(ordered)))]
+    strata = dataset.strata[:GOLDEN_ROWS]
+    share = max(1, GOLDEN_ROWS // len(strata))
+    picked: list[int] = []
+    for _, _, is_member in strata:
+        members = rows[is_member[rows]]
+        picked += members[_spread(len(members), min(share, len(members)))].tolist()
+    return np.array(list(dict.fromkeys(picked)))
 
 
 def _spread(length: int, count: int) -> NDArray[np.int64]:

@@ -34,7 +34,8 @@ class Split:
 def split_rows(dataset: Dataset, seed: int) -> Split:
     """Holds out the rows whose SHA-256 of (seed, features) falls into the lowest fifth.
 
-    Each class has at least one row held out: if none falls there, its lowest, with all rows of equal features.
+    Each class of each output has at least one row held out: if none falls there, its lowest, with all rows of equal
+    features.
 
     Raises:
         DatasetError: a class has too few different rows to be trained on.
@@ -63,23 +64,17 @@ def _hash_row(row: list[Any], seed: int) -> int:
 def _strata(dataset: Dataset, hashes: list[int]) -> list[set[int]]:
     if dataset.signature.task == "regression":
         return [set(hashes)]
-    strata: dict[Any, set[int]] = {}
-    for label, value in zip(dataset.labels.tolist(), hashes, strict=True):
-        strata.setdefault(label, set()).add(value)
-    return list(strata.values())
+    return [{hashes[row] for row in np.flatnonzero(members)} for _, _, members in dataset.strata]
 
 
 def _check_training_part(dataset: Dataset, split: Split) -> None:
-    target = dataset.signature.target
     if dataset.signature.task == "regression":
         if len(split.training) < len(dataset.labels) // 2:
             raise DatasetError("too many rows have equal features to hold some out; add different rows")
         return
-    labels, counts = np.unique(dataset.labels[split.training], return_counts=True)
-    rows = dict(zip(labels.tolist(), counts.tolist(), strict=True))
-    for label in dataset.signature.classes:
-        if rows.get(label, 0) < MINIMUM_TRAINING_ROWS_PER_CLASS:
+    for output, label, members in dataset.strata:
+        if members[split.training].sum() < MINIMUM_TRAINING_ROWS_PER_CLASS:
             raise DatasetError(
-                f"column '{target}': the class {label!r} has too few different rows to both hold out and train on; "
-                "add rows of it"
+                f"column '{output.name}': the class {label!r} has too few different rows to both hold out and train "
+                "on; add rows of it"
             )

@@ -19,14 +19,16 @@ from threadpoolctl import threadpool_limits
 
 from rhizome.artifact import dump_estimator, load_estimator
 from rhizome.errors import ArtifactError
+from rhizome.inference import find_classes
 from rhizome.manifest import ARTIFACT_FILE, Data, Manifest, hash_file
 from rhizome.registry import Registry
 from rhizome.settings import Settings
+from rhizome.signature import Signature
 from rhizome.version_store import VersionStore
 from trainer.champion import load_champion
 from trainer.dataset import Dataset, load_dataset
 from trainer.drift_reference import build_drift_reference
-from trainer.estimators import load_factory
+from trainer.estimators import build_estimator, load_factory
 from trainer.evaluation import Evaluation, evaluate
 from trainer.gate import GateReport, judge_candidate
 from trainer.golden import build_golden
@@ -88,7 +90,7 @@ def train(settings: Settings, registry: Registry | None, reason: str, *, allow_n
 def _prepare(settings: Settings) -> _Lesson:
     dataset = load_dataset(settings.dataset, settings.target, settings.range_margin)
     split = split_rows(dataset, settings.seed)
-    build = partial(load_factory(settings.estimator), dataset.signature, settings.seed)
+    build = partial(build_estimator, load_factory(settings.estimator), dataset.signature, settings.seed)
     logger.info(
         "dataset_loaded",
         extra={"rows": len(dataset.labels), "holdout_rows": len(split.holdout), "sha256": dataset.sha256},
@@ -113,11 +115,19 @@ def _fit(lesson: _Lesson, seed: int) -> Any:
     np.random.seed(seed)
     rows = lesson.split.training
     fitted = lesson.build().fit(lesson.dataset.rows[rows], lesson.dataset.labels[rows])
-    classes = lesson.dataset.signature.classes
-    found = tuple(fitted.classes_.tolist()) if classes else ()
-    if found != classes:
-        raise ArtifactError(f"the estimator answers the classes {found}, the dataset has {classes}")
+    _check_classes(fitted, lesson.dataset.signature)
     return fitted
+
+
+def _check_classes(fitted: Any, signature: Signature) -> None:
+    if signature.task == "regression":
+        return
+    for output, found in zip(signature.outputs, find_classes(fitted, len(signature.outputs)), strict=True):
+        if tuple(found.tolist()) != output.classes:
+            raise ArtifactError(
+                f"the estimator answers the classes {tuple(found.tolist())} for '{output.name}', the dataset has "
+                f"{output.classes}"
+            )
 
 
 def _draft_manifest(settings: Settings, lesson: _Lesson, fitted: Any, artifact: Path, reason: str) -> Manifest:
@@ -130,7 +140,7 @@ def _draft_manifest(settings: Settings, lesson: _Lesson, fitted: Any, artifact: 
         estimator=settings.estimator,
         artifact_sha256=sha256,
         artifact_bytes=artifact.stat().st_size,
-        signature=dataset.signature,
+        signature=dataset.signature.model_copy(update={"has_probabilities": hasattr(fitted, "predict_proba")}),
         data=Data(
             name=dataset.name,
             sha256=dataset.sha256,

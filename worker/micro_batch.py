@@ -1,6 +1,7 @@
 """Scoring many rows with one call, such that a row the estimator cannot take spoils no other."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -9,18 +10,22 @@ from celery.exceptions import SoftTimeLimitExceeded
 from numpy.typing import NDArray
 
 from rhizome.errors import RhizomeError
-from rhizome.inference import predict, to_array
-from rhizome.jobs import Encoding, ScoreRequest
+from rhizome.inference import Answers, predict, to_array
+from rhizome.jobs import Encoding, Returns, ScoreRequest
 from rhizome.signature import ClassLabel, Signature
 
 _FLOAT64_BYTES = 8
 
 
-class RowAnswer(NamedTuple):
-    """One row's answer; `probabilities` in the order of the signature's classes."""
+class OutputAnswer(NamedTuple):
+    """One row's answer for one output; `probabilities` in the order of its classes. What was not wanted is None."""
 
-    label: ClassLabel
+    label: ClassLabel | None
     probabilities: list[float] | None
+
+
+#: One row's answers, in the order of the signature's outputs.
+RowAnswer = tuple[OutputAnswer, ...]
 
 
 class RowFailure(NamedTuple):
@@ -65,39 +70,46 @@ def _decode_json_rows(request: ScoreRequest, signature: Signature) -> list[list[
     return rows
 
 
-def score_rows(estimator: Any, array: NDArray[Any], signature: Signature) -> list[RowAnswer | RowFailure]:
-    """One answer per row of `array` (n rows, n features), in order.
+def score_rows(
+    estimator: Any, array: NDArray[Any], signature: Signature, returns: Returns = Returns.BOTH
+) -> list[RowAnswer | RowFailure]:
+    """One answer per row of `array` (n rows, n features), in order, with at least what `returns` says.
 
     All rows go to the estimator in one call. If it raises, each half is tried by itself, down to the rows at fault;
     k bad rows among n cost about k log2(n) further calls. MemoryError is an error like any other here: escaping a
     task, it would end the whole Celery worker.
     """
     try:
-        return _score_at_once(estimator, array, signature)
+        return _score_at_once(estimator, array, signature, returns)
     except SoftTimeLimitExceeded:
         raise  # the clock's verdict on the run, not the estimator's on a row
     except Exception as error:  # an estimator may raise anything
         if len(array) == 1:
             return [RowFailure(type(error).__name__)]
     half = len(array) // 2
-    return score_rows(estimator, array[:half], signature) + score_rows(estimator, array[half:], signature)
+    return score_rows(estimator, array[:half], signature, returns) + score_rows(
+        estimator, array[half:], signature, returns
+    )
 
 
-def _score_at_once(estimator: Any, array: NDArray[Any], signature: Signature) -> list[RowAnswer | RowFailure]:
-    labels, probabilities = predict(estimator, array, signature)
-    if len(labels) != len(array) or (probabilities is not None and len(probabilities) != len(array)):
-        raise ValueError("the estimator did not give one answer per row")
-    if probabilities is None:
-        if signature.task == "regression":
-            return [_finite(label) for label in labels]
-        return [RowAnswer(label, None) for label in labels]
-    if not np.isfinite(np.asarray(probabilities)).all():
-        raise ValueError("the estimator gave a probability that is not a number")
-    return [RowAnswer(label, row) for label, row in zip(labels, probabilities, strict=True)]
+def _score_at_once(
+    estimator: Any, array: NDArray[Any], signature: Signature, returns: Returns
+) -> list[RowAnswer | RowFailure]:
+    outputs = predict(estimator, array, signature, returns)
+    for output in outputs:
+        if output.probabilities is not None and not np.isfinite(np.asarray(output.probabilities)).all():
+            raise ValueError("the estimator gave a probability that is not a number")
+    rows = zip(*(_row_by_row(output, len(array)) for output in outputs), strict=True)
+    if signature.task == "regression":
+        return [row if _is_finite(row) else RowFailure("NonFiniteValue") for row in rows]
+    return list(rows)
 
 
-def _finite(value: ClassLabel) -> RowAnswer | RowFailure:
+def _row_by_row(output: Answers, rows: int) -> Iterable[OutputAnswer]:
+    nothing = [None] * rows
+    return map(OutputAnswer, output.labels or nothing, output.probabilities or nothing)
+
+
+def _is_finite(row: RowAnswer) -> bool:
     """JSON has no NaN or infinity, and neither is a prediction."""
-    if isinstance(value, float) and not np.isfinite(value):
-        return RowFailure("NonFiniteValue")
-    return RowAnswer(value, None)
+    return all(isinstance(answer.label, int | float) and math.isfinite(answer.label) for answer in row)

@@ -1,19 +1,21 @@
 """The JSON a worker writes for what it scored: a single job's final document, and the answers of a chunk."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 import msgspec
 
 from rhizome.job_queue.claiming import Claimed
-from rhizome.jobs import State
-from rhizome.signature import Signature
-from worker.micro_batch import RowAnswer, RowFailure
+from rhizome.jobs import Returns, ScoreRequest, State
+from rhizome.signature import Output, Signature
+from worker.micro_batch import OutputAnswer, RowAnswer, RowFailure
 from worker.shelf import LoadedVersion
 
 _encode = msgspec.json.Encoder().encode
+_probability = itemgetter(1)
 
 ROW_FAILED = {"code": "scoring_failed", "detail": "the estimator could not score this row"}
 
@@ -23,21 +25,33 @@ def error_of(code: str, detail: str) -> dict[str, str]:
     return {"code": code, "detail": detail}
 
 
-def answer_of(row: RowAnswer | RowFailure, signature: Signature) -> dict[str, Any]:
-    """One row's part of a result: label and probability per class, a value, or an error."""
+def answer_of(row: RowAnswer | RowFailure, signature: Signature, request: ScoreRequest) -> dict[str, Any]:
+    """One row's part of a result, as far as `request` wants it: per output a label, probabilities or a value."""
     if isinstance(row, RowFailure):
         return {"error": ROW_FAILED}
-    if signature.task == "regression":
-        return {"value": row.label}
-    if row.probabilities is None:
-        return {"label": row.label}
-    classes = [str(label) for label in signature.classes]
-    return {"label": row.label, "probabilities": dict(zip(classes, row.probabilities, strict=True))}
+    answers = [_output_answer(*each, request) for each in zip(row, signature.outputs, strict=True)]
+    if len(answers) == 1:
+        return answers[0]
+    return {"outputs": {output.name: answer for output, answer in zip(signature.outputs, answers, strict=True)}}
 
 
-def chunk_answers(rows: Sequence[RowAnswer | RowFailure], signature: Signature) -> bytes:
+def _output_answer(answer: OutputAnswer, output: Output, request: ScoreRequest) -> dict[str, Any]:
+    label, probabilities = answer
+    if not output.classes:
+        return {"value": label}
+    if probabilities is None or request.returns == Returns.LABEL:
+        return {"label": label}
+    ranked: Iterable[tuple[str, float]] = zip(output.class_names, probabilities, strict=True)
+    if request.top_k:  # sorting keeps equals in the order of the classes
+        ranked = sorted(ranked, key=_probability, reverse=True)[: request.top_k]
+    if request.returns == Returns.PROBABILITIES:
+        return {"probabilities": dict(ranked)}
+    return {"label": label, "probabilities": dict(ranked)}
+
+
+def chunk_answers(rows: Sequence[RowAnswer | RowFailure], signature: Signature, request: ScoreRequest) -> bytes:
     """The answers of one chunk, as a JSON array in input order."""
-    return _encode([answer_of(row, signature) for row in rows])
+    return _encode([answer_of(row, signature, request) for row in rows])
 
 
 def failed_chunk(rows: int, error: dict[str, str]) -> bytes:

@@ -3,12 +3,13 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rhizome.errors import RhizomeError
+from rhizome.inference import find_call
 from rhizome.job_queue.claiming import Claimed, Claims, Finished
-from rhizome.jobs import ScoreRequest, State
+from rhizome.jobs import Returns, ScoreRequest, State
 from worker.latencies import Latencies
 from worker.micro_batch import RowAnswer, RowFailure, UnreadablePayload, decode_rows, score_rows
 from worker.outcomes import answer_of, chunk_answers, error_of, failed_chunk, single_document
@@ -39,14 +40,20 @@ class Scoring:
         self._latencies = latencies
 
     def score_singles(self, claimed: Sequence[Claimed]) -> list[Finished]:
-        """Scores single jobs, one call of the estimator per version and encoding among them."""
+        """Scores single jobs, one call of the estimator per version, encoding and wanted part among them."""
         champion = self._shelf.champion  # read once: a micro-batch binds its version once
-        groups: defaultdict[tuple[str, str], list[Claimed]] = defaultdict(list)
+        by_version: defaultdict[str, list[Claimed]] = defaultdict(list)
         for entry in claimed:
-            groups[_version_for(entry.request, champion), entry.request.encoding].append(entry)
+            by_version[_version_for(entry.request, champion)].append(entry)
         finished: list[Finished] = []
-        for (version, _), entries in groups.items():
-            finished += self._score_group(version, entries)
+        for name, entries in by_version.items():
+            started_ms = time.time() * 1000
+            version = self._find(name)
+            if version is None:
+                finished += [_fail_single(entry, VERSION_UNAVAILABLE, started_ms) for entry in entries]
+                continue
+            for group in _group_by_call(entries, version):
+                finished += self._score_group(version, group)
         return finished
 
     def score_chunk(self, entry: Claimed, between_slices: Callable[[], None]) -> Finished:
@@ -72,12 +79,12 @@ class Scoring:
             if rows:
                 between_slices()
             piece = array[len(rows) : len(rows) + _slice_rows(version)]
-            scored, took_ms = self._call(version, piece)
+            scored, took_ms = self._call(version, piece, Returns(entry.request.returns))
             rows += scored
             compute_ms += took_ms
         failed = sum(isinstance(row, RowFailure) for row in rows)
         _log_failures(entry, rows)
-        body = chunk_answers(rows, version.signature)
+        body = chunk_answers(rows, version.signature, entry.request)
         return Finished(entry, State.SUCCEEDED, body, failed_rows=failed, compute_ms=compute_ms)
 
     def give_up(self, entry: Claimed) -> Finished:
@@ -110,32 +117,30 @@ class Scoring:
             },
         )
 
-    def _score_group(self, name: str, entries: list[Claimed]) -> list[Finished]:
+    def _score_group(self, version: LoadedVersion, entries: list[Claimed]) -> list[Finished]:
         started_ms = time.time() * 1000
-        version = self._find(name)
-        if version is None:
-            return [_fail_single(entry, VERSION_UNAVAILABLE, started_ms) for entry in entries]
         try:
             array = decode_rows([entry.request for entry in entries], version.signature)
         except UnreadablePayload:
             if len(entries) == 1:
                 return [_fail_single(entries[0], BROKEN_PAYLOAD, started_ms)]
-            return [item for entry in entries for item in self._score_group(name, [entry])]
-        rows, compute_ms = self._call(version, array)
+            return [item for entry in entries for item in self._score_group(version, [entry])]
+        wanted = {Returns(entry.request.returns) for entry in entries}
+        rows, compute_ms = self._call(version, array, wanted.pop() if len(wanted) == 1 else Returns.BOTH)
         finished = []
         for entry, row in zip(entries, rows, strict=True):
             _log_failures(entry, [row])
-            answer = answer_of(row, version.signature)
+            answer = answer_of(row, version.signature, entry.request)
             state, body = single_document(entry, answer, version=version, started_ms=started_ms, compute_ms=compute_ms)
             finished.append(Finished(entry, state, body, int(state is State.FAILED), compute_ms))
         return finished
 
-    def _call(self, version: LoadedVersion, array: Any) -> tuple[list[RowAnswer | RowFailure], float]:
+    def _call(self, version: LoadedVersion, array: Any, returns: Returns) -> tuple[list[RowAnswer | RowFailure], float]:
         """Scores `array`; returns the answers and the milliseconds it took."""
         if version.cost.of(len(array)) > BUSY_MS:
             self._claims.stop_listening()
         begun = time.perf_counter()
-        rows = score_rows(version.estimator, array, version.signature)
+        rows = score_rows(version.estimator, array, version.signature, returns)
         took_ms = (time.perf_counter() - begun) * 1000
         version.cost.add(len(array), took_ms)
         return rows, took_ms
@@ -153,6 +158,15 @@ def _version_for(request: ScoreRequest, champion: LoadedVersion | None) -> str:
     if request.pinned or champion is None or champion.signature.digest != request.signature:
         return request.version
     return champion.name
+
+
+def _group_by_call(entries: Sequence[Claimed], version: LoadedVersion) -> Iterable[list[Claimed]]:
+    wanted = {entry.request.returns for entry in entries}
+    calls = {returns: find_call(version.estimator, Returns(returns)) for returns in wanted}
+    groups: defaultdict[tuple[str, Returns], list[Claimed]] = defaultdict(list)
+    for entry in entries:
+        groups[entry.request.encoding, calls[entry.request.returns]].append(entry)
+    return groups.values()
 
 
 def _slice_rows(version: LoadedVersion) -> int:

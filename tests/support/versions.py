@@ -17,9 +17,9 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from rhizome.artifact import dump_estimator
 from rhizome.inference import predict, to_array
-from rhizome.manifest import ARTIFACT_FILE, MANIFEST_FILE, Data, Golden, Manifest, hash_file
+from rhizome.manifest import ARTIFACT_FILE, MANIFEST_FILE, Data, Golden, GoldenAnswers, Manifest, hash_file
 from rhizome.registry import Registry
-from rhizome.signature import ClassLabel, Feature, Signature
+from rhizome.signature import ClassLabel, Feature, Output, Signature
 
 MODEL_NAME = "iris"
 IRIS_FEATURES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
@@ -47,7 +47,12 @@ def iris_signature(names: Sequence[str] = IRIS_FEATURES, classes: Sequence[Class
         Feature(name=name, dtype="float64", minimum=0, maximum=8, lower=-20.0, upper=30.0, example=example)
         for name, example in zip(names, SETOSA, strict=False)
     )
-    return Signature(features=features, target="species", task="classification", classes=tuple(classes))
+    return Signature(
+        features=features,
+        task="classification",
+        outputs=(Output(name="species", classes=tuple(classes)),),
+        has_probabilities=True,
+    )
 
 
 @cache
@@ -72,9 +77,9 @@ def mixed_signature() -> Signature:
             Feature(name="size", dtype="float64", lower=0.0, upper=100.0, example=4.0),
             Feature(name="colour", dtype="category", categories=("blue", "red"), example="red"),
         ),
-        target="kind",
         task="classification",
-        classes=("cold", "warm"),
+        outputs=(Output(name="kind", classes=("cold", "warm")),),
+        has_probabilities=True,
     )
 
 
@@ -92,7 +97,7 @@ def mixed_estimator() -> Pipeline:
 def line_signature() -> Signature:
     """Regression on one feature."""
     return Signature(
-        features=(Feature(name="x", dtype="float64", example=3.0),), target="y", task="regression", classes=()
+        features=(Feature(name="x", dtype="float64", example=3.0),), task="regression", outputs=(Output(name="y"),)
     )
 
 
@@ -108,8 +113,10 @@ def golden_of(estimator: Any, signature: Signature, rows: Sequence[Sequence[Any]
     answers = predict(estimator, to_array(rows, signature), signature)
     return Golden(
         rows=tuple(tuple(row) for row in rows),
-        labels=tuple(answers.labels),
-        probabilities=tuple(map(tuple, answers.probabilities or ())),
+        outputs=tuple(
+            GoldenAnswers(labels=tuple(each.labels), probabilities=tuple(map(tuple, each.probabilities or ())))
+            for each in answers
+        ),
     )
 
 
@@ -138,7 +145,7 @@ def build_manifest(
         code_revision="none",
         metrics=metrics if metrics is not None else {"accuracy": 0.97},
         gate=gate if gate is not None else {"passed": True},
-        golden=golden or Golden(rows=(SETOSA,), labels=("setosa",)),
+        golden=golden or Golden(rows=(SETOSA,), outputs=(GoldenAnswers(labels=("setosa",)),)),
         drift_reference={},
     )
 
@@ -182,7 +189,7 @@ def write_iris(
 
 def write_broken(models_dir: Path, *, number: int) -> Written:
     """A version whose self-test fails: it promises other answers than it gives."""
-    promised = Golden(rows=IRIS_ROWS, labels=("virginica", "virginica", "virginica"))
+    promised = Golden(rows=IRIS_ROWS, outputs=(GoldenAnswers(labels=("virginica", "virginica", "virginica")),))
     return write_version(models_dir, iris_estimator(), iris_signature(), IRIS_ROWS, number=number, golden=promised)
 
 

@@ -155,4 +155,4 @@ def test_the_evaluated_estimator_is_the_published_one(settings: Settings, store:
     manifest = train(settings, None, "test")
     loaded, estimator = load_estimator(store.path(manifest.version))
     assert loaded == manifest
-    assert tuple(estimator.classes_) == manifest.signature.classes
+    assert tuple(estimator.classes_) == manifest.signature.outputs[0].classes

@@ -8,13 +8,13 @@ import pytest
 
 from gateway.validation import Validator
 from rhizome.errors import InvalidRequest
-from rhizome.signature import Feature, Signature
+from rhizome.signature import Feature, Output, Signature
 
 BOUNDS = {"max_rows": 5, "chunk_rows": 2}
 
 
 def signature_of(*features: Feature) -> Signature:
-    return Signature(features=features, target="kind", task="classification", classes=("cold", "warm"))
+    return Signature(features=features, task="classification", outputs=(Output(name="kind", classes=("cold", "warm")),))
 
 
 def number(name: str, **facts: Any) -> Feature:

@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import RidgeClassifier
 
 from rhizome.inference import predict, to_array
-from rhizome.signature import Feature, Signature
+from rhizome.signature import Feature, Output, Signature
 from tests.support.versions import (
     IRIS_CLASSES,
     IRIS_ROWS,
@@ -42,7 +42,9 @@ def test_numbers_and_categories_become_objects_that_keep_their_types() -> None:
 
 
 def test_a_missing_number_reaches_the_estimator_as_nan() -> None:
-    signature = Signature(features=(Feature(name="x", dtype="float64", nullable=True),), target="y", task="regression")
+    signature = Signature(
+        features=(Feature(name="x", dtype="float64", nullable=True),), task="regression", outputs=(Output(name="y"),)
+    )
 
     assert math.isnan(to_array([[None]], signature)[0, 0])
 
@@ -61,7 +63,7 @@ def test_beside_categories_a_missing_number_is_nan_and_a_missing_category_none()
 def test_a_classifier_answers_labels_and_probabilities_in_the_order_of_its_classes() -> None:
     estimator = iris_estimator()
 
-    answers = predict(estimator, to_array(IRIS_ROWS, iris_signature()), iris_signature())
+    (answers,) = predict(estimator, to_array(IRIS_ROWS, iris_signature()), iris_signature())
 
     assert answers.labels == ["setosa", "versicolor", "virginica"]
     assert answers.probabilities is not None
@@ -70,13 +72,13 @@ def test_a_classifier_answers_labels_and_probabilities_in_the_order_of_its_class
 
 
 def test_mixed_columns_are_scored() -> None:
-    answers = predict(mixed_estimator(), to_array(MIXED_ROWS, mixed_signature()), mixed_signature())
+    (answers,) = predict(mixed_estimator(), to_array(MIXED_ROWS, mixed_signature()), mixed_signature())
 
     assert answers.labels == ["cold", "cold", "warm", "warm"]
 
 
 def test_a_regression_answers_values_and_no_probabilities() -> None:
-    answers = predict(line_estimator(), to_array(LINE_ROWS, line_signature()), line_signature())
+    (answers,) = predict(line_estimator(), to_array(LINE_ROWS, line_signature()), line_signature())
 
     assert answers.labels == pytest.approx([1.0, 3.0, 5.0])
     assert answers.probabilities is None
@@ -85,14 +87,14 @@ def test_a_regression_answers_values_and_no_probabilities() -> None:
 def test_a_classifier_without_probabilities_answers_labels_alone() -> None:
     estimator = RidgeClassifier().fit(*iris_data())
 
-    answers = predict(estimator, to_array(IRIS_ROWS, iris_signature()), iris_signature())
+    (answers,) = predict(estimator, to_array(IRIS_ROWS, iris_signature()), iris_signature())
 
     assert answers.probabilities is None
     assert answers.labels[0] == "setosa"
 
 
 def test_answers_are_plain_python_objects() -> None:
-    answers = predict(iris_estimator(), to_array(IRIS_ROWS, iris_signature()), iris_signature())
+    (answers,) = predict(iris_estimator(), to_array(IRIS_ROWS, iris_signature()), iris_signature())
 
     assert type(answers.labels[0]) is str
     assert answers.probabilities is not None

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from rhizome.errors import ArtifactError, ArtifactTampered
-from rhizome.manifest import MANIFEST_FILE, Golden, Manifest, hash_file, load_manifest, parse_manifest
-from rhizome.signature import Feature, Signature
+from rhizome.manifest import MANIFEST_FILE, Golden, GoldenAnswers, Manifest, hash_file, load_manifest, parse_manifest
+from rhizome.signature import Feature, Output, Signature
 from tests.support.versions import SIGNING_KEY, build_manifest
 
 
@@ -22,11 +22,11 @@ def test_a_manifest_survives_a_round_through_json() -> None:
 def test_a_signed_manifest_is_believed_after_a_round_through_json() -> None:
     signature = Signature(
         features=(Feature(name="größe (cm)", dtype="float64", lower=-0.1, upper=1e300, example=1),),
-        target="t",
         task="classification",
-        classes=(True, False),
+        outputs=(Output(name="t", classes=(True, False)),),
     )
-    golden = Golden(rows=((1.0,), (2,), (None,)), labels=(True, False, True), probabilities=((0.1, 0.9),) * 3)
+    answers = GoldenAnswers(labels=(True, False, True), probabilities=((0.1, 0.9),) * 3)
+    golden = Golden(rows=((1.0,), (2,), (None,)), outputs=(answers,))
     signed = build_manifest(signature=signature, golden=golden, metrics={"accuracy": 1 / 3}).signed(SIGNING_KEY)
 
     again = parse_manifest(signed.model_dump_json(indent=2))
@@ -45,7 +45,7 @@ def test_a_signed_manifest_is_believed_after_a_round_through_json() -> None:
         {"metrics": {"accuracy": 0.98}},
         {"libraries": {}},
         {"seed": 43},
-        {"golden": {"rows": [[1.0]], "labels": ["virginica"], "probabilities": []}},
+        {"golden": {"rows": [[1.0]], "outputs": [{"labels": ["virginica"], "probabilities": []}]}},
         {"reason": ""},
     ],
     ids=str,

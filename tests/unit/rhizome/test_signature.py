@@ -3,19 +3,24 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from rhizome.signature import DIGEST_LENGTH, Feature, Signature
+from rhizome.signature import DIGEST_LENGTH, ClassLabel, Feature, Output, Signature
 
 SIZE = Feature(name="size", dtype="float64")
 COLOUR = Feature(name="colour", dtype="category", categories=("blue", "red"))
+KIND = Output(name="kind", classes=("cold", "warm"))
+
+
+def with_classes(*classes: ClassLabel) -> Output:
+    return KIND.model_copy(update={"classes": classes})
 
 
 def build_signature(**changes: Any) -> Signature:
     facts: dict[str, Any] = {
         "features": (SIZE, COLOUR),
-        "target": "kind",
         "task": "classification",
-        "classes": ("cold", "warm"),
+        "outputs": (KIND,),
     }
     return Signature(**(facts | changes))
 
@@ -29,11 +34,13 @@ def build_signature(**changes: Any) -> Signature:
         {"features": (SIZE.model_copy(update={"dtype": "int64"}), COLOUR)},
         {"features": (SIZE.model_copy(update={"nullable": True}), COLOUR)},
         {"features": (SIZE, COLOUR.model_copy(update={"categories": ("blue", "green")}))},
-        {"target": "sort"},
         {"task": "regression"},
-        {"classes": ("warm", "cold")},
-        {"classes": ("cold",)},
-        {"classes": (1, 2)},
+        {"outputs": (KIND.model_copy(update={"name": "sort"}),)},
+        {"outputs": (with_classes("warm", "cold"),)},
+        {"outputs": (with_classes("cold"),)},
+        {"outputs": (with_classes(1, 2),)},
+        {"outputs": (KIND, Output(name="sort"))},
+        {"has_probabilities": True},
     ],
     ids=str,
 )
@@ -51,13 +58,13 @@ def test_ranges_and_examples_do_not_change_the_digest(changes: dict[str, Any]) -
 
 
 def test_classes_of_another_type_are_other_classes() -> None:
-    numbers, words = build_signature(classes=(0, 1)), build_signature(classes=("0", "1"))
+    numbers, words = build_signature(outputs=(with_classes(0, 1),)), build_signature(outputs=(with_classes("0", "1"),))
 
     assert numbers.digest != words.digest
 
 
 def test_the_digest_survives_a_round_through_json() -> None:
-    signature = build_signature(classes=(True, False))
+    signature = build_signature(outputs=(with_classes(True, False), KIND))
 
     again = Signature.model_validate_json(signature.model_dump_json())
 
@@ -70,3 +77,8 @@ def test_one_category_makes_a_signature_non_numeric() -> None:
     assert build_signature(features=(SIZE,)).is_numeric
     assert not build_signature().is_numeric
     assert build_signature().names == ("size", "colour")
+
+
+def test_a_signature_without_outputs_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        build_signature(outputs=())

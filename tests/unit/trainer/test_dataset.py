@@ -23,7 +23,7 @@ def test_iris_is_understood(iris: Dataset) -> None:
     assert iris.dtypes == ("float64",) * 4
     assert iris.rows.shape == (150, 4)
     assert iris.rows.dtype == np.float64
-    assert iris.signature.classes == ("setosa", "versicolor", "virginica")
+    assert iris.signature.outputs[0].classes == ("setosa", "versicolor", "virginica")
     assert iris.sha256 == "9cc1c345c71bcc9b486b74cbf6063fa66f4bb5e0f603a4b3c3471ec2e5e8e355"
 
 
@@ -55,7 +55,7 @@ def test_a_missing_number_is_nan_where_all_features_are_numbers(write_csv: Write
 def test_whole_numbers_as_target_are_classes(write_csv: WriteCsv) -> None:
     dataset = load_dataset(write_csv("x,y\n" + "".join(f"{i}.5,{i % 3}\n" for i in range(60))), "y", 3.0)
     assert dataset.signature.task == "classification"
-    assert dataset.signature.classes == (0, 1, 2)
+    assert dataset.signature.outputs[0].classes == (0, 1, 2)
     assert dataset.labels.dtype == np.int64
 
 
@@ -65,7 +65,7 @@ def test_a_quantity_as_target_makes_a_regression(write_csv: WriteCsv, target: st
     dataset = load_dataset(write_csv(text), "y", 3.0)
     assert dataset.signature.task == "regression"
     assert dataset.labels.dtype == np.float64
-    assert dataset.signature.classes == ()
+    assert dataset.signature.outputs[0].classes == ()
 
 
 def test_the_hash_is_of_the_bytes_of_the_file(write_csv: WriteCsv) -> None:

@@ -17,7 +17,7 @@ def test_a_classifier_learns_iris(iris: Dataset, name: str) -> None:
     factory = estimators.load_factory(f"trainer.estimators:{name}")
     fitted = factory(iris.signature, 42).fit(iris.rows, iris.labels)
     assert fitted.score(iris.rows, iris.labels) > 0.95
-    assert tuple(fitted.classes_) == iris.signature.classes
+    assert tuple(fitted.classes_) == iris.signature.outputs[0].classes
 
 
 @pytest.mark.parametrize("name", ["logistic_regression", "random_forest", "gradient_boosting"])
@@ -27,7 +27,7 @@ def test_missing_values_and_unseen_categories_are_scored(mixed_csv: Path, name: 
     fitted.fit(dataset.rows, dataset.labels)
 
     rows = to_array([[None, 3, "north"], [41.0, 3, None], [41.0, 3, "elsewhere"]], dataset.signature)
-    answers = predict(fitted, rows, dataset.signature)
+    (answers,) = predict(fitted, rows, dataset.signature)
 
     assert set(answers.labels) <= {"no", "yes"}
     assert np.isfinite(answers.probabilities).all()

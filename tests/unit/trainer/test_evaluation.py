@@ -109,7 +109,7 @@ def test_the_brier_score_runs_from_zero_to_two() -> None:
 def test_regression_figures_agree_with_scikit_learn(houses_csv: Path) -> None:
     houses = load_dataset(houses_csv, "price", 3.0)
     fitted = ridge(houses.signature, 42).fit(houses.rows, houses.labels)
-    answers = predict(fitted, houses.rows, houses.signature)
+    (answers,) = predict(fitted, houses.rows, houses.signature)
 
     report = measure_regression(answers, houses.labels, 42)
 

@@ -47,7 +47,7 @@ def exam(settings: Settings, iris: Dataset) -> Exam:
     split = split_rows(iris, 42)
     manifest = train(settings, None, "test")
     good = fit(logistic_regression, iris, split)
-    return Exam(manifest, iris, split, Champion("champion", iris.signature.digest, good), settings)
+    return Exam(manifest, iris, split, Champion("champion", manifest.signature.digest, good), settings)
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def houses_exam(settings: Settings, houses_csv: Path) -> Exam:
     split = split_rows(houses, 42)
     manifest = train(settings, None, "test")
     good = fit(ridge, houses, split)
-    return Exam(manifest, houses, split, Champion("champion", houses.signature.digest, good), settings)
+    return Exam(manifest, houses, split, Champion("champion", manifest.signature.digest, good), settings)
 
 
 def failed(report: GateReport) -> set[str]:
@@ -116,7 +116,8 @@ def test_another_schema_passes_where_it_is_allowed(exam: Exam) -> None:
 
 def test_other_golden_answers_are_refused(exam: Exam) -> None:
     golden = build_golden(exam.champion.estimator, exam.dataset, exam.split.training)
-    forged = golden.model_copy(update={"labels": tuple(reversed(golden.labels))})
+    answers = golden.outputs[0].model_copy(update={"labels": tuple(reversed(golden.outputs[0].labels))})
+    forged = golden.model_copy(update={"outputs": (answers,)})
     manifest = exam.manifest.model_copy(update={"golden": forged})
     assert failed(exam.judge(exam.champion.estimator, manifest=manifest)) == {"golden_rows"}
 

@@ -1,6 +1,7 @@
 """Golden rows and the self-test that trainer and worker share."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,13 @@ def loaded(settings: Settings) -> tuple[Manifest, object]:
     return load_estimator(settings.models_dir / "iris" / manifest.version)
 
 
+def forge(manifest: Manifest, **changes: Any) -> Manifest:
+    """Other golden answers of the only output."""
+    golden = manifest.golden
+    answers = golden.outputs[0].model_copy(update=changes)
+    return manifest.model_copy(update={"golden": golden.model_copy(update={"outputs": (answers,)})})
+
+
 def test_a_loaded_version_gives_its_golden_answers(loaded: tuple[Manifest, object]) -> None:
     manifest, estimator = loaded
     check_golden(estimator, manifest)
@@ -38,9 +46,8 @@ def test_missing_values_survive_the_manifest(settings: Settings, mixed_csv: Path
 
 def test_a_label_that_differs_is_named_by_row(loaded: tuple[Manifest, object]) -> None:
     manifest, estimator = loaded
-    golden = manifest.golden
-    labels = ("virginica" if golden.labels[0] == "setosa" else "setosa", *golden.labels[1:])
-    forged = manifest.model_copy(update={"golden": golden.model_copy(update={"labels": labels})})
+    first, *others = manifest.golden.outputs[0].labels
+    forged = forge(manifest, labels=("virginica" if first == "setosa" else "setosa", *others))
     with pytest.raises(SelfTestFailed, match="golden row 0"):
         check_golden(estimator, forged)
 
@@ -50,10 +57,8 @@ def test_probabilities_may_differ_by_rounding_alone(
     loaded: tuple[Manifest, object], change: float, is_accepted: bool
 ) -> None:
     manifest, estimator = loaded
-    golden = manifest.golden
-    first = tuple(value + change for value in golden.probabilities[0])
-    moved = golden.model_copy(update={"probabilities": (first, *golden.probabilities[1:])})
-    forged = manifest.model_copy(update={"golden": moved})
+    first, *others = manifest.golden.outputs[0].probabilities
+    forged = forge(manifest, probabilities=(tuple(value + change for value in first), *others))
     if is_accepted:
         check_golden(estimator, forged)
     else:
@@ -70,14 +75,14 @@ def test_an_estimator_that_raises_fails_the_self_test(loaded: tuple[Manifest, ob
 def test_no_golden_rows_are_no_evidence(loaded: tuple[Manifest, object]) -> None:
     manifest, estimator = loaded
     with pytest.raises(SelfTestFailed, match="no golden rows"):
-        check_golden(estimator, manifest.model_copy(update={"golden": Golden(rows=(), labels=())}))
+        check_golden(estimator, manifest.model_copy(update={"golden": Golden(rows=(), outputs=())}))
 
 
 def test_golden_rows_are_spread_over_the_classes(iris: Dataset) -> None:
     training = split_rows(iris, 42).training
     picked = pick_rows(iris, training)
     assert len(picked) <= GOLDEN_ROWS
-    assert set(iris.labels[picked]) == set(iris.signature.classes)
+    assert set(iris.labels[picked]) == set(iris.signature.outputs[0].classes)
     assert set(picked) <= set(training)
 
 

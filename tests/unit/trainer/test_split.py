@@ -51,8 +51,8 @@ def test_rows_with_equal_features_stand_on_one_side(iris: Dataset) -> None:
 def test_every_class_is_on_both_sides(iris: Dataset, seed: int) -> None:
     small = take(iris, np.concatenate([np.arange(0, 10), np.arange(50, 60), np.arange(100, 110)]))
     split = split_rows(small, seed)
-    assert set(small.labels[split.holdout]) == set(small.signature.classes)
-    assert set(small.labels[split.training]) == set(small.signature.classes)
+    assert set(small.labels[split.holdout]) == set(small.signature.outputs[0].classes)
+    assert set(small.labels[split.training]) == set(small.signature.outputs[0].classes)
 
 
 def test_a_class_of_equal_rows_cannot_be_split(iris: Dataset) -> None:
