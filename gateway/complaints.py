@@ -80,9 +80,9 @@ def _words(  # noqa: PLR0911 - a table of phrases, one per kind of error
     if kind == "finite_number" or (kind == "float_type" and type(problem["input"]) is int):
         return "is not a finite number", f"send {_expected(feature)}; NaN and Infinity are refused"
     if feature is None and name in REMEDIES:
-        return f"is {_show(problem['input'])}, not an accepted value", REMEDIES[name]
+        return f"is {show_value(problem['input'])}, not an accepted value", REMEDIES[name]
     if kind in ("greater_than_equal", "less_than_equal"):
-        return f"is {_show(problem['input'])}, outside the accepted range", f"send {_expected(feature)}"
+        return f"is {show_value(problem['input'])}, outside the accepted range", f"send {_expected(feature)}"
     if kind in ("too_short", "too_long"):
         return f"holds {context.get('actual_length', 'too many')} rows", f"send {_row_bounds(context)} rows"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
@@ -93,7 +93,7 @@ def _words(  # noqa: PLR0911 - a table of phrases, one per kind of error
     if kind == "list_type":
         return f"is {kind_of(problem['input'])}, not an array", "send an array of objects"
     if kind == "literal_error":
-        return f"is {_show(problem['input'])}, not a known category", f"send {_expected(feature)}"
+        return f"is {show_value(problem['input'])}, not a known category", f"send {_expected(feature)}"
     wanted = {"int": "an integer", "float": "a number"}.get(kind.partition("_")[0])
     what = f"is {kind_of(problem['input'])}"
     return f"{what}, not {wanted}" if wanted else what, f"send {_expected(feature)}"
@@ -139,7 +139,7 @@ def kind_of(value: object) -> str:
     return next((words for kind, words in _KINDS if isinstance(value, kind)), "of another type")
 
 
-def _show(value: object) -> str:
+def show_value(value: object) -> str:
     """A number or a short text as sent; nothing long is echoed."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return f"{value:g}" if isinstance(value, float) or abs(value) < 10**15 else "a very large number"
