@@ -15,7 +15,8 @@ from rhizome.job_queue.terms import Idempotency
 _DIGEST_BYTES = 20
 _KEY = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}")
 SLOT_SECONDS = 2.0  #: how long a request waits for its turn to be read
-_UNTYPED = ("", "application/octet-stream")
+#: As `curl --data` and clients of the inference protocol send JSON.
+_UNTYPED = ("", "application/octet-stream", "application/x-www-form-urlencoded")
 _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 _FRACTIONAL_SECONDS = re.compile(r"\d{1,400}(\.\d{1,400})?([eE][+-]?\d{1,3})?", re.ASCII)
 
