@@ -36,9 +36,10 @@ class ColumnValidator:
             InvalidRequest: naming every bad cell.
         """
         errors: dict[str, ValidationError] = {}
+        checked: list[list[Any]] = []
         for feature, kind, column in zip(self._signature.features, self._types, columns, strict=True):
             try:
-                kind.validate_python(column)
+                checked.append(kind.validate_python(column))  # an integer becomes the float that it means
             except ValidationError as error:
                 errors[feature.name] = error
         if errors:
@@ -47,4 +48,4 @@ class ColumnValidator:
                 code="invalid_fields",
                 problems=describe_cells(errors, form, self._signature),
             )
-        return zip(*columns, strict=True)
+        return zip(*checked, strict=True)
