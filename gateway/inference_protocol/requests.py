@@ -13,7 +13,7 @@ from flask import request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.complaints import MAX_EXAMINED, MAX_PROBLEMS, is_malformed, shorten, show_value
-from gateway.options import REMEDIES, accepts_option
+from gateway.options import MAX_DEADLINE_MS, REMEDIES, accepts_option
 from rhizome.errors import InvalidRequest
 from rhizome.jobs import PRIORITIES
 
@@ -125,8 +125,7 @@ _TIMES = {
 def _scheduled(name: str, value: int) -> dict[str, Any]:
     if name == "priority":
         return {"priority": min(value - 1 + PRIORITIES[0], PRIORITIES[-1])}
-    deadline_ms = -(-value // _MICROSECONDS)
-    return {"deadline_ms": deadline_ms} if accepts_option("deadline_ms", deadline_ms) else {}
+    return {"deadline_ms": min(-(-value // _MICROSECONDS), MAX_DEADLINE_MS)}
 
 
 def _check_inputs(inputs: list[InferInput]) -> list[Problem]:
