@@ -53,7 +53,7 @@ def invocations() -> Response:
 def ping() -> Response:
     """200 when a job submitted now would be answered, else 503; no body to speak of."""
     is_ready, _ = service().health.is_ready()
-    return Response(_NO_TEXT, 200 if is_ready else 503, content_type=JSON)
+    return Response(_NO_TEXT, 200 if is_ready else 503, content_type="text/plain")
 
 
 @blueprint.get("/version")

@@ -75,7 +75,7 @@ def _mlflow_paths(manifest: Manifest) -> dict[str, Any]:
     names = [feature.name for feature in manifest.signature.features]
     row = [feature.example for feature in manifest.signature.features]
     predictions = _object({"predictions": {"type": "array", "description": "One a row, in input order."}})
-    told = {"description": "Yes.", "content": {JSON: {"schema": {"type": "string"}}}}
+    told = {"description": "Yes.", "content": {"text/plain": {"schema": _TEXT}}}
     return {
         "/invocations": {
             "post": operation(
@@ -83,7 +83,7 @@ def _mlflow_paths(manifest: Manifest) -> dict[str, Any]:
                 "Predict many samples and wait: MLflow's scoring protocol",
                 "invocations",
                 {"200": answer("The labels, or what `return` asks for.", predictions), "202": accepted()},
-                errors=(400, 409, 413, 415, 422, 429, 503, 504),
+                errors=(400, 404, 409, 413, 415, 422, 429, 503, 504),
                 parameters=[WAIT, PREFER, *OPTIONS, ERROR_THRESHOLD, IDEMPOTENCY_KEY, REQUEST_ID],
                 body=({"$ref": "#/components/schemas/Batch"}, {"dataframe_split": {"columns": names, "data": [row]}}),
             )
@@ -101,7 +101,7 @@ def _mlflow_paths(manifest: Manifest) -> dict[str, Any]:
                 "mlflow",
                 "This server's version",
                 "version",
-                {"200": {"description": "As text.", "content": {"text/plain": {"schema": {"type": "string"}}}}},
+                {"200": {"description": "As text.", "content": {"text/plain": {"schema": _TEXT}}}},
             )
         },
     }

@@ -187,7 +187,6 @@ def test_what_is_not_there_is_an_error_in_the_protocols_form(
         ({"inputs": []}, ["inputs"]),
         ({"outputs": [{"name": "odds"}]}, ["outputs.odds", "label, probabilities"]),
         ({"outputs": [{"name": "label"}, {"name": "label"}]}, ["outputs.label", "twice"]),
-        ({"parameters": {"version": "none"}}, ["version"]),
         ({"parameters": {"priority": "high"}}, ["parameters.priority"]),
     ],
 )
@@ -203,6 +202,10 @@ def queue_is_empty(redis: Redis) -> Iterator[None]:
     yield
     queue = Queue(redis)
     assert [queue.waiting(lane) for lane in Lane] == [0, 0]
+
+
+def test_a_version_that_is_not_there_is_a_404(client: FlaskClient) -> None:
+    assert_is_error(client.post(INFER, json=table(IRIS_ROWS, parameters={"version": "none"})), 404, "version")
 
 
 def test_a_bad_cell_is_named_by_row_and_feature(client: FlaskClient) -> None:
