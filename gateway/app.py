@@ -6,9 +6,10 @@ from threading import Semaphore
 from flask import Flask
 from redis import Redis
 
-from gateway import admin_routes, documentation_routes, health_routes, routes
+from gateway import admin_routes, documentation_routes, health_routes, mlflow_routes, routes
 from gateway.champion import ChampionView
 from gateway.health import HealthReporter
+from gateway.inference_protocol import routes as protocol_routes
 from gateway.notices import Notices
 from gateway.problems import handle_errors
 from gateway.service import EXTENSION, Service
@@ -49,7 +50,7 @@ def create_app(settings: Settings, redis: Redis) -> Flask:
         health=HealthReporter(redis, submissions, champion, notices, started_at=time.time()),
         body_slots=Semaphore(max(1, settings.gateway_threads - settings.max_waiters - RESERVED_THREADS)),
     )
-    for module in (routes, health_routes, admin_routes, documentation_routes):
+    for module in (routes, mlflow_routes, protocol_routes, health_routes, admin_routes, documentation_routes):
         app.register_blueprint(module.blueprint)
     handle_errors(app)
     trace_requests(app)

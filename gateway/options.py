@@ -125,6 +125,15 @@ def make_options(given: Mapping[str, Any]) -> JobOptions:
     return JobOptions(**values)
 
 
+def accepts_option(name: str, value: Any) -> bool:
+    """Whether a value from JSON is one of an option's."""
+    try:
+        _ADAPTERS[name].validate_python(value, strict=True)
+    except ValidationError:
+        return False
+    return True
+
+
 def parse_option(name: str, text: str, *, shown: str | None = None) -> Any:
     """An option from a query string, a header or a form.
 

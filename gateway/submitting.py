@@ -19,7 +19,7 @@ from gateway.options import JobOptions, read_options
 from gateway.requests import read_idempotency
 from gateway.service import Service
 from gateway.validation import Rows, find_pin
-from rhizome.errors import InvalidRequest, RhizomeError, VersionNotFound
+from rhizome.errors import InvalidRequest, RhizomeError, TooManyWaiters, VersionNotFound
 from rhizome.job_queue.terms import Terms
 from rhizome.job_queue.views import JobView, Receipt
 from rhizome.jobs import DEFAULT_PRIORITY, Lane, ScoreRequest
@@ -110,16 +110,21 @@ def find_pinned(here: Service, version: str) -> Known:
         ) from None
 
 
-def submit_rows(here: Service, lane: Lane, kind: str, body: bytes, parsed: Parsed, wait_seconds: float) -> Submitted:
+def submit_rows(
+    here: Service, lane: Lane, kind: str, body: bytes, parsed: Parsed, wait_seconds: float, *, must_wait: bool = False
+) -> Submitted:
     """Submits the rows as one job and waits up to `wait_seconds` for it to be final.
 
     Raises:
+        TooManyWaiters: with `must_wait`, no place to wait is free; nothing was submitted.
         IdempotencyConflict, LaneFull, StorageFull, QueueUnavailable: as `Submissions.submit`.
         InvalidRequest: the Idempotency-Key is unusable, or the version cannot give the part of an answer wanted.
     """
     check_choice(parsed.known.manifest.signature, parsed.options.returns, parsed.options.top_k)
     job_id, until = here.submissions.mint_id(), time.monotonic() + wait_seconds
     waiter = here.notices.register(job_id) if wait_seconds else None
+    if waiter is None and must_wait:
+        raise TooManyWaiters("too many requests wait already; try again shortly")
     with waiter or nullcontext():
         requests = _build_requests(job_id, kind, parsed, is_waited=waiter is not None)
         receipt = here.submissions.submit(lane, requests, read_idempotency(body), terms_of(parsed.options))

@@ -4,12 +4,15 @@
     ├── SettingsError            a setting is missing or unusable
     ├── StartupError             the service cannot start on this machine as it is
     ├── InvalidRequest           the caller sent something that cannot be accepted
+    │   └── RowsFailed           the caller wants nothing but predictions, and some rows have none
     ├── LaneFull                 the lane holds as many waiting jobs as it may
     ├── DeadlineUnmeetable       the job would not be done by its deadline
     ├── JobNotFound              no job has this id
     ├── JobExpired               the job is known, its result's time is over
     ├── IdempotencyConflict      the Idempotency-Key stands for another request
     ├── JobFinished              the job is final and cannot be cancelled
+    ├── JobCancelled             the job that a caller waits for was cancelled
+    ├── AnswerOverdue            the job that a caller waits for was not answered in time
     ├── TooManyWaiters           so many requests wait, stream or send that no further one may
     ├── StorageFull              Redis has little memory left
     ├── QueueUnavailable         Redis does not answer
@@ -19,6 +22,7 @@
     │   ├── ArtifactTampered     hash or signature do not match the manifest
     │   └── SelfTestFailed       the loaded version does not reproduce its golden rows
     └── RegistryError            versions and the champion pointer
+        ├── ModelNotFound        no model of this name is served
         ├── VersionNotFound      no such version
         ├── NoChampion           nothing has been promoted yet
         ├── ChampionMoved        another promotion came first
@@ -55,6 +59,10 @@ class InvalidRequest(RhizomeError):
         super().__init__(detail)
         self.code = code or self.code
         self.problems = problems
+
+
+class RowsFailed(InvalidRequest):
+    code = "rows_failed"
 
 
 class LaneFull(RhizomeError):
@@ -95,6 +103,14 @@ class JobFinished(RhizomeError):
     code = "job_finished"
 
 
+class JobCancelled(RhizomeError):
+    code = "job_cancelled"
+
+
+class AnswerOverdue(RhizomeError):
+    code = "answer_overdue"
+
+
 class TooManyWaiters(RhizomeError):
     code = "too_many_waiters"
 
@@ -129,6 +145,10 @@ class SelfTestFailed(ArtifactError):
 
 class RegistryError(RhizomeError):
     code = "registry_error"
+
+
+class ModelNotFound(RegistryError):
+    code = "model_not_found"
 
 
 class VersionNotFound(RegistryError):
