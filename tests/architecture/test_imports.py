@@ -185,7 +185,7 @@ def test_only_process_entries_read_the_settings_from_the_environment() -> None:
     entries = {
         "gateway/__main__.py",
         "gateway/app.py",
-        "rhizome/cli.py",
+        "rhizome/commands/environment.py",
         "rhizome/probe.py",
         "trainer/__main__.py",
         "trainer/app.py",
