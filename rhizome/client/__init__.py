@@ -5,7 +5,8 @@ library: frames and arrays are recognised by what they can do. What a call does 
 (`*_calls.py`); the two clients only carry the steps out.
 
 >>> from rhizome.client import Client
->>> Client(base_url).predict({"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}).label
+>>> with Client(base_url) as client:
+...     client.predict({"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}).label
 'setosa'
 """
 

@@ -23,12 +23,12 @@ class EventParser:
         self.last_id = last_id
         self.retry_seconds: float | None = None
         self._rest = b""
-        self._type, self._data = "", list[str]()
+        self._type, self._data, self._id = "", list[str](), last_id
 
     def begin_again(self) -> None:
         """After the connection was lost: half an event is no event."""
         self._rest = b""
-        self._type, self._data = "", []
+        self._type, self._data, self._id = "", [], self.last_id
 
     def feed(self, block: bytes) -> list[Message]:
         """The messages that the block completes."""
@@ -41,6 +41,7 @@ class EventParser:
 
     def _take(self, line: str) -> Message | None:
         if not line:
+            self.last_id = self._id  # not before the event is whole, or its repetition would be missed
             message = Message(self._type or "message", "\n".join(self._data), self.last_id) if self._data else None
             self._type, self._data = "", []
             return message
@@ -51,7 +52,7 @@ class EventParser:
         elif name == "event":
             self._type = value
         elif name == "id" and "\0" not in value:
-            self.last_id = value
+            self._id = value
         elif name == "retry" and value.isascii() and value.isdigit():
             self.retry_seconds = int(value) / 1000
         return None

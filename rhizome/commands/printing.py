@@ -38,7 +38,7 @@ def answer_facts(answer: Answer, prefix: str = "") -> list[tuple[str, Any]]:
     """One answer for people; several outputs one after the other."""
     facts: list[tuple[str, Any]] = [(f"{prefix}label", answer.label), (f"{prefix}value", answer.value)]
     if answer.probabilities:
-        rows = [(name, f"{probability:.4f}") for name, probability in answer.probabilities.items()]
+        rows = [(name, f"{probability:.4g}") for name, probability in answer.probabilities.items()]
         facts.append((f"{prefix}probabilities", table(rows)))
     for target, output in (answer.outputs or {}).items():
         facts += answer_facts(output, f"{prefix}{target} ")

@@ -11,6 +11,7 @@ from rhizome.commands.options import json_option, url_option
 from rhizome.commands.printing import print_facts, print_json, table
 
 _MAX_METRICS = 4  #: columns that fit on a terminal
+_BOUNDS = ("_low", "_high")  #: of confidence intervals
 
 
 @click.command()
@@ -38,7 +39,8 @@ def models(url: str | None, as_json: bool) -> None:
     if as_json:
         print_json(listing.document)
         return
-    names = sorted({name for version in listing.versions for name in version.metrics})[:_MAX_METRICS]
+    found = {name for version in listing.versions for name in version.metrics}
+    names = sorted(name for name in found if not name.endswith(_BOUNDS))[:_MAX_METRICS]
     rows = [_version_row(version, names) for version in listing.versions]
     click.echo(table([["", "version", "created", "gate", *names], *rows]))
 
@@ -47,7 +49,7 @@ def _version_row(version: Version, names: list[str]) -> list[str]:
     gate = "passed" if version.gate.get("passed") else "refused"
     metrics = [f"{version.metrics[name]:.4g}" if name in version.metrics else "" for name in names]
     mark = "*" if version.is_champion else ""
-    return [mark, version.version, version.created_at, "rejected" if version.rejected else gate, *metrics]
+    return [mark, version.version, version.created_at[:19], "rejected" if version.rejected else gate, *metrics]
 
 
 def _health_facts(report: Health) -> list[tuple[str, Any]]:
