@@ -1,5 +1,7 @@
 """Events arrive whatever breaks between them, each once."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,9 +60,7 @@ def test_messages_are_the_same_wherever_the_blocks_are_cut(cuts: list[int]) -> N
     edges = [0, *sorted(cut % len(text) for cut in cuts), len(text)]
     parser = EventParser()
 
-    messages = [
-        message for start, end in zip(edges, edges[1:], strict=False) for message in parser.feed(text[start:end])
-    ]
+    messages = [message for start, end in pairwise(edges) for message in parser.feed(text[start:end])]
 
     assert messages == [Message("message", "grün\ntwo", "1"), Message("done", "x", "2")]
     assert parser.retry_seconds == 0.25
