@@ -44,7 +44,7 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     line: int | None = None
 
 
-class Timings(msgspec.Struct, frozen=True):
+class Timings(msgspec.Struct, frozen=True, omit_defaults=True):
     """Milliseconds that a job waited, took the estimator, and took from submit to result."""
 
     queued_ms: float | None = None
