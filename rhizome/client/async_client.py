@@ -1,6 +1,7 @@
 """The asynchronous client: does what calls ask for, on httpx and anyio, so on asyncio as well as on trio."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import closing
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -75,26 +76,28 @@ class AsyncClient:
     async def _run(self, flow: Flow[T]) -> T:
         outcome: Any = None
         async with _Doer(self._http) as doer:
-            while True:
-                try:
-                    step = flow.send(outcome)
-                except StopIteration as end:
-                    return end.value  # type: ignore[no-any-return]
-                outcome = await doer.do(step)
+            with closing(flow):
+                while True:
+                    try:
+                        step = flow.send(outcome)
+                    except StopIteration as end:
+                        return end.value  # type: ignore[no-any-return]
+                    outcome = await doer.do(step)
 
     async def _iterate(self, feed: Feed[T]) -> AsyncIterator[T]:
         outcome: Any = None
         async with _Doer(self._http) as doer:
-            while True:
-                try:
-                    step = feed.send(outcome)
-                except StopIteration:
-                    return
-                outcome = None
-                if isinstance(step, Emit):
-                    yield step.value
-                else:
-                    outcome = await doer.do(step)
+            with closing(feed):
+                while True:
+                    try:
+                        step = feed.send(outcome)
+                    except StopIteration:
+                        return
+                    outcome = None
+                    if isinstance(step, Emit):
+                        yield step.value
+                    else:
+                        outcome = await doer.do(step)
 
     predict = _returning(Calls.predict)
     submit = _returning(Calls.submit)

@@ -15,12 +15,13 @@ from rhizome.client.options import BatchOptions
 from rhizome.client.progress import Bars, Silence
 from rhizome.client.retries import Patience
 from rhizome.client.samples import Samples, needs_names, read_samples
-from rhizome.client.steps import Emit, Feed, Flow
+from rhizome.client.steps import Body, Emit, Feed, Flow
 
 #: What a service takes as one JSON document unless its settings say otherwise; more is sent as a stream of lines.
 MAX_JSON_ROWS = 10_000
 MAX_JSON_BYTES = 7 * 1024 * 1024
 _BATCH_PATH = "/predict/batch"
+_SILENCE_SECONDS = 60.0  #: a large file may be put away before it is answered for
 _LOOK_SECONDS = 1.0  #: how often a progress bar moves
 _WORTH_A_BAR_BYTES = 4 * 1024 * 1024
 
@@ -156,7 +157,7 @@ class BatchCalls(JobCalls):
             file = FileBody(Path(data), format)
             with _bars(progress, file.bytes) as bars:
                 file.on_sent = bars.uploaded
-                return (yield from self._submit(_BATCH_PATH, file, options, BatchOptions, patience))
+                return (yield from self._submit_body(file, options, patience))
         names = (yield from self._feature_names(options.get("version"))) if needs_names(data, columns) else columns
         samples = read_samples(data, names or ())
         return (yield from self._submit_samples(samples, options, patience))
@@ -167,12 +168,18 @@ class BatchCalls(JobCalls):
             document = JsonBody({"instances": list(samples)})
             if len(document) <= MAX_JSON_BYTES:
                 try:
-                    return (yield from self._submit(_BATCH_PATH, document, options, BatchOptions, patience))
+                    return (yield from self._submit_body(document, options, patience))
                 except InvalidInput as error:
                     if error.status != 413:
                         raise
-        lines = NdjsonBody(samples)
-        return (yield from self._submit(_BATCH_PATH, lines, options, BatchOptions, patience))
+        return (yield from self._submit_body(NdjsonBody(samples), options, patience))
+
+    def _submit_body(self, body: Body, options: BatchOptions, patience: Patience) -> Flow[Job]:
+        return (
+            yield from self._submit(
+                _BATCH_PATH, body, options, patience, known=BatchOptions, silence_seconds=_SILENCE_SECONDS
+            )
+        )
 
     def _follow(self, job: Job, patience: Patience, progress: bool, params: dict[str, str]) -> Flow[Job]:
         if job.is_final:

@@ -62,7 +62,7 @@ class JobCalls(ServiceCalls):
         patience = self._patience(timeout)
         document = yield from self._read_sample(sample, columns, options.get("version"))
         seconds = min(wait, patience.seconds_left)
-        job = yield from self._submit("/predict", JsonBody(document), options, Options, patience, seconds)
+        job = yield from self._submit("/predict", JsonBody(document), options, patience, wait_seconds=seconds)
         if not job.is_final:
             job = yield from self._await(job.id, patience)
         return prediction_of(job)
@@ -75,7 +75,7 @@ class JobCalls(ServiceCalls):
         'setosa'
         """
         document = yield from self._read_sample(sample, columns, options.get("version"))
-        return (yield from self._submit("/predict", JsonBody(document), options, Options, self._patience()))
+        return (yield from self._submit("/predict", JsonBody(document), options, self._patience()))
 
     def result(self, job_id: str, *, wait: float = 0.0) -> Flow[Job]:
         """A job as it stands, or as it stands after the service has waited for it.
@@ -155,15 +155,17 @@ class JobCalls(ServiceCalls):
         path: str,
         body: Body,
         options: Options,
-        known: type[Options],
         patience: Patience,
+        *,
+        known: type[Options] = Options,
         wait_seconds: float = 0.0,
+        silence_seconds: float = _SILENCE_SECONDS,
     ) -> Flow[Job]:
         params, headers = split_options(cast(dict[str, Any], options), known)
         headers |= body.headers
         if wait_seconds >= 1:
             headers["Prefer"] = f"wait={int(wait_seconds)}"
-        request = Request("POST", path, params, headers, body, patience_seconds=wait_seconds + _SILENCE_SECONDS)
+        request = Request("POST", path, params, headers, body, patience_seconds=wait_seconds + silence_seconds)
         return read_as(Job, (yield from send(request, patience)))
 
     def _look(self, job_id: str, wait_seconds: float, params: dict[str, str], patience: Patience) -> Flow[Job]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -73,7 +74,7 @@ class Client:
 
     def _run(self, flow: Flow[T]) -> T:
         outcome: Any = None
-        with _Doer(self._http) as doer:
+        with _Doer(self._http) as doer, closing(flow):
             while True:
                 try:
                     step = flow.send(outcome)
@@ -83,7 +84,7 @@ class Client:
 
     def _iterate(self, feed: Feed[T]) -> Iterator[T]:
         outcome: Any = None
-        with _Doer(self._http) as doer:
+        with _Doer(self._http) as doer, closing(feed):
             while True:
                 try:
                     step = feed.send(outcome)

@@ -22,9 +22,11 @@ _ADMIN_KEY_FILE = "admin_key"
 def load_settings_or_exit() -> "Settings":
     """This deployment's settings; unusable ones are named, and end the process."""
     # The commands that only speak HTTP work without what settings need.
-    from rhizome.errors import RhizomeError  # noqa: PLC0415
-    from rhizome.settings import load_settings  # noqa: PLC0415
-
+    try:
+        from rhizome.errors import RhizomeError  # noqa: PLC0415
+        from rhizome.settings import load_settings  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        sys.exit(f"rhizome: the package '{error.name}' is missing; 'make up' installs it, or ask a service with --url")
     try:
         return load_settings()
     except RhizomeError as error:

@@ -123,6 +123,10 @@ import rhizome.client
 from rhizome.cli import COMMANDS, load_command
 for name in set(COMMANDS) - {"up"}:
     load_command(name)
+try:
+    load_command("rollback").main([], standalone_mode=False)
+except SystemExit as end:
+    assert "'pydantic' is missing" in end.code and "--url" in end.code, end.code
 print(json.dumps(sorted(sys.modules)))
 """)
 

@@ -1,12 +1,14 @@
 """A download that breaks goes on where it broke, and a file appears when it is whole."""
 
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from rhizome.client import Conflict, InvalidInput, Unavailable
+from rhizome.client import Client, Conflict, InvalidInput, Unavailable
 from tests.support.scripted_server import (
     ScriptedServer,
     Seen,
@@ -103,6 +105,19 @@ def test_a_download_that_never_ends_is_given_up(server: ScriptedServer, call: Ca
 
     with pytest.raises(Unavailable):
         call("download", "b", tmp_path / "a.csv", timeout=0.5)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_download_leaves_nothing(tmp_path: Path) -> None:
+    def interrupted() -> Iterator[bytes]:
+        yield b"some"
+        raise KeyboardInterrupt
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=interrupted()))
+
+    with Client("http://service", transport=transport) as client, pytest.raises(KeyboardInterrupt):
+        client.download("b", tmp_path / "a.csv")
 
     assert list(tmp_path.iterdir()) == []
 
