@@ -75,13 +75,16 @@ def test_the_commands_of_the_readme_print_what_it_shows(url: str, tmp_path: Path
     (transcript,) = re.findall(r"```console\n(.*?)```", section, re.DOTALL)
     commands = re.findall(r"^\$ rhizome ([^|\n]*)[^\n]*\n(.*?)(?=^\$|\Z)", transcript, re.DOTALL | re.MULTILINE)
 
+    flowers = pd.read_csv(ROOT / "data" / "iris.csv").drop(columns="species")
+    flowers.to_csv(tmp_path / "flowers.csv", index=False)
+
     for arguments, shown in commands:
         finished = run_command(url, *arguments.split(), folder=tmp_path)
 
         assert finished.returncode == 0, finished.stderr
         if "--json" not in arguments:
             assert labels_of(finished.stdout) == labels_of(shown) | (labels_of(finished.stdout) & {"latency"})
-    assert len(commands) >= 3
+    assert len(commands) >= 4
 
 
 def labels_of(output: str) -> set[str]:
