@@ -10,6 +10,9 @@
     ├── JobExpired               the job is known, its result's time is over
     ├── IdempotencyConflict      the Idempotency-Key stands for another request
     ├── JobFinished              the job is final and cannot be cancelled
+    ├── WebhookNotFound          no job with a webhook has this id
+    ├── WebhooksSwitchedOff      a webhook is wanted where none can be signed
+    ├── WebhooksFull             too many events wait for receivers that do not answer
     ├── TooManyWaiters           so many requests wait, stream or send that no further one may
     ├── StorageFull              Redis has little memory left
     ├── QueueUnavailable         Redis does not answer
@@ -93,6 +96,18 @@ class IdempotencyConflict(RhizomeError):
 
 class JobFinished(RhizomeError):
     code = "job_finished"
+
+
+class WebhookNotFound(RhizomeError):
+    code = "webhook_not_found"
+
+
+class WebhooksSwitchedOff(RhizomeError):
+    code = "webhooks_switched_off"
+
+
+class WebhooksFull(RhizomeError):
+    code = "webhooks_full"
 
 
 class TooManyWaiters(RhizomeError):
