@@ -16,6 +16,7 @@ from gateway.openapi_parameters import (
     limit,
 )
 from gateway.openapi_schemas import build_schemas
+from gateway.openapi_webhooks import webhook_messages, webhook_paths, webhook_schemas
 from gateway.problems import CONTENT_TYPE, STATUS_OF_CODE
 from rhizome import __version__
 
@@ -56,16 +57,22 @@ def build_openapi(known: Known, *, max_rows: int) -> dict[str, Any]:
             "description": f"Predicts `{known.manifest.signature.target}`. Champion: `{known.manifest.version}`.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": _job_paths(sample, max_rows) | _health_paths() | _model_paths(),
+        "paths": (
+            _job_paths(sample, max_rows)
+            | webhook_paths(_operation, [ID, REQUEST_ID])
+            | _health_paths()
+            | _model_paths()
+        ),
+        "webhooks": webhook_messages(),
         "components": {
-            "schemas": build_schemas(known, max_rows),
+            "schemas": build_schemas(known, max_rows) | webhook_schemas(),
             "securitySchemes": {"adminKey": {"type": "http", "scheme": "bearer"}},
         },
     }
 
 
 def _job_paths(sample: dict[str, Any], max_rows: int) -> dict[str, Any]:
-    submit_errors = (400, 404, 409, 413, 415, 422, 429, 503)
+    submit_errors = (400, 403, 404, 409, 413, 415, 422, 429, 503)
     return {
         "/predict": {
             "post": _operation(

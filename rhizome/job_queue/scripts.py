@@ -9,6 +9,7 @@ from redis.commands.core import Script
 from rhizome import keys
 from rhizome.jobs import STREAMS, stream_name
 from rhizome.task_message import SCORE_TASK, build_task_message
+from rhizome.webhooks.scripts import outbox_source
 
 BELL_ID = "@bell@"
 BELL_TTL_SECONDS = 5  #: a bell that nobody answered is rung again after this
@@ -18,7 +19,7 @@ STREAM_KEYS = [keys.lane(stream_name(*stream)) for stream in STREAMS]
 
 def load_script(redis: Redis, name: str) -> Script:
     """Registers `<name>.lua` behind `common.lua`; sent to Redis at the first call, and again where Redis forgot it."""
-    return redis.register_script(_constants() + _source("common") + _source(name))
+    return redis.register_script(_constants() + outbox_source() + _source("common") + _source(name))
 
 
 @cache
@@ -37,7 +38,6 @@ def _constants() -> str:
     """Key names and the bell as Lua locals: sent once with the script instead of with every call."""
     texts = {
         "GROUP": keys.GROUP,
-        "JOB": keys.job(""),
         "ROWS": keys.rows(""),
         "LANE": keys.lane(""),
         "BELL": keys.BELL,
