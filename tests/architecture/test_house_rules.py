@@ -23,7 +23,7 @@ def test_the_rules_look_at_the_product() -> None:
     assert len(SCRIPTS) > 8
 
 
-@pytest.mark.parametrize("package", [*PACKAGES, "rhizome/job_queue"])
+@pytest.mark.parametrize("package", [*PACKAGES, "rhizome/job_queue", "rhizome/webhooks", "worker/webhooks"])
 def test_every_package_says_what_belongs_in_it(package: str) -> None:
     docstring = ast.get_docstring(ast.parse((ROOT / package / "__init__.py").read_text()))
 
@@ -34,7 +34,7 @@ def test_every_package_says_what_belongs_in_it(package: str) -> None:
 def test_every_package_of_the_product_is_looked_at() -> None:
     packages = {name_of(path.parent) for path in PRODUCT_FILES}
 
-    assert packages == {*PACKAGES, "rhizome/job_queue"}
+    assert packages == {*PACKAGES, "rhizome/job_queue", "rhizome/webhooks", "worker/webhooks"}
 
 
 def test_every_module_opens_with_a_sentence() -> None:
