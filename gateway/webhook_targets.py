@@ -23,6 +23,6 @@ def webhook_record(here: Service, options: JobOptions) -> dict[str, str]:
         raise WebhooksSwitchedOff(
             "this deployment has no secret that signs webhooks; set RHIZOME_WEBHOOK_SECRET, or submit without 'webhook'"
         )
-    target = parse_target(options.webhook, settings.webhook_exceptions)
+    target = parse_target(options.webhook, settings.webhook_allowances)
     here.webhooks.check_room(target)
     return record_fields(target.url, options.webhook_events, read_trace_id())

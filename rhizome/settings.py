@@ -14,7 +14,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rhizome.errors import SettingsError
-from rhizome.webhooks.addresses import Exceptions, parse_exceptions
+from rhizome.webhooks.addresses import Allowances, parse_allowances
 from rhizome.webhooks.signing import parse_secrets
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -117,8 +117,8 @@ class Settings(BaseSettings):
 
     @field_validator("webhook_allow_private")
     @classmethod
-    def _check_webhook_exceptions(cls, value: str) -> str:
-        parse_exceptions(value)
+    def _check_webhook_allowances(cls, value: str) -> str:
+        parse_allowances(value)
         return value
 
     @field_validator("webhook_secret")
@@ -147,9 +147,9 @@ class Settings(BaseSettings):
         return parse_secrets(self.webhook_secret.get_secret_value()) if self.webhook_secret else ()
 
     @property
-    def webhook_exceptions(self) -> Exceptions:
+    def webhook_allowances(self) -> Allowances:
         """Receivers that are accepted although they are not public."""
-        return parse_exceptions(self.webhook_allow_private)
+        return parse_allowances(self.webhook_allow_private)
 
     @property
     def max_waiting(self) -> dict[str, int]:

@@ -63,7 +63,7 @@ def is_public(address: Address) -> bool:
     return not any(address in network for network in _SPECIAL_V4)
 
 
-class Exceptions(NamedTuple):
+class Allowances(NamedTuple):
     """What may be reached although it is not public.
 
     Attributes:
@@ -83,7 +83,7 @@ class Exceptions(NamedTuple):
         return any(address.version == network.version and address in network for network in self.networks)
 
 
-def parse_exceptions(text: str) -> Exceptions:
+def parse_allowances(text: str) -> Allowances:
     """Reads `true`, `false`, or a list of addresses, networks (CIDR) and host names, separated by commas.
 
     Raises:
@@ -91,7 +91,7 @@ def parse_exceptions(text: str) -> Exceptions:
     """
     items = [item.strip().lower() for item in text.split(",") if item.strip()]
     if items in (["true"], ["false"]):
-        return Exceptions(everything=items == ["true"])
+        return Allowances(everything=items == ["true"])
     networks: list[Network] = []
     hosts = set()
     for item in items:
@@ -101,4 +101,4 @@ def parse_exceptions(text: str) -> Exceptions:
             if re.fullmatch(r"[\d./:]+", item) or not _HOST.fullmatch(item):
                 raise ValueError("needs true, false, or addresses, CIDR networks and host names with commas") from None
             hosts.add(item)
-    return Exceptions(False, tuple(networks), frozenset(hosts))
+    return Allowances(False, tuple(networks), frozenset(hosts))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from rhizome.errors import InvalidRequest
-from rhizome.webhooks.addresses import Address, Exceptions
+from rhizome.webhooks.addresses import Address, Allowances
 
 MAX_URL_CHARACTERS = 2048
 _PORTS = {"http": 80, "https": 443}
@@ -55,7 +55,7 @@ class Target(NamedTuple):
         return self.origin + self.path
 
 
-def parse_target(url: str, exceptions: Exceptions) -> Target:
+def parse_target(url: str, allowances: Allowances) -> Target:
     """Takes a URL apart and checks what can be told without DNS.
 
     Raises:
@@ -81,18 +81,18 @@ def parse_target(url: str, exceptions: Exceptions) -> Target:
         raise _refusal(f"names port {port}", f"use 80, 443, or one from {_FIRST_FREE_PORT} on")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     target = Target(parts.scheme, parts.hostname, port, path)
-    _check_host(target.host, exceptions)
+    _check_host(target.host, allowances)
     return target
 
 
-def _check_host(host: str, exceptions: Exceptions) -> None:
+def _check_host(host: str, allowances: Allowances) -> None:
     address = _literal(host)
     if address is None and (not _NAME.fullmatch(host) or _NUMERIC.fullmatch(host)):
         raise _refusal("names no possible host", "send one such as https://example.com/hooks")
     is_local = host.rstrip(".") == "localhost" or host.rstrip(".").endswith(".localhost")
     if address is None and is_local:
         address = ipaddress.IPv4Address("127.0.0.1")  # reserved for it (RFC 6761, section 6.3)
-    if address is not None and not exceptions.allow(host, address):
+    if address is not None and not allowances.allow(host, address):
         raise _refusal(
             "names an address that is not public",
             "send a public one; an operator can allow others with RHIZOME_WEBHOOK_ALLOW_PRIVATE",

@@ -1,10 +1,12 @@
 """What tests of webhooks are made of: jobs that have one, a look into the outbox, and a real receiver."""
 
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -83,7 +85,7 @@ class Message(NamedTuple):
 class Receiver:
     """A real HTTP server that answers as a test wants: by default it takes everything."""
 
-    def __init__(self, secret: str = SECRET) -> None:
+    def __init__(self, secret: str = SECRET, certificate: Path | None = None) -> None:
         self.messages: list[Message] = []
         self.statuses: list[int] = []  #: to be sent first, in order; then 204
         self.headers: dict[str, str] = {}
@@ -106,11 +108,17 @@ class Receiver:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        self._scheme = "http"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+            self._scheme = "https"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/hooks"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}/hooks"
 
     def take(self, handler: BaseHTTPRequestHandler) -> None:
         raw = handler.rfile.read(int(handler.headers["Content-Length"]))

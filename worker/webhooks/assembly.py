@@ -71,7 +71,7 @@ def _build_deliverer(settings: Settings, outbox: Outbox, stopping: threading.Eve
     """None without a secret: a message that cannot be signed is not sent, and waits."""
     if not settings.webhook_keys:
         return None
-    sender = Sender(settings.webhook_keys, settings.webhook_exceptions, settings.webhook_timeout_seconds)
+    sender = Sender(settings.webhook_keys, settings.webhook_allowances, settings.webhook_timeout_seconds)
     return Deliverer(
         outbox,
         sender,

@@ -17,7 +17,7 @@ from typing import Any
 import httpcore
 
 from rhizome.errors import RhizomeError
-from rhizome.webhooks.addresses import Address, Exceptions
+from rhizome.webhooks.addresses import Address, Allowances
 
 CONNECT_SECONDS = 3.0  #: to each of the addresses
 MAX_ADDRESSES = 4  #: tried one after the other
@@ -66,13 +66,13 @@ class CheckedBackend(httpcore.NetworkBackend):
     """Opens the connections of one attempt.
 
     Args:
-        exceptions: what may be reached although it is not public.
+        allowances: what may be reached although it is not public.
         deadline: of the attempt.
         resolve: names to addresses.
     """
 
-    def __init__(self, exceptions: Exceptions, deadline: Deadline, resolve: Resolve | None = None) -> None:
-        self._exceptions = exceptions
+    def __init__(self, allowances: Allowances, deadline: Deadline, resolve: Resolve | None = None) -> None:
+        self._allowances = allowances
         self._deadline = deadline
         self._resolve = resolve or resolve_host
         self._backend = httpcore.SyncBackend()
@@ -109,7 +109,7 @@ class CheckedBackend(httpcore.NetworkBackend):
         # A resolver may be silent for half a minute and cannot be interrupted, so it is left behind in its thread.
         found = _within(self._deadline.bound(), lambda: self._resolve(host, port))
         addresses = [ipaddress.ip_address(text.partition("%")[0]) for text in found]
-        if not all(self._exceptions.allow(host, address) for address in addresses):
+        if not all(self._allowances.allow(host, address) for address in addresses):
             raise ForbiddenAddress("the receiver's name resolves to an address that is not public")
         return list(dict.fromkeys(addresses))
 

@@ -58,7 +58,7 @@ class Deliverer:
     def deliver(self, delivery: Delivery) -> Verdict:
         """One attempt, and its note."""
         begun = time.monotonic()
-        answer = self._sender.send(delivery.text("url"), delivery.id, trace_id(delivery), build_body(delivery))
+        answer = self._attempt(delivery)
         duration_ms = (time.monotonic() - begun) * 1000
         verdict = judge(
             answer,
@@ -69,6 +69,13 @@ class Deliverer:
         _log(delivery, answer, verdict, duration_ms)
         self._settle(delivery, verdict, duration_ms)
         return verdict
+
+    def _attempt(self, delivery: Delivery) -> Answer:
+        try:
+            return self._sender.send(delivery.text("url"), delivery.id, trace_id(delivery), build_body(delivery))
+        except Exception:  # a delivery that cannot be sent must be given up some day, like any other
+            log.exception("webhook_not_sendable", extra={"delivery_id": delivery.id})
+            return Answer(error="internal_error")
 
     def _settle(self, delivery: Delivery, verdict: Verdict, duration_ms: float) -> None:
         until = time.monotonic() + SETTLE_SECONDS

@@ -12,7 +12,7 @@ import httpcore
 
 from rhizome import __version__
 from rhizome.errors import InvalidRequest, RhizomeError
-from rhizome.webhooks.addresses import Exceptions
+from rhizome.webhooks.addresses import Allowances
 from rhizome.webhooks.signing import sign
 from rhizome.webhooks.targets import parse_target
 from worker.webhooks.connections import CheckedBackend, Deadline, Resolve, resolve_host
@@ -44,16 +44,16 @@ class Sender:
 
     Args:
         keys: that sign.
-        exceptions: receivers that are accepted although they are not public.
+        allowances: receivers that are accepted although they are not public.
         timeout_seconds: of a whole attempt, from the look-up of the name to the end of the answer.
         resolve: names to addresses.
     """
 
     def __init__(
-        self, keys: Sequence[bytes], exceptions: Exceptions, timeout_seconds: float, resolve: Resolve = resolve_host
+        self, keys: Sequence[bytes], allowances: Allowances, timeout_seconds: float, resolve: Resolve = resolve_host
     ) -> None:
         self._keys = keys
-        self._exceptions = exceptions
+        self._allowances = allowances
         self._timeout_seconds = timeout_seconds
         self._resolve = resolve
 
@@ -79,9 +79,9 @@ class Sender:
             return Answer(error=_name_of(error))
 
     def _post(self, url: str, headers: dict[str, str], body: bytes) -> Answer:
-        target = parse_target(url, self._exceptions)
+        target = parse_target(url, self._allowances)
         deadline = Deadline(self._timeout_seconds)
-        backend = CheckedBackend(self._exceptions, deadline, self._resolve)
+        backend = CheckedBackend(self._allowances, deadline, self._resolve)
         where = httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
         with (
             httpcore.ConnectionPool(ssl_context=_trust(), max_connections=1, network_backend=backend) as pool,

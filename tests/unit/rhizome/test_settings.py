@@ -206,7 +206,7 @@ def test_usual_cron_expressions_are_accepted(monkeypatch: pytest.MonkeyPatch, cr
 
 def test_without_a_secret_no_key_signs_webhooks() -> None:
     assert load_settings().webhook_keys == ()
-    assert load_settings().webhook_exceptions == (False, (), frozenset())
+    assert load_settings().webhook_allowances == (False, (), frozenset())
 
 
 def test_webhook_settings_are_read_as_what_they_mean(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,5 +216,5 @@ def test_webhook_settings_are_read_as_what_they_mean(monkeypatch: pytest.MonkeyP
     settings = load_settings()
 
     assert [len(key) for key in settings.webhook_keys] == [24]
-    assert settings.webhook_exceptions.hosts == {"receiver.internal"}
+    assert settings.webhook_allowances.hosts == {"receiver.internal"}
     assert "MfKQ9r8G" not in repr(settings) + str(settings)

@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from rhizome.webhooks.addresses import is_public, parse_exceptions
+from rhizome.webhooks.addresses import is_public, parse_allowances
 
 PUBLIC = [
     "1.1.1.1",
@@ -76,10 +76,10 @@ def test_every_other_address_is_not(address: str) -> None:
 
 
 def test_nothing_that_is_not_public_is_allowed_by_default() -> None:
-    exceptions = parse_exceptions("false")
+    allowances = parse_allowances("false")
 
-    assert exceptions.allow("example.com", ipaddress.ip_address("8.8.8.8"))
-    assert not exceptions.allow("example.com", ipaddress.ip_address("10.0.0.1"))
+    assert allowances.allow("example.com", ipaddress.ip_address("8.8.8.8"))
+    assert not allowances.allow("example.com", ipaddress.ip_address("10.0.0.1"))
 
 
 @pytest.mark.parametrize(
@@ -98,11 +98,11 @@ def test_nothing_that_is_not_public_is_allowed_by_default() -> None:
         ("", "any", "127.0.0.1", False),
     ],
 )
-def test_an_operator_may_except_networks_and_hosts(text: str, host: str, address: str, is_allowed: bool) -> None:
-    assert parse_exceptions(text).allow(host, ipaddress.ip_address(address)) is is_allowed
+def test_an_operator_may_allow_networks_and_hosts(text: str, host: str, address: str, is_allowed: bool) -> None:
+    assert parse_allowances(text).allow(host, ipaddress.ip_address(address)) is is_allowed
 
 
 @pytest.mark.parametrize("text", ["10.0.0.1/8", "10.0.0", "300.1.1.1", "a b", "http://receiver", "true,false;"])
-def test_an_exception_that_cannot_be_meant_is_refused(text: str) -> None:
+def test_an_allowance_that_cannot_be_meant_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="needs true, false"):
-        parse_exceptions(text)
+        parse_allowances(text)

@@ -6,7 +6,7 @@ from redis import Redis
 from rhizome import keys
 from rhizome.errors import WebhooksFull
 from rhizome.task_message import DELIVER_TASK, build_task_message
-from rhizome.webhooks.addresses import parse_exceptions
+from rhizome.webhooks.addresses import parse_allowances
 from rhizome.webhooks.ledger import Ledger
 from rhizome.webhooks.outbox import MAX_LOG_LINES, Verdict
 from rhizome.webhooks.scripts import PER_RECEIVER
@@ -231,7 +231,7 @@ def test_the_log_keeps_the_last_attempts(queue: Queue, redis: Redis, ledger: Led
 
 
 def test_an_outbox_that_is_full_takes_no_further_jobs(queue: Queue, redis: Redis) -> None:
-    slow, fast = (parse_target(url, parse_exceptions("false")) for url in (SLOW, FAST))
+    slow, fast = (parse_target(url, parse_allowances("false")) for url in (SLOW, FAST))
     ledger = Ledger(redis, max_pending=4)
     ledger.check_room(slow)
 

@@ -3,10 +3,10 @@
 import pytest
 
 from rhizome.errors import InvalidRequest
-from rhizome.webhooks.addresses import parse_exceptions
+from rhizome.webhooks.addresses import parse_allowances
 from rhizome.webhooks.targets import MAX_URL_CHARACTERS, parse_target
 
-NOBODY, EVERYBODY = parse_exceptions("false"), parse_exceptions("true")
+NOBODY, EVERYBODY = parse_allowances("false"), parse_allowances("true")
 
 
 @pytest.mark.parametrize(

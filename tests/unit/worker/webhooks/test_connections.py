@@ -7,7 +7,7 @@ from collections.abc import Callable
 import httpcore
 import pytest
 
-from rhizome.webhooks.addresses import Exceptions, parse_exceptions
+from rhizome.webhooks.addresses import Allowances, parse_allowances
 from tests.support.webhooks import Receiver
 from worker.webhooks.connections import (
     CheckedBackend,
@@ -18,14 +18,14 @@ from worker.webhooks.connections import (
     resolve_host,
 )
 
-NOBODY, EVERYBODY = parse_exceptions("false"), parse_exceptions("true")
+NOBODY, EVERYBODY = parse_allowances("false"), parse_allowances("true")
 
 
 def backend(
-    answer: Callable[[str, int], list[str]] | list[str], exceptions: Exceptions = NOBODY, seconds: float = 5.0
+    answer: Callable[[str, int], list[str]] | list[str], allowances: Allowances = NOBODY, seconds: float = 5.0
 ) -> CheckedBackend:
     resolve = answer if callable(answer) else lambda host, port: list(answer)
-    return CheckedBackend(exceptions, Deadline(seconds), resolve)
+    return CheckedBackend(allowances, Deadline(seconds), resolve)
 
 
 def port_of(receiver: Receiver) -> int:
@@ -58,14 +58,14 @@ def test_a_name_is_resolved_once_so_that_it_cannot_turn_into_another(receiver: R
         asked.append(host)
         return ["127.0.0.1"] if len(asked) == 1 else ["10.255.255.1"]
 
-    exceptions = parse_exceptions("127.0.0.1")
-    stream = backend(rebind, exceptions).connect_tcp("receiver.example", port_of(receiver))
+    allowances = parse_allowances("127.0.0.1")
+    stream = backend(rebind, allowances).connect_tcp("receiver.example", port_of(receiver))
 
     assert stream.get_extra_info("server_addr")[0] == "127.0.0.1"
     stream.close()
     assert asked == ["receiver.example"]
     with pytest.raises(ForbiddenAddress):
-        backend(rebind, exceptions).connect_tcp("receiver.example", port_of(receiver))
+        backend(rebind, allowances).connect_tcp("receiver.example", port_of(receiver))
 
 
 def test_an_address_that_does_not_answer_gives_way_to_the_next(receiver: Receiver) -> None:

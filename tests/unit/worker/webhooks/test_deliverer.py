@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from rhizome.webhooks.addresses import parse_exceptions
+from rhizome.webhooks.addresses import parse_allowances
 from rhizome.webhooks.ledger import Ledger
 from rhizome.webhooks.outbox import Outbox
 from rhizome.webhooks.signing import parse_secrets
@@ -16,7 +16,7 @@ from worker.webhooks.sender import Sender
 
 
 def build_deliverer(outbox: Outbox, **changes: Any) -> Deliverer:
-    sender = Sender(parse_secrets(SECRET), parse_exceptions("127.0.0.1"), 5.0)
+    sender = Sender(parse_secrets(SECRET), parse_allowances("127.0.0.1"), 5.0)
     facts: dict[str, Any] = {"max_age_seconds": 3600, "run_seconds": 20.0, "is_stopping": lambda: False}
     return Deliverer(outbox, sender, **(facts | changes))
 
@@ -140,6 +140,21 @@ def test_an_event_too_old_is_given_up(queue: Queue, redis: Redis, receiver: Rece
     last = ledger.last(job_id)
     assert last is not None
     assert last.facts["state"] == b"failed"
+
+
+def test_a_delivery_that_cannot_be_sent_is_tried_like_any_other(
+    queue: Queue, redis: Redis, receiver: Receiver, ledger: Ledger
+) -> None:
+    job_id = submit_batch(queue, 1, url=receiver.url)
+    score_all(queue)
+    redis.hset(f"rhizome:webhook:{job_id}_completed", "rows", "many")
+
+    build_deliverer(build_outbox(redis)).run()
+
+    last = ledger.last(job_id)
+    assert last is not None
+    assert (last.facts["state"], last.facts["last_error"]) == (b"pending", b"internal_error")
+    assert receiver.messages == []
 
 
 def test_a_process_that_stops_takes_nothing_more_and_rings(queue: Queue, redis: Redis, receiver: Receiver) -> None:

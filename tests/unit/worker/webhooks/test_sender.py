@@ -1,12 +1,17 @@
 """One attempt against a real receiver: what is sent, and what comes of every way to answer."""
 
+import shutil
+import subprocess
 import time
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 
 import pytest
 
+import worker.webhooks.sender as sender_module
 from rhizome.embedded_redis import find_free_port
-from rhizome.webhooks.addresses import parse_exceptions
+from rhizome.webhooks.addresses import parse_allowances
 from rhizome.webhooks.signing import parse_secrets
 from tests.support.webhooks import SECRET, Receiver, drip
 from worker.webhooks.sender import FORBIDDEN_TARGET, MOST_READ_BYTES, Answer, Sender
@@ -16,7 +21,7 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 def send(url: str, *, allow: str = "true", seconds: float = 5.0) -> Answer:
-    sender = Sender(parse_secrets(SECRET), parse_exceptions(allow), seconds)
+    sender = Sender(parse_secrets(SECRET), parse_allowances(allow), seconds)
     return sender.send(url, "some-job_completed", TRACE, BODY)
 
 
@@ -65,7 +70,7 @@ def test_an_address_that_is_not_public_gets_no_message(receiver: Receiver) -> No
 
 
 def test_a_name_that_resolves_to_this_machine_gets_no_message(receiver: Receiver) -> None:
-    sender = Sender(parse_secrets(SECRET), parse_exceptions("false"), 5.0, lambda host, port: ["127.0.0.1"])
+    sender = Sender(parse_secrets(SECRET), parse_allowances("false"), 5.0, lambda host, port: ["127.0.0.1"])
 
     answer = sender.send(receiver.url.replace("127.0.0.1", "receiver.example"), "id", TRACE, BODY)
 
@@ -74,7 +79,7 @@ def test_a_name_that_resolves_to_this_machine_gets_no_message(receiver: Receiver
 
 
 def test_the_host_header_keeps_the_name(receiver: Receiver) -> None:
-    sender = Sender(parse_secrets(SECRET), parse_exceptions("true"), 5.0, lambda host, port: ["127.0.0.1"])
+    sender = Sender(parse_secrets(SECRET), parse_allowances("true"), 5.0, lambda host, port: ["127.0.0.1"])
 
     sender.send(receiver.url.replace("127.0.0.1", "receiver.example"), "id", TRACE, BODY)
 
@@ -127,6 +132,34 @@ def test_a_connection_that_is_cut_is_told(receiver: Receiver) -> None:
 
 def test_a_server_that_speaks_no_tls_is_told(receiver: Receiver) -> None:
     assert send(receiver.url.replace("http://", "https://")) == Answer(error="tls_failed")
+
+
+@pytest.fixture
+def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A certificate for `receiver.example` that this process trusts, with its key in the same file."""
+    if not shutil.which("openssl"):
+        pytest.skip("openssl makes the certificate, and is not installed")
+    path = tmp_path / "certificate.pem"
+    names = ["-subj", "/CN=receiver.example", "-addext", "subjectAltName=DNS:receiver.example"]
+    files = ["-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", str(path), "-out", str(tmp_path / "public.pem")]
+    subprocess.run(["openssl", "req", "-x509", *files, *names], check=True, capture_output=True, timeout=60)
+    public = (tmp_path / "public.pem").read_text()
+    path.write_text(path.read_text() + public)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "public.pem"))
+    sender_module._trust.cache_clear()
+    yield path
+    sender_module._trust.cache_clear()
+
+
+@pytest.mark.parametrize(("name", "answer"), [("receiver", Answer(204)), ("other", Answer(error="tls_failed"))])
+def test_the_certificate_must_be_for_the_name_in_the_url(certificate: Path, name: str, answer: Answer) -> None:
+    sender = Sender(parse_secrets(SECRET), parse_allowances("true"), 5.0, lambda host, port: ["127.0.0.1"])
+
+    with Receiver(certificate=certificate).running() as receiver:
+        url = receiver.url.replace("127.0.0.1", f"{name}.example")
+        assert url.startswith("https://")
+        assert sender.send(url, "id", TRACE, BODY) == answer
+        assert len(receiver.messages) == (name == "receiver")
 
 
 def endless_body(handler: BaseHTTPRequestHandler) -> None:
