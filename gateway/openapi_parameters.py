@@ -10,7 +10,7 @@ from gateway.options import (
 )
 from rhizome.jobs import DEFAULT_PRIORITY, PRIORITIES, Returns
 from rhizome.webhooks.events import DEFAULT_EVENTS, Event
-from rhizome.webhooks.targets import MAX_URL_CHARACTERS
+from rhizome.webhooks.targets import MAX_URL_CHARACTERS, USUAL_URL
 
 _PRIORITY = {"type": "integer", "enum": list(PRIORITIES), "default": DEFAULT_PRIORITY}
 
@@ -71,7 +71,8 @@ OPTIONS = [
     _query(
         "webhook",
         "Where the job's events are sent.",
-        {"type": "string", "format": "uri", "minLength": 1, "maxLength": MAX_URL_CHARACTERS},
+        {"type": "string", "format": "uri", "pattern": USUAL_URL, "maxLength": MAX_URL_CHARACTERS},
+        example="https://example.com/hooks",
     ),
     _query(
         "webhook_events",

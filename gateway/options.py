@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 from rhizome.errors import InvalidRequest
 from rhizome.jobs import DEFAULT_PRIORITY, PRIORITIES, Returns
 from rhizome.webhooks.events import DEFAULT_EVENTS, Event
-from rhizome.webhooks.targets import MAX_URL_CHARACTERS
+from rhizome.webhooks.targets import MAX_URL_CHARACTERS, USUAL_URL
 
 PRIORITY_HEADER = "X-Priority"
 MAX_DEADLINE_MS = 7 * 24 * 3600 * 1000
@@ -36,7 +36,9 @@ _ANNOTATIONS: dict[str, Any] = {
     "deadline_ms": _whole(1, MAX_DEADLINE_MS),
     "return": Literal["label", "probabilities", "both"],
     "top_k": _whole(1, MAX_TOP_K),
-    "webhook": Annotated[str, Field(min_length=1, max_length=MAX_URL_CHARACTERS)],
+    "webhook": Annotated[
+        str, Field(min_length=1, max_length=MAX_URL_CHARACTERS, json_schema_extra={"pattern": USUAL_URL})
+    ],
     "webhook_events": Annotated[list[Literal["started", "progress", "completed"]], Field(min_length=1, max_length=3)],
     "error_threshold": _whole(-1, 2**31),
 }

@@ -1,10 +1,12 @@
 """Which URLs are taken for a webhook, without asking DNS."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis.strategies import from_regex
 
 from rhizome.errors import InvalidRequest
 from rhizome.webhooks.addresses import parse_allowances
-from rhizome.webhooks.targets import MAX_URL_CHARACTERS, parse_target
+from rhizome.webhooks.targets import MAX_URL_CHARACTERS, USUAL_URL, parse_target
 
 NOBODY, EVERYBODY = parse_allowances("false"), parse_allowances("true")
 
@@ -107,6 +109,13 @@ def test_an_address_that_is_not_public_is_refused_unless_excepted(url: str) -> N
         parse_target(url, NOBODY)
 
     assert parse_target(url, EVERYBODY).scheme == "http"
+
+
+@settings(max_examples=200, deadline=None)
+@given(from_regex(USUAL_URL, fullmatch=True))
+def test_what_the_interface_calls_usual_is_accepted(url: str) -> None:
+    if len(url) <= MAX_URL_CHARACTERS and "localhost" not in url:
+        assert parse_target(url.removesuffix("\n"), NOBODY).url
 
 
 def test_urls_of_one_receiver_share_their_origin() -> None:
