@@ -14,7 +14,7 @@ from rhizome.webhooks.addresses import Address, Allowances
 
 MAX_URL_CHARACTERS = 2048
 #: Every URL of this form is accepted, `localhost` aside; so are some others, such as those with a public address.
-USUAL_URL = r"^https?://([a-z0-9]{1,63}\.){1,3}[a-z]{2,63}(:(80|443|[2-9]\d{3}))?(/[A-Za-z0-9/._~%?&=+-]*)?$"
+USUAL_URL = r"^https?://([a-z0-9]{1,63}\.){1,3}[a-z]{2,63}(:(80|443|[2-9][0-9]{3}))?(/[A-Za-z0-9/._~%?&=+-]*)?$"
 _PORTS = {"http": 80, "https": 443}
 #: Ports below belong to other protocols (mail, for example), whose servers must not be sent anything from here.
 _FIRST_FREE_PORT = 1024
