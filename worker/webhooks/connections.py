@@ -71,10 +71,10 @@ class CheckedBackend(httpcore.NetworkBackend):
         resolve: names to addresses.
     """
 
-    def __init__(self, allowances: Allowances, deadline: Deadline, resolve: Resolve | None = None) -> None:
+    def __init__(self, allowances: Allowances, deadline: Deadline, resolve: Resolve) -> None:
         self._allowances = allowances
         self._deadline = deadline
-        self._resolve = resolve or resolve_host
+        self._resolve = resolve
         self._backend = httpcore.SyncBackend()
 
     def connect_tcp(
