@@ -18,6 +18,7 @@ from gateway.openapi_parameters import (
 )
 from gateway.openapi_protocols import build_protocol_paths, build_protocol_schemas
 from gateway.openapi_schemas import build_schemas
+from gateway.openapi_webhooks import webhook_messages, webhook_paths, webhook_schemas
 from rhizome import __version__
 
 _JOB = {"$ref": "#/components/schemas/Job"}
@@ -49,16 +50,23 @@ def build_openapi(known: Known, *, max_rows: int) -> dict[str, Any]:
             "description": f"Predicts `{known.manifest.signature.targets}`. Champion: `{known.manifest.version}`.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": _job_paths(sample, max_rows) | build_protocol_paths(known.manifest) | _health_paths() | _model_paths(),
+        "paths": (
+            _job_paths(sample, max_rows)
+            | webhook_paths(operation, [ID, REQUEST_ID])
+            | build_protocol_paths(known.manifest)
+            | _health_paths()
+            | _model_paths()
+        ),
+        "webhooks": webhook_messages(),
         "components": {
-            "schemas": build_schemas(known, max_rows) | build_protocol_schemas(),
+            "schemas": build_schemas(known, max_rows) | build_protocol_schemas() | webhook_schemas(),
             "securitySchemes": {"adminKey": {"type": "http", "scheme": "bearer"}},
         },
     }
 
 
 def _job_paths(sample: dict[str, Any], max_rows: int) -> dict[str, Any]:
-    submit_errors = (400, 404, 409, 413, 415, 422, 429, 503)
+    submit_errors = (400, 403, 404, 409, 413, 415, 422, 429, 503)
     return {
         "/predict": {
             "post": operation(

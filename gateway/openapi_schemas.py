@@ -108,6 +108,10 @@ def _job_schema(signature: Signature) -> dict[str, Any]:
             "rows": {"type": "object", "description": "A batch's total, done and failed rows."},
             "error": {"type": "object", "description": "code and detail of a failed job."},
             "request_id": {"type": ["string", "null"]},
+            "webhook_status": {
+                "description": "Where it has a webhook: how its last event's delivery stands; null before its first.",
+                "anyOf": [{"$ref": "#/components/schemas/WebhookStatus"}, {"type": "null"}],
+            },
         },
     }
 

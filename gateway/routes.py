@@ -11,6 +11,7 @@ from gateway.requests import is_wait_preferred, read_count, read_json_body, read
 from gateway.service import Service, service
 from gateway.streams import event_id, stream_job
 from gateway.submitting import JSON, Parsed, accept, parse_rows, read_job, submit_rows
+from gateway.webhook_documents import with_webhook_status
 from rhizome.errors import TooManyWaiters, VersionNotFound
 from rhizome.job_queue.views import JobView
 from rhizome.jobs import Lane
@@ -107,7 +108,7 @@ def _show(here: Service, job: JobView) -> Response:
     limit = read_count("limit", most, 1, most)
     if job.outcome is None and job.facts["kind"] != b"single":
         offset = min(offset, int(job.facts["rows"]))
-    return Response(_document(here, job, offset, limit), 200, content_type=JSON)
+    return Response(with_webhook_status(here, job, _document(here, job, offset, limit)), 200, content_type=JSON)
 
 
 def _document(here: Service, job: JobView, offset: int, limit: int) -> bytes:

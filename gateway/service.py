@@ -13,6 +13,7 @@ from gateway.notices import Notices
 from rhizome.job_queue.submission import Submissions
 from rhizome.registry import Registry
 from rhizome.settings import Settings
+from rhizome.webhooks.ledger import Ledger
 
 EXTENSION = "rhizome"
 
@@ -29,6 +30,7 @@ class Service:
     notices: Notices
     health: HealthReporter
     body_slots: Semaphore
+    webhooks: Ledger
 
 
 def service() -> Service:

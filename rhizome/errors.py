@@ -13,6 +13,9 @@
     ├── JobFinished              the job is final and cannot be cancelled
     ├── JobCancelled             the job that a caller waits for was cancelled
     ├── AnswerOverdue            the job that a caller waits for was not answered in time
+    ├── WebhookNotFound          no job with a webhook has this id
+    ├── WebhooksSwitchedOff      a webhook is wanted where none can be signed
+    ├── WebhooksFull             too many events wait for receivers that do not answer
     ├── TooManyWaiters           so many requests wait, stream or send that no further one may
     ├── StorageFull              Redis has little memory left
     ├── QueueUnavailable         Redis does not answer
@@ -109,6 +112,18 @@ class JobCancelled(RhizomeError):
 
 class AnswerOverdue(RhizomeError):
     code = "answer_overdue"
+
+
+class WebhookNotFound(RhizomeError):
+    code = "webhook_not_found"
+
+
+class WebhooksSwitchedOff(RhizomeError):
+    code = "webhooks_switched_off"
+
+
+class WebhooksFull(RhizomeError):
+    code = "webhooks_full"
 
 
 class TooManyWaiters(RhizomeError):

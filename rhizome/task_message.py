@@ -13,6 +13,7 @@ import msgspec
 
 SCORE_TASK = "worker.score"
 MAINTAIN_TASK = "worker.maintain"
+DELIVER_TASK = "worker.deliver_webhooks"
 RETRAIN_TASK = "trainer.retrain"
 ANNOUNCE_TASK = "trainer.announce"
 SCHEDULED_RETRAIN_TASK = "trainer.scheduled_retrain"

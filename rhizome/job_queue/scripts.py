@@ -14,6 +14,7 @@ from redis.exceptions import NoScriptError, ResponseError
 from rhizome import keys
 from rhizome.jobs import STREAMS, stream_name
 from rhizome.task_message import SCORE_TASK, build_task_message
+from rhizome.webhooks.scripts import outbox_source
 
 BELL_ID = "@bell@"
 BELL_TTL_SECONDS = 5  #: a bell that nobody answered is rung again after this
@@ -71,8 +72,8 @@ def _held_connection(pool: Any) -> Any:
 
 
 def load_script(redis: Redis, name: str) -> Script:
-    """`<name>.lua` behind the constants and `common.lua`."""
-    return Script(redis, _constants() + _source("common") + _source(name))
+    """`<name>.lua` behind the constants, the outbox and `common.lua`."""
+    return Script(redis, _constants() + outbox_source() + _source("common") + _source(name))
 
 
 @cache
@@ -91,7 +92,6 @@ def _constants() -> str:
     """Key names and the bell as Lua locals: sent once with the script instead of with every call."""
     texts = {
         "GROUP": keys.GROUP,
-        "JOB": keys.job(""),
         "ROWS": keys.rows(""),
         "LANE": keys.lane(""),
         "BELL": keys.BELL,

@@ -51,6 +51,7 @@ _FIELDS = (
     "error",
     "chunks",
     "chunks_done",
+    "webhook",
 )
 
 

@@ -12,6 +12,8 @@ SUBPACKAGES = (
     "rhizome/client",
     "rhizome/commands",
     "rhizome/job_queue",
+    "rhizome/webhooks",
+    "worker/webhooks",
 )
 MOST_LINES = 300
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}

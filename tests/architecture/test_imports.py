@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("rhizome", "gateway", "worker", "trainer")
 #: They are the processes: importing them reads the environment and starts what they are for.
-PROCESS_ENTRIES = {"worker.app", "trainer.app"}
+PROCESS_ENTRIES = {"worker.app", "worker.webhooks.app", "trainer.app"}
 HEAVY = ("sklearn", "numpy", "scipy", "pandas", "joblib", "celery", "kombu", "worker", "trainer", "rhizome.artifact")
 
 WATCH = """
@@ -86,8 +86,9 @@ print(json.dumps(sorted(sys.modules)))
     assert [name for name in loaded if name.startswith(HEAVY)] == []
 
 
-def test_the_resident_processes_of_the_trainer_stay_small() -> None:
-    loaded = run_fresh("import json, sys, trainer.app; print(json.dumps(sorted(sys.modules)))")
+@pytest.mark.parametrize("entry", ["trainer.app", "worker.webhooks.app"])
+def test_the_resident_processes_of_trainer_and_deliverer_stay_small(entry: str) -> None:
+    loaded = run_fresh(f"import json, sys, {entry}; print(json.dumps(sorted(sys.modules)))")
 
     assert [name for name in loaded if name in ("sklearn", "numpy", "scipy", "pandas", "joblib")] == []
 
@@ -232,6 +233,7 @@ def test_only_process_entries_read_the_settings_from_the_environment() -> None:
         "trainer/__main__.py",
         "trainer/app.py",
         "worker/app.py",
+        "worker/webhooks/app.py",
     }
 
     readers = {
