@@ -6,7 +6,7 @@ from rhizome.signature import Signature
 
 
 def check_choice(signature: Signature, returns: str, top_k: int) -> None:
-    """Refuses `return` and `top_k` where they cannot mean anything.
+    """Refuses `return` and `top_k` where they ask for probabilities that do not exist.
 
     Args:
         signature: of the version that is to answer.
@@ -16,23 +16,17 @@ def check_choice(signature: Signature, returns: str, top_k: int) -> None:
     Raises:
         InvalidRequest: with code `invalid_fields`, naming the options at fault.
     """
-    if returns == Returns.BOTH and not top_k:
+    if signature.has_probabilities:
         return
-    problems = []
-    if not signature.has_probabilities:
+    remedies = {}
+    if returns == Returns.PROBABILITIES:
+        remedies["return"] = "leave it out, or send 'label'"
+    if top_k:
+        remedies["top_k"] = "leave it out"
+    if remedies:
         problem = "asks for probabilities, which this version does not give"
-        if returns == Returns.PROBABILITIES:
-            problems.append(_problem("return", problem, "leave it out, or send 'label'"))
-        if top_k:
-            problems.append(_problem("top_k", problem, "leave it out"))
-    elif top_k and returns == Returns.LABEL:
-        remedy = "leave it out, or send 'both' or 'probabilities' as 'return'"
-        problems.append(_problem("top_k", "orders probabilities, which 'return' leaves out", remedy))
-    if problems:
         raise InvalidRequest(
-            f"{len(problems)} problem(s) with the request's fields", code="invalid_fields", problems=tuple(problems)
+            f"{len(remedies)} problem(s) with the request's fields",
+            code="invalid_fields",
+            problems=tuple({"field": name, "problem": problem, "remedy": remedy} for name, remedy in remedies.items()),
         )
-
-
-def _problem(field: str, problem: str, remedy: str) -> dict[str, object]:
-    return {"field": field, "problem": problem, "remedy": remedy}

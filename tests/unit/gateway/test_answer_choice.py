@@ -19,7 +19,7 @@ def test_a_classifier_with_probabilities_gives_every_part(returns: str) -> None:
     check_choice(iris_signature(), returns, 0)
 
 
-@pytest.mark.parametrize("returns", ["probabilities", "both"])
+@pytest.mark.parametrize("returns", ["label", "probabilities", "both"])
 def test_more_classes_than_there_are_is_no_fault(returns: str) -> None:
     check_choice(iris_signature(), returns, 1_000)
 
@@ -49,13 +49,6 @@ def test_probabilities_that_do_not_exist_are_refused_by_option_and_with_a_remedy
     assert caught.value.code == "invalid_fields"
     assert [problem["field"] for problem in caught.value.problems] == fields
     assert all(problem["problem"] and problem["remedy"] for problem in caught.value.problems)
-
-
-def test_an_order_of_what_is_left_out_is_refused() -> None:
-    with pytest.raises(InvalidRequest) as caught:
-        check_choice(iris_signature(), "label", 2)
-
-    assert [problem["field"] for problem in caught.value.problems] == ["top_k"]
 
 
 def test_the_choice_travels_to_the_worker(client: FlaskClient, queue: Queue) -> None:
