@@ -20,7 +20,7 @@ from rhizome.jobs import PRIORITIES
 BINARY_HEADER = "Inference-Header-Content-Length"
 _NO_BINARY = "binary tensor data is not spoken here; send and ask for data as JSON (binary_data false)"
 #: Hints of clients for other servers that change nothing here.
-_PASSED_OVER = frozenset({"content_type", "headers", "binary_data_output", "sequence_id"})
+_PASSED_OVER = frozenset({"content_type", "headers", "binary_data_output"})
 _OPTIONS = ("version", "deadline_ms", "webhook", "webhook_events", "error_threshold")
 _DECIDED = ("return", "top_k")
 _CHOOSE = "choose by 'outputs', or send it to /predict"

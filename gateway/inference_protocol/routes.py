@@ -15,13 +15,18 @@ from gateway.inference_protocol.documents import (
     model_document,
     server_document,
 )
-from gateway.inference_protocol.requests import InferRequest, parse_infer_request, read_parameters
+from gateway.inference_protocol.requests import (
+    InferRequest,
+    parse_infer_request,
+    problem_of,
+    read_parameters,
+    refuse,
+)
 from gateway.inference_protocol.tensors import to_columns
 from gateway.options import read_options
 from gateway.requests import is_async_preferred, read_json_body, read_wait_seconds
 from gateway.service import Service, service
 from gateway.submitting import JSON, Parsed, Submitted, accept, find_pinned
-from gateway.validation import Rows
 from rhizome.errors import AnswerOverdue, ModelNotFound
 from rhizome.jobs import Returns
 
@@ -78,18 +83,12 @@ def infer(model: str, version: str | None) -> Response:
     body = read_json_body(here.body_slots, most=here.settings.max_body_bytes, may_be_untyped=True)
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds, unless_said=here.settings.max_wait_seconds)
     asked = parse_infer_request(body)
-    in_body = read_parameters(asked.parameters or {}, request.args)
-    options = read_options(in_body)
-    pin = version or options.version
-    known = _find(here, model, version) if version or not pin else find_pinned(here, pin)
-    wanted = choose_outputs(asked, known.manifest)
-    rows = _to_rows(here, known, asked)
-    parsed = Parsed(known, pin is not None, rows, options._replace(returns=_part_of(wanted)))
+    parsed, wanted = _parse(here, asked, version)
     takes_receipt = is_async_preferred() or not wait_seconds
     submitted = submit_for_answer(here, body, parsed, wait_seconds, must_wait=not takes_receipt)
     answers = collect_answers(here, submitted)
     if answers is not None:
-        response = _respond(answer_document(known.manifest, asked, answers.version, answers.rows, wanted))
+        response = _respond(answer_document(parsed.known.manifest, asked, answers.version, answers.rows, wanted))
     elif takes_receipt:
         response = accept(submitted)
     else:
@@ -115,10 +114,19 @@ def _find(here: Service, model: str, version: str | None) -> Known:
     return here.champion.version(version) if version else here.champion.champion()
 
 
-def _to_rows(here: Service, known: Known, asked: InferRequest) -> Rows:
+def _parse(here: Service, asked: InferRequest, version: str | None) -> tuple[Parsed, list[Output]]:
+    """The rows with their options, and the outputs wanted; `version` is the one that the address names."""
+    options = read_options(read_parameters(asked.parameters or {}, request.args))
+    if version and options.version not in (None, version):
+        problem = "is another one than the address names"
+        raise refuse([problem_of("version", problem, "name the version once")])
+    pin = version or options.version
+    known = find_pinned(here, pin) if pin else here.champion.champion()
+    wanted = choose_outputs(asked, known.manifest)
     columns = to_columns(asked.inputs, known.manifest.signature, max_rows=here.settings.max_batch_rows)
-    rows = list(known.validator.columns.to_rows(columns, "inputs"))
-    return known.validator.cut(rows, max(here.settings.chunk_rows, here.settings.micro_batch_rows), {})
+    values = list(known.validator.columns.to_rows(columns, "inputs"))
+    rows = known.validator.cut(values, max(here.settings.chunk_rows, here.settings.micro_batch_rows), {})
+    return Parsed(known, pin is not None, rows, options._replace(returns=_part_of(wanted))), wanted
 
 
 def _part_of(wanted: list[Output]) -> str:

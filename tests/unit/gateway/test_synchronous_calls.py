@@ -178,6 +178,14 @@ def test_a_version_in_the_address_is_pinned(client: FlaskClient, queue: Queue, r
     ]
 
 
+def test_an_address_and_a_parameter_that_name_two_versions_are_refused(client: FlaskClient, queue: Queue) -> None:
+    path = f"/v2/models/iris/versions/{OTHER.version}/infer"
+
+    response = client.post(path, json=TENSORS | {"parameters": {"version": CHAMPION.version}})
+
+    assert_is_refused(response, INFER, 400, "invalid_fields", "another one than the address names")
+
+
 def test_a_version_that_failed_in_service_is_not_ready_and_not_listed(
     client: FlaskClient, queue: Queue, redis: Redis, registry: Registry
 ) -> None:
