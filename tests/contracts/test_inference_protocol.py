@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from werkzeug.test import TestResponse
 
 from rhizome.jobs import Lane
-from rhizome.signature import Feature, Signature
+from rhizome.signature import Feature, Output, Signature
 from tests.support.answering import answering
 from tests.support.queue import Queue
 from tests.support.versions import (
@@ -298,7 +298,9 @@ class Picky:
 def test_rows_that_fail_fail_the_request_and_are_named(
     redis: Redis, redis_server: str, tmp_path: Path, count: int, bad: list[int]
 ) -> None:
-    signature = Signature(features=(Feature(name="x", dtype="float64"),), target="y", task="regression")
+    signature = Signature(
+        features=(Feature(name="x", dtype="float64"),), task="regression", outputs=(Output(name="y"),)
+    )
     written = write_version(tmp_path, Picky(), signature, ((1.0,),))
     failing = [index for index in bad if index < count] or [0]
     values = [50.0 if index in failing else 1.0 for index in range(count)]

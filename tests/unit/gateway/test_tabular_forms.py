@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.validation import Rows, Validator
 from rhizome.errors import InvalidRequest
-from rhizome.signature import Feature, Signature
+from rhizome.signature import Feature, Output, Signature
 
 BOUNDS = {"max_rows": 50, "chunk_rows": 7}
 FEATURES = (
@@ -19,16 +19,17 @@ FEATURES = (
     Feature(name="shape", dtype="category", categories=("round",)),
 )
 NAMES = tuple(feature.name for feature in FEATURES)
-MIXED = Validator(Signature(features=FEATURES, target="kind", task="classification", classes=("cold", "warm")))
+MIXED = Validator(
+    Signature(features=FEATURES, task="classification", outputs=(Output(name="kind", classes=("cold", "warm")),))
+)
 NUMBERS = Validator(
     Signature(
         features=(
             Feature(name="size", dtype="float64", lower=0, upper=10),
             Feature(name="sepal_length", dtype="float64"),
         ),
-        target="kind",
         task="classification",
-        classes=("cold", "warm"),
+        outputs=(Output(name="kind", classes=("cold", "warm")),),
     )
 )
 GOOD_ROWS = st.lists(

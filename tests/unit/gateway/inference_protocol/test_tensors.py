@@ -10,16 +10,18 @@ from gateway.columns import ColumnValidator
 from gateway.inference_protocol.requests import InferInput
 from gateway.inference_protocol.tensors import DATATYPES, to_columns
 from rhizome.errors import InvalidRequest
-from rhizome.signature import Feature, Signature
+from rhizome.signature import Feature, Output, Signature
 
 FEATURES = (
     Feature(name="size", dtype="float64", nullable=True, lower=-1000, upper=1000),
     Feature(name="count", dtype="int64"),
     Feature(name="colour", dtype="category", categories=("blue", "red")),
 )
-MIXED = Signature(features=FEATURES, target="kind", task="classification", classes=("cold", "warm"))
-NUMBERS = Signature(features=FEATURES[:2], target="kind", task="classification", classes=("cold", "warm"))
-ONE = Signature(features=FEATURES[:1], target="y", task="regression")
+MIXED = Signature(features=FEATURES, task="classification", outputs=(Output(name="kind", classes=("cold", "warm")),))
+NUMBERS = Signature(
+    features=FEATURES[:2], task="classification", outputs=(Output(name="kind", classes=("cold", "warm")),)
+)
+ONE = Signature(features=FEATURES[:1], task="regression", outputs=(Output(name="y"),))
 INTEGERS = [datatype for datatype in DATATYPES if "INT" in datatype]
 FLOATS = ["FP16", "FP32", "FP64"]
 
