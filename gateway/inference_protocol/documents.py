@@ -12,7 +12,7 @@ from gateway.inference_protocol.requests import InferRequest, problem_of, refuse
 from gateway.inference_protocol.tensors import DECLARED
 from rhizome import __version__
 from rhizome.manifest import Manifest
-from rhizome.signature import ClassLabel, Signature
+from rhizome.signature import ClassLabel
 
 PLATFORM = "sklearn"
 #: Named in one error's text; the rest is counted.
@@ -71,13 +71,17 @@ def model_document(manifest: Manifest, versions: Sequence[str]) -> dict[str, Any
 def outputs_of(manifest: Manifest) -> list[Output]:
     """Every tensor that a version can answer."""
     signature = manifest.signature
-    if len(signature.outputs) == 1:
-        return _parts_of(signature.outputs[0].classes, signature, "", None)
-    return [
-        part
-        for output in signature.outputs
-        for part in _parts_of(output.classes, signature, f"{output.name}.", output.name)
-    ]
+    is_alone = len(signature.outputs) == 1
+    outputs = []
+    for predicted in signature.outputs:
+        prefix, target = ("", None) if is_alone else (f"{predicted.name}.", predicted.name)
+        if signature.task == "regression":
+            outputs.append(Output(f"{prefix}value", "FP64", "value", target))
+            continue
+        outputs.append(Output(f"{prefix}label", _datatype_of(predicted.classes), "label", target))
+        if signature.has_probabilities:
+            outputs.append(Output(f"{prefix}probabilities", "FP64", "probabilities", target, predicted.classes))
+    return outputs
 
 
 def choose_outputs(request: InferRequest, manifest: Manifest) -> list[Output]:
@@ -137,16 +141,6 @@ def error_document(detail: str, problems: Sequence[Mapping[str, object]]) -> dic
     if len(problems) > MAX_NAMED:
         named.append(f"and {len(problems) - MAX_NAMED} more")
     return {"error": f"{detail}: {'; '.join(named)}" if named else detail}
-
-
-def _parts_of(classes: tuple[ClassLabel, ...], signature: Signature, prefix: str, target: str | None) -> list[Output]:
-    """The tensors of one output."""
-    if signature.task == "regression":
-        return [Output(f"{prefix}value", "FP64", "value", target)]
-    label = Output(f"{prefix}label", _datatype_of(classes), "label", target)
-    if not signature.has_probabilities:
-        return [label]
-    return [label, Output(f"{prefix}probabilities", "FP64", "probabilities", target, classes)]
 
 
 def _tensor(output: Output, answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

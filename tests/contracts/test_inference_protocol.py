@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis import Redis
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.multioutput import MultiOutputClassifier
 from werkzeug.test import TestResponse
 
 from rhizome.jobs import Lane
@@ -272,16 +273,46 @@ def test_labels_have_the_datatype_of_the_classes(
     if datatype == "FP64":
         wanted = codes.astype(float)
         classes = (0.0, 1.0, 2.0)
-    written = write_version(tmp_path, estimator.fit(rows, wanted), iris_signature(classes=classes), IRIS_ROWS)
+    signature = iris_signature(classes=classes).model_copy(update={"has_probabilities": datatype != "FP64"})
+    written = write_version(tmp_path, estimator.fit(rows, wanted), signature, IRIS_ROWS)
 
     with answering(redis, redis_server, tmp_path, written) as client:
         declared = client.get("/v2/models/iris").get_json()["outputs"]
         tensors = tensors_of(client.post(INFER, json=table(IRIS_ROWS)))
+        refusal = client.post("/invocations?return=probabilities", json={"inputs": [list(IRIS_ROWS[0])]})
 
+    assert refusal.status_code == (422 if datatype == "FP64" else 200)
     assert tensors["label"]["datatype"] == declared[0]["datatype"] == datatype
     assert tensors["label"]["data"] == [classes[min(index, len(classes) - 1)] for index in range(3)]
     assert set(tensors) == {output["name"] for output in declared}
     assert ("probabilities" in tensors) == (datatype != "FP64")
+
+
+def test_several_outputs_are_tensors_of_each_target(redis: Redis, redis_server: str, tmp_path: Path) -> None:
+    rows, labels = iris_data()
+    sizes = np.where(rows[:, 2] > 4, "large", "small")
+    estimator = MultiOutputClassifier(LogisticRegression(max_iter=1000)).fit(rows, np.column_stack([labels, sizes]))
+    signature = iris_signature().model_copy(
+        update={
+            "outputs": (Output(name="species", classes=IRIS_CLASSES), Output(name="size", classes=("large", "small")))
+        }
+    )
+    written = write_version(tmp_path, estimator, signature, IRIS_ROWS)
+
+    with answering(redis, redis_server, tmp_path, written) as client:
+        declared = client.get("/v2/models/iris").get_json()["outputs"]
+        tensors = tensors_of(client.post(INFER, json=table(IRIS_ROWS)))
+        predictions = client.post("/invocations", json={"inputs": [list(row) for row in IRIS_ROWS]}).get_json()
+
+    assert {output["name"]: output["shape"] for output in declared} == {
+        "species.label": [-1],
+        "species.probabilities": [-1, 3],
+        "size.label": [-1],
+        "size.probabilities": [-1, 2],
+    }
+    assert tensors["species.label"]["data"] == list(IRIS_CLASSES)
+    assert tensors["size.probabilities"]["shape"] == [3, 2]
+    assert predictions["predictions"][0] == {"species": "setosa", "size": "small"}
 
 
 class Picky:

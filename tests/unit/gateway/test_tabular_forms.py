@@ -18,10 +18,9 @@ FEATURES = (
     Feature(name="colour", dtype="category", categories=("blue", "red"), nullable=True),
     Feature(name="shape", dtype="category", categories=("round",)),
 )
+KIND = (Output(name="kind", classes=("cold", "warm")),)
 NAMES = tuple(feature.name for feature in FEATURES)
-MIXED = Validator(
-    Signature(features=FEATURES, task="classification", outputs=(Output(name="kind", classes=("cold", "warm")),))
-)
+MIXED = Validator(Signature(features=FEATURES, task="classification", outputs=KIND))
 NUMBERS = Validator(
     Signature(
         features=(
@@ -29,7 +28,7 @@ NUMBERS = Validator(
             Feature(name="sepal_length", dtype="float64"),
         ),
         task="classification",
-        outputs=(Output(name="kind", classes=("cold", "warm")),),
+        outputs=KIND,
     )
 )
 GOOD_ROWS = st.lists(

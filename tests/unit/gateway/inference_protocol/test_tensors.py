@@ -17,10 +17,9 @@ FEATURES = (
     Feature(name="count", dtype="int64"),
     Feature(name="colour", dtype="category", categories=("blue", "red")),
 )
-MIXED = Signature(features=FEATURES, task="classification", outputs=(Output(name="kind", classes=("cold", "warm")),))
-NUMBERS = Signature(
-    features=FEATURES[:2], task="classification", outputs=(Output(name="kind", classes=("cold", "warm")),)
-)
+KIND = (Output(name="kind", classes=("cold", "warm")),)
+MIXED = Signature(features=FEATURES, task="classification", outputs=KIND)
+NUMBERS = Signature(features=FEATURES[:2], task="classification", outputs=KIND)
 ONE = Signature(features=FEATURES[:1], task="regression", outputs=(Output(name="y"),))
 INTEGERS = [datatype for datatype in DATATYPES if "INT" in datatype]
 FLOATS = ["FP16", "FP32", "FP64"]
