@@ -37,10 +37,12 @@ def answering(
     stopped = threading.Event()
     scoring = threading.Thread(target=_score, args=(redis, models_dir, written.version, stopped))
     scoring.start()
-    yield app.test_client()
-    stopped.set()
-    scoring.join(STOP_SECONDS)
-    app.extensions[EXTENSION].notices.stop()
+    try:
+        yield app.test_client()
+    finally:
+        stopped.set()
+        scoring.join(STOP_SECONDS)
+        app.extensions[EXTENSION].notices.stop()
 
 
 def announce_worker(redis: Redis, version: str) -> None:
