@@ -6,9 +6,10 @@ from threading import Semaphore
 from flask import Flask
 from redis import Redis
 
-from gateway import admin_routes, documentation_routes, health_routes, routes
+from gateway import admin_routes, documentation_routes, health_routes, mlflow_routes, routes, webhook_routes
 from gateway.champion import ChampionView
 from gateway.health import HealthReporter
+from gateway.inference_protocol import routes as protocol_routes
 from gateway.notices import Notices
 from gateway.problems import handle_errors
 from gateway.service import EXTENSION, Service
@@ -20,6 +21,7 @@ from rhizome.pulse import Pulse
 from rhizome.registry import Registry
 from rhizome.settings import Settings, load_settings
 from rhizome.telemetry import configure_logging
+from rhizome.webhooks.ledger import Ledger
 
 RESERVED_THREADS = 8  #: neither wait nor read a body: health, polls and refusals always find one
 #: Files take long, so that they have slots of their own, which no submit has to wait for.
@@ -43,6 +45,7 @@ def create_app(settings: Settings, redis: Redis) -> Flask:
     submissions = Submissions(redis, settings.max_waiting, settings.result_ttl_seconds)
     champion = ChampionView(registry)
     notices = Notices(lambda: connect(settings.redis_url), settings.max_waiters, on_champion_moved=champion.forget)
+    webhooks = Ledger(redis, settings.webhook_max_pending)
     app.extensions[EXTENSION] = Service(
         settings=settings,
         redis=redis,
@@ -50,13 +53,22 @@ def create_app(settings: Settings, redis: Redis) -> Flask:
         registry=registry,
         champion=champion,
         notices=notices,
-        health=HealthReporter(redis, submissions, champion, notices, started_at=time.time()),
+        health=HealthReporter(redis, submissions, champion, notices, webhooks, started_at=time.time()),
         body_slots=Semaphore(_body_slots(settings)),
         blobs=open_store(settings.blob_location, settings.blob_endpoint),
         upload_slots=Semaphore(UPLOADS),
         download_slots=Semaphore(DOWNLOADS),
+        webhooks=webhooks,
     )
-    for module in (routes, health_routes, admin_routes, documentation_routes):
+    for module in (
+        routes,
+        webhook_routes,
+        mlflow_routes,
+        protocol_routes,
+        health_routes,
+        admin_routes,
+        documentation_routes,
+    ):
         app.register_blueprint(module.blueprint)
     handle_errors(app)
     trace_requests(app)

@@ -8,14 +8,13 @@ from pydantic import ValidationError
 from gateway.options import REMEDIES
 from rhizome.signature import Feature, Signature
 from rhizome.wording import expected as _expected
-from rhizome.wording import kind_of as _kind_of
-from rhizome.wording import short as _short
-from rhizome.wording import show as _show
-from rhizome.wording import suggestion
+from rhizome.wording import kind_of, shorten, show_value, suggestion
 
 MAX_EXAMINED = 20_000  #: beyond it nothing is named, only counted
 MAX_PROBLEMS = 100  #: named in one answer; the rest is counted
 _MALFORMED = "json_invalid"
+#: How deep a field's problems lie, where it holds others: rows of features, options.
+_DEPTHS = {"instances": 3, "inputs": 3, "dataframe_records": 3, "params": 2}
 
 
 def is_malformed(error: ValidationError) -> bool:
@@ -31,7 +30,7 @@ def describe_problems(error: ValidationError, signature: Signature) -> tuple[dic
     seen: dict[tuple[Any, ...], dict[str, object]] = {}
     for problem in error.errors(include_url=False):
         loc = problem["loc"]
-        place = tuple(loc[: 3 if loc[:1] == ("instances",) else 1])  # a union's branches are one field
+        place = tuple(loc[: _DEPTHS.get(str(loc[0]), 1) if loc else 1])  # a union's branches are one field
         if place not in seen:
             seen[place] = _describe(place, problem, features)
         if len(seen) == MAX_PROBLEMS:
@@ -39,13 +38,29 @@ def describe_problems(error: ValidationError, signature: Signature) -> tuple[dic
     return tuple(seen.values())
 
 
+def describe_cells(
+    errors: Mapping[str, ValidationError], form: str, signature: Signature
+) -> tuple[dict[str, object], ...]:
+    """The same for the bad cells of columns, by feature: in the order of rows, each named `<form>.<row>.<feature>`."""
+    if sum(error.error_count() for error in errors.values()) > MAX_EXAMINED:
+        return ()
+    features = {feature.name: feature for feature in signature.features}
+    seen: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+    for name, error in errors.items():
+        for problem in error.errors(include_url=False)[:MAX_PROBLEMS]:
+            seen.setdefault((form, problem["loc"][0], name), problem)
+    # The sort is stable: within a row, the features keep their order.
+    places = sorted(seen, key=lambda place: place[1])[:MAX_PROBLEMS]
+    return tuple(_describe(place, seen[place], features) for place in places)
+
+
 def _describe(place: tuple[Any, ...], problem: Mapping[str, Any], features: Mapping[str, Feature]) -> dict[str, object]:
-    described: dict[str, object] = {"field": ".".join(_short(part) for part in place) or "body"}
-    if len(place) > 1 and place[0] == "instances":
+    described: dict[str, object] = {"field": ".".join(shorten(part) for part in place) or "body"}
+    if len(place) > 1 and isinstance(place[1], int):
         described["row"] = place[1]
     name = place[-1] if place else None
     feature = features.get(name) if isinstance(name, str) else None
-    text, remedy = _words(problem, feature, _short(name) if isinstance(name, str) else None, features)
+    text, remedy = _words(problem, feature, shorten(name) if isinstance(name, str) else None, features)
     return described | {"problem": text, "remedy": remedy}
 
 
@@ -62,25 +77,25 @@ def _words(  # noqa: PLR0911 - a table of phrases, one per kind of error
         return "is missing", f"add it: {_expected(feature)}"
     if kind == "extra_forbidden":
         return "is not a field of this request", _suggestion(name, features)
-    if kind == "finite_number":
+    if kind == "finite_number" or (kind == "float_type" and type(problem["input"]) is int):
         return "is not a finite number", f"send {_expected(feature)}; NaN and Infinity are refused"
     if feature is None and name in REMEDIES:
-        return f"is {_show(problem['input'])}, not an accepted value", REMEDIES[name]
+        return f"is {show_value(problem['input'])}, not an accepted value", REMEDIES[name]
     if kind in ("greater_than_equal", "less_than_equal"):
-        return f"is {_show(problem['input'])}, outside the accepted range", f"send {_expected(feature)}"
+        return f"is {show_value(problem['input'])}, outside the accepted range", f"send {_expected(feature)}"
     if kind in ("too_short", "too_long"):
         return f"holds {context.get('actual_length', 'too many')} rows", f"send {_row_bounds(context)} rows"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return (
-            f"is {_kind_of(problem['input'])}, not an object",
+            f"is {kind_of(problem['input'])}, not an object",
             "send an object of features and their values",
         )
     if kind == "list_type":
-        return f"is {_kind_of(problem['input'])}, not an array", "send an array of objects"
+        return f"is {kind_of(problem['input'])}, not an array", "send an array of objects"
     if kind == "literal_error":
-        return f"is {_show(problem['input'])}, not a known category", f"send {_expected(feature)}"
+        return f"is {show_value(problem['input'])}, not a known category", f"send {_expected(feature)}"
     wanted = {"int": "an integer", "float": "a number"}.get(kind.partition("_")[0])
-    what = f"is {_kind_of(problem['input'])}"
+    what = f"is {kind_of(problem['input'])}"
     return f"{what}, not {wanted}" if wanted else what, f"send {_expected(feature)}"
 
 

@@ -8,6 +8,7 @@ from redis.exceptions import RedisError
 
 from gateway.champion import ChampionView
 from gateway.notices import Notices
+from gateway.webhook_health import report_webhooks
 from rhizome import heartbeats, keys, latency
 from rhizome.errors import NoChampion, QueueUnavailable, RhizomeError
 from rhizome.heartbeats import Heartbeat
@@ -16,6 +17,7 @@ from rhizome.job_queue.submission import HIGH_WATER, Submissions
 from rhizome.job_queue.views import LaneDepth
 from rhizome.registry import Pointer
 from rhizome.training_runs import read_runs
+from rhizome.webhooks.ledger import Ledger
 
 #: A waiting job this old, while nothing is in flight, means: the workers live but do not consume.
 STALLED_SECONDS = 15.0
@@ -31,6 +33,7 @@ class HealthReporter:
         submissions: Submissions,
         champion: ChampionView,
         notices: Notices,
+        webhooks: Ledger,
         *,
         started_at: float,
     ) -> None:
@@ -38,13 +41,14 @@ class HealthReporter:
         self._submissions = submissions
         self._champion = champion
         self._notices = notices
+        self._webhooks = webhooks
         self._started_at = started_at
 
     def is_ready(self) -> tuple[bool, str]:
         """Whether a job submitted now would be answered, and if not, why."""
         try:
             pointer = self._champion.pointer()
-            workers = self._workers()
+            workers = _workers(heartbeats.living(self._redis))
         except (RedisError, RhizomeError) as error:
             is_away = isinstance(error, (RedisError, QueueUnavailable))
             return False, "Redis does not answer" if is_away else str(error)
@@ -74,11 +78,14 @@ class HealthReporter:
         begun = time.perf_counter()
         depths = self._submissions.depths()
         redis_ms = round((time.perf_counter() - begun) * 1000, 3)
-        workers = self._workers()
+        living = heartbeats.living(self._redis)
+        workers = _workers(living)
         champion = self._pointer()
         converged = champion is not None and bool(workers) and all(w.version == champion.version for w in workers)
         memory = self._submissions.memory_fraction()
         fatal, other = _problems(depths, workers, champion, converged)
+        webhooks, undelivered = report_webhooks(self._webhooks, living)
+        other += undelivered
         if memory > HIGH_WATER:
             other.append("Redis's memory is almost full: no jobs are accepted until results have expired")
         status = "unavailable" if fatal else "degraded" if other else "ok"
@@ -96,12 +103,10 @@ class HealthReporter:
                 "processes": [_describe(worker) for worker in workers],
             },
             "champion": _pointer_facts(champion),
+            "webhooks": webhooks,
             "training": read_runs(self._redis),
             "gateway": gateway,
         }
-
-    def _workers(self) -> list[Heartbeat]:
-        return [process for process in heartbeats.living(self._redis) if process.role == "worker"]
 
     def _pointer(self) -> Pointer | None:
         try:
@@ -117,6 +122,10 @@ class HealthReporter:
             value = latency.percentile(histogram, fraction)
             shown[name] = round(value, 2) if value is not None else None
         return shown
+
+
+def _workers(living: list[Heartbeat]) -> list[Heartbeat]:
+    return [process for process in living if process.role == "worker"]
 
 
 def _problems(

@@ -4,6 +4,7 @@ from typing import Any
 
 from gateway.champion import Known
 from gateway.openapi_files import FORMAT, file_bodies, row_answers
+from gateway.openapi_operations import accepted, answer, operation
 from gateway.openapi_parameters import (
     ERROR_THRESHOLD,
     ID,
@@ -16,11 +17,11 @@ from gateway.openapi_parameters import (
     WAIT,
     limit,
 )
+from gateway.openapi_protocols import build_protocol_paths, build_protocol_schemas
 from gateway.openapi_schemas import build_schemas
-from gateway.problems import CONTENT_TYPE, STATUS_OF_CODE
+from gateway.openapi_webhooks import webhook_messages, webhook_paths, webhook_schemas
 from rhizome import __version__
 
-JSON = "application/json"
 _JOB = {"$ref": "#/components/schemas/Job"}
 #: One server-sent event.
 _EVENT = {
@@ -31,13 +32,6 @@ _EVENT = {
         "id": {"type": "string", "description": "Send it back as `Last-Event-ID` to resume."},
         "data": {"type": "string", "description": "The job as JSON."},
     },
-}
-_ID_OF_BODY = {"id": "$response.body#/id"}
-#: What can be done with an accepted job, for tools that follow links.
-_LINKS = {
-    "Result": {"operationId": "result", "parameters": _ID_OF_BODY},
-    "Cancel": {"operationId": "cancel", "parameters": _ID_OF_BODY},
-    "Stream": {"operationId": "stream", "parameters": _ID_OF_BODY},
 }
 
 
@@ -57,34 +51,41 @@ def build_openapi(known: Known, *, max_rows: int) -> dict[str, Any]:
             "description": f"Predicts `{known.manifest.signature.targets}`. Champion: `{known.manifest.version}`.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": _job_paths(sample, max_rows) | _health_paths() | _model_paths(),
+        "paths": (
+            _job_paths(sample, max_rows)
+            | webhook_paths(operation, [ID, REQUEST_ID])
+            | build_protocol_paths(known.manifest)
+            | _health_paths()
+            | _model_paths()
+        ),
+        "webhooks": webhook_messages(),
         "components": {
-            "schemas": build_schemas(known, max_rows),
+            "schemas": build_schemas(known, max_rows) | build_protocol_schemas() | webhook_schemas(),
             "securitySchemes": {"adminKey": {"type": "http", "scheme": "bearer"}},
         },
     }
 
 
 def _job_paths(sample: dict[str, Any], max_rows: int) -> dict[str, Any]:
-    submit_errors = (400, 404, 409, 413, 415, 422, 429, 503)
+    submit_errors = (400, 403, 404, 409, 413, 415, 422, 429, 503)
     return {
         "/predict": {
-            "post": _operation(
+            "post": operation(
                 "jobs",
                 "Submit one sample",
                 "predict",
-                {"200": _answer("The result, within the time waited.", _JOB), "202": _accepted()},
+                {"200": answer("The result, within the time waited.", _JOB), "202": accepted()},
                 errors=submit_errors,
                 parameters=[WAIT, PREFER, *OPTIONS, IDEMPOTENCY_KEY, REQUEST_ID],
                 body=({"$ref": "#/components/schemas/Sample"}, sample),
             )
         },
         "/predict/batch": {
-            "post": _operation(
+            "post": operation(
                 "jobs",
                 "Submit many samples under one id",
                 "predictBatch",
-                {"200": _answer("The result, within the time waited.", _JOB), "202": _accepted()},
+                {"200": answer("The result, within the time waited.", _JOB), "202": accepted()},
                 errors=submit_errors,
                 parameters=[WAIT, PREFER, *OPTIONS, ERROR_THRESHOLD, IDEMPOTENCY_KEY, REQUEST_ID],
                 body=({"$ref": "#/components/schemas/Batch"}, {"instances": [sample, sample]}),
@@ -92,25 +93,25 @@ def _job_paths(sample: dict[str, Any], max_rows: int) -> dict[str, Any]:
             )
         },
         "/result/{id}": {
-            "get": _operation(
+            "get": operation(
                 "jobs",
                 "Read a job's status and result",
                 "result",
-                _with_rows(_answer("The job as it stands; or all rows of a batch, in the form asked for.", _JOB)),
+                _with_rows(answer("The job as it stands; or all rows of a batch, in the form asked for.", _JOB)),
                 errors=(400, 404, 406, 409, 410, 416, 503),
                 parameters=[ID, WAIT, PREFER, OFFSET, limit(max_rows), FORMAT, REQUEST_ID],
             ),
-            "delete": _operation(
+            "delete": operation(
                 "jobs",
                 "Cancel a job that is queued or running",
                 "cancel",
-                {"200": _answer("Cancelled, now or before.", _JOB)},
+                {"200": answer("Cancelled, now or before.", _JOB)},
                 errors=(404, 409, 410, 503),
                 parameters=[ID, REQUEST_ID],
             ),
         },
         "/result/{id}/stream": {
-            "get": _operation(
+            "get": operation(
                 "jobs",
                 "Follow a job as server-sent events",
                 "stream",
@@ -136,10 +137,10 @@ def _health_paths() -> dict[str, Any]:
         ("/readyz", "Would a job submitted now be answered?"),
         ("/livez", "Does the gateway process run?"),
     ):
-        answers = {"200": _answer("Well.", report)}
+        answers = {"200": answer("Well.", report)}
         if path != "/livez":
-            answers["503"] = _answer("Nothing can answer now; the body says why.", report)
-        paths[path] = {"get": _operation("health", summary, path.strip("/"), answers)}
+            answers["503"] = answer("Nothing can answer now; the body says why.", report)
+        paths[path] = {"get": operation("health", summary, path.strip("/"), answers)}
     return paths
 
 
@@ -149,41 +150,41 @@ def _model_paths() -> dict[str, Any]:
     admin: dict[str, Any] = {"security": [{"adminKey": []}]}
     return {
         "/models": {
-            "get": _operation(
+            "get": operation(
                 "models",
                 "Every version with metrics, gate verdict and lineage",
                 "models",
-                {"200": _answer("Newest first.", {"type": "object"})},
+                {"200": answer("Newest first.", {"type": "object"})},
                 errors=(503,),
             )
         },
         "/models/{version}/promote": {
-            "post": _operation(
+            "post": operation(
                 "models",
                 "Make a version the champion",
                 "promote",
-                {"200": _answer("The pointer was swung.", pointer)},
+                {"200": answer("The pointer was swung.", pointer)},
                 errors=(401, 403, 404, 409, 503),
                 parameters=[version],
             )
             | admin
         },
         "/models/rollback": {
-            "post": _operation(
+            "post": operation(
                 "models",
                 "Put the previous champion back",
                 "rollback",
-                {"200": _answer("The pointer was swung.", pointer)},
+                {"200": answer("The pointer was swung.", pointer)},
                 errors=(401, 403, 409, 503),
             )
             | admin
         },
         "/retrain": {
-            "post": _operation(
+            "post": operation(
                 "models",
                 "Start a training run",
                 "retrain",
-                {"202": _answer("Queued, or already under way.", {"type": "object"})},
+                {"202": answer("Queued, or already under way.", {"type": "object"})},
                 errors=(401, 403, 503),
             )
             | admin
@@ -191,47 +192,7 @@ def _model_paths() -> dict[str, Any]:
     }
 
 
-def _operation(
-    tag: str,
-    summary: str,
-    name: str,
-    responses: dict[str, Any],
-    *,
-    errors: tuple[int, ...] = (),
-    parameters: list[Any] | None = None,
-    body: tuple[Any, Any] | None = None,
-    other_bodies: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    operation: dict[str, Any] = {"tags": [tag], "summary": summary, "operationId": name}
-    if parameters:
-        operation["parameters"] = parameters
-    if body:
-        schema, example = body
-        operation["requestBody"] = {
-            "required": True,
-            "content": {JSON: {"schema": schema, "example": example}} | (other_bodies or {}),
-        }
-    operation["responses"] = responses | {str(status): _problem(status) for status in errors}
-    return operation
-
-
-def _answer(description: str, schema: Any) -> dict[str, Any]:
-    return {"description": description, "content": {JSON: {"schema": schema}}}
-
-
 def _with_rows(document: dict[str, Any]) -> dict[str, Any]:
     """The answers that give a job: its document, and a batch's rows in other forms."""
     rows = row_answers()
     return rows | {"200": document | {"content": document["content"] | rows["200"]}}
-
-
-def _accepted() -> dict[str, Any]:
-    location = {"description": "Where the result will be.", "schema": {"type": "string"}}
-    accepted = _answer("Accepted; it will not be lost.", {"$ref": "#/components/schemas/Receipt"})
-    return accepted | {"headers": {"Location": location}, "links": _LINKS}
-
-
-def _problem(status: int) -> dict[str, Any]:
-    codes = sorted(code for code, its_status in STATUS_OF_CODE.items() if its_status == status)
-    schema = {"$ref": "#/components/schemas/Problem"}
-    return {"description": f"`code`: {', '.join(codes)}", "content": {CONTENT_TYPE: {"schema": schema}}}

@@ -3,15 +3,14 @@
 from typing import Any
 
 from gateway.options import (
-    DEFAULT_EVENTS,
     MAX_DEADLINE_MS,
     MAX_NAME_CHARACTERS,
     MAX_TOP_K,
-    MAX_URL_CHARACTERS,
     PRIORITY_HEADER,
-    WEBHOOK_EVENTS,
 )
 from rhizome.jobs import DEFAULT_PRIORITY, PRIORITIES, Returns
+from rhizome.webhooks.events import DEFAULT_EVENTS, Event
+from rhizome.webhooks.targets import MAX_URL_CHARACTERS, USUAL_URL
 
 _PRIORITY = {"type": "integer", "enum": list(PRIORITIES), "default": DEFAULT_PRIORITY}
 
@@ -72,12 +71,13 @@ OPTIONS = [
     _query(
         "webhook",
         "Where the job's events are sent.",
-        {"type": "string", "format": "uri", "minLength": 1, "maxLength": MAX_URL_CHARACTERS},
+        {"type": "string", "format": "uri", "pattern": USUAL_URL, "maxLength": MAX_URL_CHARACTERS},
+        example="https://example.com/hooks",
     ),
     _query(
         "webhook_events",
         "Which events are sent, separated by commas.",
-        {"type": "array", "items": {"enum": list(WEBHOOK_EVENTS)}, "minItems": 1, "maxItems": len(WEBHOOK_EVENTS)},
+        {"type": "array", "items": {"enum": list(Event)}, "minItems": 1, "maxItems": len(Event)},
         style="form",
         explode=False,
         example=list(DEFAULT_EVENTS),

@@ -8,18 +8,57 @@ from rhizome.signature import Output, Signature
 
 
 def build_schemas(known: Known, max_rows: int) -> dict[str, Any]:
-    """All component schemas; `Sample` and `Batch` come from the validator's own Pydantic models."""
+    """All component schemas; `Sample` and the rows of `Batch` come from the validator's own Pydantic models."""
     template = "#/components/schemas/{model}"
     validator = known.validator
     sample = validator.single_model.model_json_schema(ref_template=template)
     batch = validator.batch_model(max_rows).model_json_schema(ref_template=template)
-    rows: dict[str, Any] = batch.pop("$defs", {})
-    return rows | {
+    parts: dict[str, Any] = batch.pop("$defs", {})
+    return parts | {
         "Sample": sample | {"title": "Sample"},
-        "Batch": batch | {"title": "Batch"},
+        "Batch": _batch_schema(batch, parts["Row"]),
         "Receipt": _receipt_schema(),
         "Job": _job_schema(known.manifest.signature),
         "Problem": _problem_schema(),
+    }
+
+
+def _batch_schema(records: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+    """Every form of a batch body, from the schema of the one that holds records."""
+    options = {name: schema for name, schema in records["properties"].items() if name != "instances"}
+    array = {key: records["properties"]["instances"][key] for key in ("type", "minItems", "maxItems")}
+    cells = row["properties"]
+    values = {"type": "array", "prefixItems": list(cells.values()), "minItems": len(cells), "maxItems": len(cells)}
+    columns = {
+        "type": "object",
+        "properties": {name: array | {"items": cell} for name, cell in cells.items()},
+        "required": list(cells),
+        "additionalProperties": False,
+    }
+    as_records = array | {"items": {"$ref": "#/components/schemas/Row"}}
+    split = {
+        "type": "object",
+        "properties": {
+            "columns": {"type": "array", "items": {"enum": list(cells)}, "uniqueItems": True},
+            "data": array | {"items": {"type": "array", "minItems": len(cells), "maxItems": len(cells)}},
+            "index": {"type": ["array", "null"], "description": "Of no meaning here."},
+        },
+        "required": ["columns", "data"],
+        "additionalProperties": False,
+    }
+    any_of = {"anyOf": [as_records, array | {"items": values}, columns]}
+    forms = {"instances": any_of, "inputs": any_of, "dataframe_records": as_records, "dataframe_split": split}
+    return {
+        "title": "Batch",
+        "oneOf": [
+            {
+                "type": "object",
+                "properties": {name: form} | options,
+                "required": [name],
+                "additionalProperties": False,
+            }
+            for name, form in forms.items()
+        ],
     }
 
 
@@ -74,6 +113,10 @@ def _job_schema(signature: Signature) -> dict[str, Any]:
             "source": {"enum": list(FileFormat), "description": "The form of the file that the rows came in."},
             "error": {"type": "object", "description": "code and detail of a failed job."},
             "request_id": {"type": ["string", "null"]},
+            "webhook_status": {
+                "description": "Where it has a webhook: how its last event's delivery stands; null before its first.",
+                "anyOf": [{"$ref": "#/components/schemas/WebhookStatus"}, {"type": "null"}],
+            },
         },
     }
 

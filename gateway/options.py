@@ -12,15 +12,13 @@ from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from rhizome.errors import InvalidRequest
 from rhizome.jobs import DEFAULT_PRIORITY, PRIORITIES, Returns
+from rhizome.webhooks.events import DEFAULT_EVENTS, Event
+from rhizome.webhooks.targets import MAX_URL_CHARACTERS, USUAL_URL
 
 PRIORITY_HEADER = "X-Priority"
 MAX_DEADLINE_MS = 7 * 24 * 3600 * 1000
 MAX_TOP_K = 1_000_000
-MAX_URL_CHARACTERS = 2048
 MAX_NAME_CHARACTERS = 64  #: of a version
-WEBHOOK_EVENTS = ("started", "progress", "completed")
-#: Sent where a webhook is given without a filter.
-DEFAULT_EVENTS = ("completed",)
 
 
 def _to_whole(value: Any) -> Any:
@@ -38,7 +36,9 @@ _ANNOTATIONS: dict[str, Any] = {
     "deadline_ms": _whole(1, MAX_DEADLINE_MS),
     "return": Literal["label", "probabilities", "both"],
     "top_k": _whole(1, MAX_TOP_K),
-    "webhook": Annotated[str, Field(min_length=1, max_length=MAX_URL_CHARACTERS)],
+    "webhook": Annotated[
+        str, Field(min_length=1, max_length=MAX_URL_CHARACTERS, json_schema_extra={"pattern": USUAL_URL})
+    ],
     "webhook_events": Annotated[list[Literal["started", "progress", "completed"]], Field(min_length=1, max_length=3)],
     "error_threshold": _whole(-1, 2**31),
 }
@@ -53,7 +53,7 @@ REMEDIES = {
     "return": "send 'label', 'probabilities' or 'both'",
     "top_k": "send a whole number from 1 on",
     "webhook": f"send an http or https address of at most {MAX_URL_CHARACTERS} characters",
-    "webhook_events": f"send one or more of {', '.join(WEBHOOK_EVENTS)}",
+    "webhook_events": f"send one or more of {', '.join(Event)}",
     "error_threshold": "send the number of rows that may fail, or -1 for any number",
 }
 
@@ -123,6 +123,15 @@ def make_options(given: Mapping[str, Any]) -> JobOptions:
     if "webhook_events" in values:
         values["webhook_events"] = tuple(dict.fromkeys(values["webhook_events"]))
     return JobOptions(**values)
+
+
+def accepts_option(name: str, value: Any) -> bool:
+    """Whether a value from JSON is one of an option's."""
+    try:
+        _ADAPTERS[name].validate_python(value, strict=True)
+    except ValidationError:
+        return False
+    return True
 
 
 def parse_option(name: str, text: str, *, shown: str | None = None) -> Any:

@@ -1,5 +1,7 @@
 """Errors as RFC 9457 `application/problem+json`: the one place that maps codes to HTTP statuses.
 
+Below `/v2` they have the form of the Open Inference Protocol.
+
 A problem names what is wrong and what to do; no traceback, path or class name leaves the gateway.
 """
 
@@ -11,6 +13,7 @@ from flask import Flask, Response, g, request
 from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
+from gateway.inference_protocol.documents import PROTOCOL_STATUSES, error_document, is_protocol_path
 from rhizome.errors import (
     DeadlineUnmeetable,
     ExportNotReady,
@@ -21,6 +24,7 @@ from rhizome.errors import (
 )
 
 CONTENT_TYPE = "application/problem+json"
+JSON = "application/json"
 RETRY_AFTER_SECONDS = 1
 
 STATUS_OF_CODE = {
@@ -30,13 +34,17 @@ STATUS_OF_CODE = {
     "bad_parameter": 400,
     "admin_key_required": 401,
     "admin_switched_off": 403,
+    "webhooks_switched_off": 403,
     "job_not_found": 404,
+    "model_not_found": 404,
     "version_not_found": 404,
+    "webhook_not_found": 404,
     "not_found": 404,
     "method_not_allowed": 405,
     "not_acceptable": 406,
     "champion_moved": 409,
     "idempotency_conflict": 409,
+    "job_cancelled": 409,
     "job_finished": 409,
     "rows_incomplete": 409,
     "export_not_ready": 409,
@@ -49,13 +57,16 @@ STATUS_OF_CODE = {
     "invalid_fields": 422,
     "invalid_file": 422,
     "invalid_request": 422,
+    "rows_failed": 422,
     "lane_full": 429,
     "deadline_unmeetable": 429,
+    "webhooks_full": 429,
     "no_champion": 503,
     "queue_unavailable": 503,
     "too_many_waiters": 503,
     "storage_full": 503,
     "file_store_unavailable": 503,
+    "answer_overdue": 504,
     "internal_error": 500,
 }
 _CODE_OF_STATUS = {
@@ -80,6 +91,7 @@ _TITLES = {
     429: "Too much to do",
     500: "Internal error",
     503: "Temporarily unavailable",
+    504: "Not answered in time",
 }
 
 log = logging.getLogger(__name__)
@@ -104,6 +116,25 @@ def _respond(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     request_id = g.get("request_id", "")
+    log.info("request_refused", extra={"status": status, "code": code, "request_id": request_id})
+    if is_protocol_path(request.path):
+        status = PROTOCOL_STATUSES.get(status, status)
+        response = Response(msgspec.json.encode(error_document(detail, problems)), status, content_type=JSON)
+    else:
+        response = Response(
+            msgspec.json.encode(_document(status, code, detail, problems, request_id)),
+            status,
+            content_type=CONTENT_TYPE,
+        )
+    response.headers.update(dict(headers or {}))
+    if status in (429, 503) or code == ExportNotReady.code:
+        response.headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
+    return response
+
+
+def _document(
+    status: int, code: str, detail: str, problems: tuple[dict[str, object], ...], request_id: str
+) -> dict[str, object]:
     body: dict[str, object] = {
         "type": f"urn:rhizome:problem:{code}",
         "title": _TITLES.get(status, "Error"),
@@ -114,12 +145,7 @@ def _respond(
     }
     if problems:
         body["errors"] = problems
-    log.info("request_refused", extra={"status": status, "code": code, "request_id": request_id})
-    response = Response(msgspec.json.encode(body), status, content_type=CONTENT_TYPE)
-    response.headers.update(dict(headers or {}))
-    if status in (429, 503) or code == ExportNotReady.code:
-        response.headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
-    return response
+    return body
 
 
 def handle_errors(app: Flask) -> None:

@@ -15,23 +15,27 @@ from rhizome.job_queue.terms import Idempotency
 _DIGEST_BYTES = 20
 _KEY = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}")
 SLOT_SECONDS = 2.0  #: how long a request waits for its turn to be read
+#: As `curl --data` and clients of the inference protocol send JSON.
+_UNTYPED = ("", "application/octet-stream", "application/x-www-form-urlencoded")
 _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 _FRACTIONAL_SECONDS = re.compile(r"\d{1,400}(\.\d{1,400})?([eE][+-]?\d{1,3})?", re.ASCII)
 
 
-def read_json_body(slots: Semaphore, *, most: int) -> bytes:
+def read_json_body(slots: Semaphore, *, most: int, may_be_untyped: bool = False) -> bytes:
     """The raw body of a JSON request.
 
     Args:
         slots: so many bodies are read at once: one that trickles in holds a thread, and some must stay free.
         most: bytes of a body.
+        may_be_untyped: accept a body without a content type, as clients of the inference protocol send it.
 
     Raises:
         InvalidRequest: the content type is not JSON, or the content is encoded.
         TooManyWaiters: all slots are taken.
     """
     mimetype = request.mimetype
-    if mimetype != "application/json" and not (mimetype.startswith("application/") and mimetype.endswith("+json")):
+    is_json = mimetype == "application/json" or (mimetype.startswith("application/") and mimetype.endswith("+json"))
+    if not is_json and not (may_be_untyped and mimetype in _UNTYPED):
         raise InvalidRequest(
             f"the content type is '{mimetype[:64] or 'missing'}'; send Content-Type: application/json",
             code="unsupported_media_type",
@@ -51,32 +55,46 @@ def read_json_body(slots: Semaphore, *, most: int) -> bytes:
     return body
 
 
-def read_wait_seconds(most: float) -> float:
-    """How long the caller would wait for the result: `?wait=N`, else `Prefer: wait=N`, else 0; `most` at the most.
+def read_wait_seconds(most: float, unless_said: float = 0.0) -> float:
+    """How long the caller would wait for the result: `?wait=N`, else `Prefer: wait=N`, else `unless_said`.
 
-    A preference that cannot be understood is ignored, as RFC 7240 (section 2) asks; a parameter is refused.
+    `Prefer: respond-async` alone means not to wait. A preference that cannot be understood is ignored, as RFC 7240
+    (section 2) asks; a parameter is refused.
+
+    Args:
+        most: seconds that nobody waits longer than.
+        unless_said: seconds for a caller who says nothing.
 
     Raises:
         InvalidRequest: `?wait` is not a number of seconds.
     """
     given = request.args.get("wait")
     if given is None:
-        return min(_preferred_wait_seconds(), most)
+        preferred = _preferences()
+        value = preferred.get("wait", "")
+        if _SECONDS.fullmatch(value):
+            return min(float(value), most)
+        return 0.0 if "respond-async" in preferred else unless_said
     if not _FRACTIONAL_SECONDS.fullmatch(given) or not math.isfinite(float(given)):
         raise _bad_parameter("wait", "is not a number of seconds", f"send 0 to {most:g}")
     return min(float(given), most)
 
 
-def _preferred_wait_seconds() -> float:
-    """The first `wait` among the preferences; parameters of other preferences (after a `;`) are none of ours."""
+def is_async_preferred() -> bool:
+    """True where the caller asks for a receipt rather than to be kept waiting (RFC 7240, section 4.1)."""
+    return "respond-async" in _preferences()
+
+
+def _preferences() -> dict[str, str]:
+    """The first of each name's preferences; their parameters (after a `;`) are none of ours."""
+    found: dict[str, str] = {}
     for preference in parse_list_header(",".join(request.headers.getlist("Prefer"))):
         name, _, value = preference.partition(";")[0].partition("=")
-        if name.strip().lower() == "wait":
-            value = value.strip()
-            if len(value) > 1 and value[0] == value[-1] == '"':
-                value = value[1:-1]
-            return float(value) if _SECONDS.fullmatch(value) else 0.0
-    return 0.0
+        value = value.strip()
+        if len(value) > 1 and value[0] == value[-1] == '"':
+            value = value[1:-1]
+        found.setdefault(name.strip().lower(), value)
+    return found
 
 
 def read_count(name: str, default: int, least: int, most: int) -> int:

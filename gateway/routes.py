@@ -15,6 +15,7 @@ from gateway.service import Service, service
 from gateway.streams import event_id, stream_job
 from gateway.submitting import JSON, Parsed, Submitted, accept, parse_rows, read_job, submit_rows
 from gateway.uploads.receiving import is_file, remove_input, submit_file
+from gateway.webhook_documents import with_webhook_status
 from rhizome.errors import TooManyWaiters, VersionNotFound
 from rhizome.job_queue.views import JobView
 from rhizome.jobs import Lane
@@ -124,7 +125,7 @@ def _show(here: Service, job: JobView) -> Response:
     offset, limit = _read_page(here)
     if job.outcome is None and job.facts["kind"] != b"single":
         offset = min(offset, int(job.facts["rows"]))
-    return Response(_document(here, job, offset, limit), 200, content_type=JSON)
+    return Response(with_webhook_status(here, job, _document(here, job, offset, limit)), 200, content_type=JSON)
 
 
 def _read_page(here: Service) -> tuple[int, int]:

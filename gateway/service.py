@@ -14,6 +14,7 @@ from rhizome.blob_store import BlobStore
 from rhizome.job_queue.submission import Submissions
 from rhizome.registry import Registry
 from rhizome.settings import Settings
+from rhizome.webhooks.ledger import Ledger
 
 EXTENSION = "rhizome"
 
@@ -33,6 +34,7 @@ class Service:
     blobs: BlobStore
     upload_slots: Semaphore
     download_slots: Semaphore
+    webhooks: Ledger
 
 
 def service() -> Service:

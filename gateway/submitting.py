@@ -19,7 +19,8 @@ from gateway.options import JobOptions, read_options
 from gateway.requests import read_idempotency
 from gateway.service import Service
 from gateway.validation import Rows, find_pin
-from rhizome.errors import InvalidRequest, RhizomeError, VersionNotFound
+from gateway.webhook_targets import webhook_record
+from rhizome.errors import InvalidRequest, RhizomeError, TooManyWaiters, VersionNotFound
 from rhizome.job_queue.terms import NOTHING, Terms
 from rhizome.job_queue.views import JobView, Receipt
 from rhizome.jobs import DEFAULT_PRIORITY, Lane, ScoreRequest
@@ -120,6 +121,7 @@ def submit_rows(
     *,
     job_id: str = "",
     record: Mapping[str, str] = NOTHING,
+    must_wait: bool = False,
 ) -> Submitted:
     """Submits the rows as one job and waits up to `wait_seconds` for it to be final.
 
@@ -131,17 +133,24 @@ def submit_rows(
         wait_seconds: how long the caller would wait.
         job_id: minted before, where something was stored under it already.
         record: further fields of the job's record.
+        must_wait: refuse where no place to wait is free.
 
     Raises:
+        TooManyWaiters: with `must_wait`, no place to wait is free; nothing was submitted.
         IdempotencyConflict, LaneFull, StorageFull, QueueUnavailable: as `Submissions.submit`.
-        InvalidRequest: the Idempotency-Key is unusable, or the version cannot give the part of an answer wanted.
+        InvalidRequest: the Idempotency-Key or the webhook's URL is unusable, or the version cannot give the part of an
+            answer that is wanted.
+        WebhooksSwitchedOff, WebhooksFull: there can be no webhook, or none now.
     """
     check_choice(parsed.known.manifest.signature, parsed.options.returns, parsed.options.top_k)
     job_id, until = job_id or here.submissions.mint_id(), time.monotonic() + wait_seconds
+    terms = terms_of(parsed.options, {**webhook_record(here, parsed.options), **record})
     waiter = here.notices.register(job_id) if wait_seconds else None
+    if waiter is None and must_wait:
+        raise TooManyWaiters("too many requests wait already; try again shortly")
     with waiter or nullcontext():
         requests = _build_requests(job_id, kind, parsed, is_waited=waiter is not None)
-        receipt = here.submissions.submit(lane, requests, read_idempotency(body), terms_of(parsed.options, record))
+        receipt = here.submissions.submit(lane, requests, read_idempotency(body), terms)
         event = "job_replayed" if receipt.is_replay else "job_accepted"
         log.info(event, extra={"job_id": receipt.job_id, "request_id": g.request_id, "kind": kind})
         outcome, job = None, None
@@ -155,12 +164,10 @@ def submit_rows(
     return Submitted(receipt, lane, kind, priority, sum(parsed.rows.row_counts), wait_seconds, outcome, job)
 
 
-def terms_of(options: JobOptions, record: Mapping[str, str] = NOTHING) -> Terms:
-    """What the queue must know of a job's options, and what else its record shall hold."""
+def terms_of(options: JobOptions, record: Mapping[str, str]) -> Terms:
+    """What the queue must know of a job's options; `record` is what else the job's record holds."""
     if options == _PLAIN and not record:
         return Terms()
-    if options.webhook:
-        record = {**record, "webhook": options.webhook, "webhook_events": ",".join(options.webhook_events)}
     return Terms(options.priority, options.deadline_ms, options.error_threshold, record)
 
 

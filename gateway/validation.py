@@ -6,21 +6,27 @@ by name. The champion's signature is data, so the models are built at run time, 
 
 import math
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
-from typing import Annotated, Any, Literal, NamedTuple, cast
+from typing import Annotated, Any, NamedTuple, cast
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from gateway.columns import ColumnValidator
 from gateway.complaints import describe_problems, is_malformed
 from gateway.options import BATCH_FIELDS, MAX_NAME_CHARACTERS, OPTION_PREFIX, SINGLE_FIELDS
+from gateway.tabular_forms import find_records, read_table
+from gateway.value_types import value_type
 from rhizome.errors import InvalidRequest
 from rhizome.jobs import Encoding
 from rhizome.signature import Feature, Signature
 
-#: Beyond it float64, in which rows travel, cannot hold every integer.
-_MAX_EXACT_INTEGER = 2**53
+_CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+_OPTIONS: Any = create_model("Options", __config__=_CONFIG, **BATCH_FIELDS)
+#: Options of a body with a table: beside it, or in MLflow's `params`.
+_BESIDE_TABLE: dict[str, Any] = BATCH_FIELDS | {"params": (_OPTIONS | None, None)}
+_BESIDE: Any = create_model("Beside", __config__=_CONFIG, **_BESIDE_TABLE)
 
 
 class Rows(NamedTuple):
@@ -42,13 +48,13 @@ class Validator:
 
     def __init__(self, signature: Signature) -> None:
         self.signature = signature
-        config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
         fields = {_field(index): _annotation(feature) for index, feature in enumerate(signature.features)}
         options = {name: field for name, field in SINGLE_FIELDS.items() if field[1].alias not in signature.names}
-        self.row_model: type[BaseModel] = create_model("Row", __config__=config, **cast(Any, fields))
-        self.single_model: type[BaseModel] = create_model("Single", __config__=config, **cast(Any, fields | options))
+        self.row_model: type[BaseModel] = create_model("Row", __config__=_CONFIG, **cast(Any, fields))
+        self.single_model: type[BaseModel] = create_model("Single", __config__=_CONFIG, **cast(Any, fields | options))
+        self.columns = ColumnValidator(signature)
         self._features = frozenset(fields)
-        self._batch_models: dict[int, type[BaseModel]] = {}
+        self._batch_models: dict[tuple[str, int], type[BaseModel]] = {}
         self._values = _values_getter(len(signature.features))
         self._row_struct = struct.Struct(f"<{len(signature.features)}d")
         self._has_nulls = any(feature.nullable for feature in signature.features)
@@ -62,43 +68,49 @@ class Validator:
         sample = self._validate(self.single_model, body)
         row = self._values(sample)
         encoding = Encoding.FLOAT64 if self.signature.is_numeric else Encoding.JSON
-        return Rows(encoding, [self._encode([row])], [1], self._options_of(sample))
+        options = {} if sample.model_fields_set <= self._features else _options_of(sample)
+        return Rows(encoding, [self._encode([row])], [1], options)
 
     def parse_batch(self, body: bytes, *, max_rows: int, chunk_rows: int) -> Rows:
-        """Many samples from `{"instances": [{…}, …]}`, cut into chunks.
+        """Many samples from any of the forms of `gateway.tabular_forms`, cut into chunks.
 
         Raises:
             InvalidRequest: naming every offending field with the index of its row.
         """
-        batch = cast(Any, self._validate(self.batch_model(max_rows), body))
-        rows = [self._values(row) for row in batch.instances]
+        if form := find_records(body):
+            return self._parse_records(form, body, max_rows, chunk_rows)
+        _check_not_empty(body)
+        form, columns, beside = read_table(body, self.signature.names, max_rows=max_rows)
+        if columns is None:
+            return self._parse_records(form, body, max_rows, chunk_rows)
+        options = _options_beside(self._check(_BESIDE.model_validate, beside))
+        return self.cut(list(self.columns.to_rows(columns, form)), chunk_rows, options)
+
+    def cut(self, rows: Sequence[tuple[Any, ...]], chunk_rows: int, options: Mapping[str, Any]) -> Rows:
+        """Validated rows in chunks of `chunk_rows`, as they travel."""
         chunks = [rows[start : start + chunk_rows] for start in range(0, len(rows), chunk_rows)]
         encoding = Encoding.FLOAT64 if self.signature.is_numeric else Encoding.JSON
-        options = self._options_of(batch)
         return Rows(encoding, [self._encode(chunk) for chunk in chunks], [len(c) for c in chunks], options)
 
-    def batch_model(self, max_rows: int) -> type[BaseModel]:
-        """The model of a batch body of at most `max_rows` rows."""
-        if max_rows not in self._batch_models:
+    def batch_model(self, max_rows: int, form: str = "instances") -> type[BaseModel]:
+        """The model of a batch body of at most `max_rows` records in the field `form`."""
+        if (form, max_rows) not in self._batch_models:
             rows = Annotated[list[self.row_model], Field(min_length=1, max_length=max_rows)]  # type: ignore[name-defined]
-            config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-            self._batch_models[max_rows] = create_model(
-                "Batch", __config__=config, instances=(rows, ...), **BATCH_FIELDS
-            )
-        return self._batch_models[max_rows]
+            fields: dict[str, Any] = {form: (rows, ...)}
+            self._batch_models[form, max_rows] = create_model("Batch", __config__=_CONFIG, **fields, **_BESIDE_TABLE)
+        return self._batch_models[form, max_rows]
 
-    def _options_of(self, body: BaseModel) -> dict[str, Any]:
-        """The options that a body gave, by name."""
-        if body.model_fields_set <= self._features:
-            return {}
-        given = ((name, getattr(body, name)) for name in body.model_fields_set if name.startswith(OPTION_PREFIX))
-        return {name.removeprefix(OPTION_PREFIX): value for name, value in given if value is not None}
+    def _parse_records(self, form: str, body: bytes, max_rows: int, chunk_rows: int) -> Rows:
+        batch = self._validate(self.batch_model(max_rows, form), body)
+        return self.cut([self._values(row) for row in getattr(batch, form)], chunk_rows, _options_beside(batch))
 
     def _validate(self, model: type[BaseModel], body: bytes) -> BaseModel:
-        if not body.strip():
-            raise InvalidRequest("the body is empty; send a JSON object", code="empty_body", problems=())
+        _check_not_empty(body)
+        return self._check(model.model_validate_json, body)
+
+    def _check(self, validate: Callable[[Any], BaseModel], value: Any) -> BaseModel:
         try:
-            return model.model_validate_json(body)
+            return validate(value)
         except ValidationError as error:
             problems = describe_problems(error, self.signature)
             if is_malformed(error):
@@ -119,16 +131,38 @@ class Validator:
         return b"".join(_packed(self._row_struct, rows))
 
 
-class _Pinning(msgspec.Struct):
+def _check_not_empty(body: bytes) -> None:
+    if not body.strip():
+        raise InvalidRequest("the body is empty; send a JSON object", code="empty_body", problems=())
+
+
+def _options_of(body: BaseModel) -> dict[str, Any]:
+    """The options that a body gave, by name."""
+    given = ((name, getattr(body, name)) for name in body.model_fields_set if name.startswith(OPTION_PREFIX))
+    return {name.removeprefix(OPTION_PREFIX): value for name, value in given if value is not None}
+
+
+def _options_beside(body: BaseModel) -> dict[str, Any]:
+    """The options beside a table; they overrule those in its `params`."""
+    params: BaseModel | None = getattr(body, "params", None)
+    return (_options_of(params) if params else {}) | _options_of(body)
+
+
+class _Pin(msgspec.Struct):
     version: Annotated[str, msgspec.Meta(max_length=MAX_NAME_CHARACTERS)] | None = None
+
+
+class _Pinning(_Pin):
+    params: _Pin | None = None
 
 
 def find_pin(body: bytes) -> str | None:
     """The `version` of a body that may otherwise be anything; None also for what can be no version's name."""
     try:
-        return msgspec.json.decode(body, type=_Pinning).version
+        found = msgspec.json.decode(body, type=_Pinning)
     except (msgspec.DecodeError, RecursionError):
         return None
+    return found.version or (found.params.version if found.params else None)
 
 
 def _packed(row_struct: struct.Struct, rows: Iterable[tuple[Any, ...]]) -> Iterable[bytes]:
@@ -150,21 +184,4 @@ def _field(index: int) -> str:
 
 def _annotation(feature: Feature) -> tuple[Any, Any]:
     example = [feature.example] if feature.example is not None else None
-    bounds: dict[str, Any] = {}
-    kind: Any
-    if feature.dtype == "category":
-        kind = Literal[feature.categories] if feature.categories else str
-    else:
-        kind = int if feature.dtype == "int64" else float
-        limit = _MAX_EXACT_INTEGER if feature.dtype == "int64" else None
-        lower, upper = feature.lower, feature.upper
-        bounds = {
-            "ge": lower if lower is not None else (-limit if limit else None),
-            "le": upper if upper is not None else limit,
-        }
-        if feature.dtype == "int64":
-            bounds = {"ge": math.ceil(bounds["ge"]), "le": math.floor(bounds["le"])}
-    if feature.nullable:
-        kind = Annotated[kind, Field(**bounds)] | None
-        bounds = {}
-    return kind, Field(alias=feature.name, examples=example, **bounds)
+    return value_type(feature), Field(alias=feature.name, examples=example)

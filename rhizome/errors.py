@@ -4,12 +4,18 @@
     ├── SettingsError            a setting is missing or unusable
     ├── StartupError             the service cannot start on this machine as it is
     ├── InvalidRequest           the caller sent something that cannot be accepted
+    │   └── RowsFailed           the caller wants nothing but predictions, and some rows have none
     ├── LaneFull                 the lane holds as many waiting jobs as it may
     ├── DeadlineUnmeetable       the job would not be done by its deadline
     ├── JobNotFound              no job has this id
     ├── JobExpired               the job is known, its result's time is over
     ├── IdempotencyConflict      the Idempotency-Key stands for another request
     ├── JobFinished              the job is final and cannot be cancelled
+    ├── JobCancelled             the job that a caller waits for was cancelled
+    ├── AnswerOverdue            the job that a caller waits for was not answered in time
+    ├── WebhookNotFound          no job with a webhook has this id
+    ├── WebhooksSwitchedOff      a webhook is wanted where none can be signed
+    ├── WebhooksFull             too many events wait for receivers that do not answer
     ├── TooManyWaiters           so many requests wait, stream or send that no further one may
     ├── StorageFull              Redis has little memory left
     ├── BlobStoreUnavailable     the store of files cannot be used now
@@ -25,6 +31,7 @@
     │   ├── ArtifactTampered     hash or signature do not match the manifest
     │   └── SelfTestFailed       the loaded version does not reproduce its golden rows
     └── RegistryError            versions and the champion pointer
+        ├── ModelNotFound        no model of this name is served
         ├── VersionNotFound      no such version
         ├── NoChampion           nothing has been promoted yet
         ├── ChampionMoved        another promotion came first
@@ -63,6 +70,10 @@ class InvalidRequest(RhizomeError):
         self.problems = problems
 
 
+class RowsFailed(InvalidRequest):
+    code = "rows_failed"
+
+
 class LaneFull(RhizomeError):
     code = "lane_full"
 
@@ -99,6 +110,26 @@ class IdempotencyConflict(RhizomeError):
 
 class JobFinished(RhizomeError):
     code = "job_finished"
+
+
+class JobCancelled(RhizomeError):
+    code = "job_cancelled"
+
+
+class AnswerOverdue(RhizomeError):
+    code = "answer_overdue"
+
+
+class WebhookNotFound(RhizomeError):
+    code = "webhook_not_found"
+
+
+class WebhooksSwitchedOff(RhizomeError):
+    code = "webhooks_switched_off"
+
+
+class WebhooksFull(RhizomeError):
+    code = "webhooks_full"
 
 
 class TooManyWaiters(RhizomeError):
@@ -169,6 +200,10 @@ class SelfTestFailed(ArtifactError):
 
 class RegistryError(RhizomeError):
     code = "registry_error"
+
+
+class ModelNotFound(RegistryError):
+    code = "model_not_found"
 
 
 class VersionNotFound(RegistryError):

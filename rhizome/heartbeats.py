@@ -17,7 +17,7 @@ class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
     """One process's last sign of life.
 
     Attributes:
-        role: `worker` or `trainer`.
+        role: `worker`, `trainer` or `webhooks` (the deliverer).
         host, pid: where it runs.
         state: `serving`, `loading`, `waiting` (no champion yet) or `failed`.
         version, artifact_sha256: what it serves.

@@ -12,10 +12,14 @@ BLOB_SWEEP = f"{PREFIX}blob-sweep"  #: string with a TTL: the store of files was
 PROCESSES = f"{PREFIX}processes"  #: hash: process -> its last heartbeat
 TRAINING = f"{PREFIX}training"  #: hash: what the trainer is doing and did last
 TRAINING_PENDING = f"{PREFIX}training:pending"  #: string with a TTL: a training run is queued or runs
+WEBHOOKS_BELL = f"{PREFIX}webhooks:bell"  #: string with a TTL: a wake-up is on its way to the deliverer
+WEBHOOKS_DUE = f"{PREFIX}webhooks:due"  #: sorted set: receiver -> when (ms) it has something to be sent
+WEBHOOKS_PENDING = f"{PREFIX}webhooks:pending"  #: sorted set: delivery that is not settled -> since when (ms)
 
 SCORING_QUEUE = "rhizome-scoring"  #: Celery queue: bells
 UPKEEP_QUEUE = "rhizome-upkeep"  #: Celery queue: maintenance
 EXPORT_QUEUE = "rhizome-export"  #: Celery queue: files of rows, made on demand
+WEBHOOKS_QUEUE = "rhizome-webhooks"  #: Celery queue: bells of the deliverer
 TRAINING_QUEUE = "rhizome-training"  #: Celery queue: training, promotion, rollback
 
 GROUP = "scorers"  #: the consumer group of both lanes
@@ -44,6 +48,31 @@ def idempotency(digest: str) -> str:
 def export(job_id: str) -> str:
     """Stands while a file of a job's rows is being made."""
     return f"{PREFIX}export:{job_id}"
+
+
+def webhook(delivery_id: str) -> str:
+    """The hash that is a delivery: one event of one job, for one receiver."""
+    return f"{PREFIX}webhook:{delivery_id}"
+
+
+def webhooks_of(job_id: str) -> str:
+    """List: the ids of a job's deliveries, in the order of their events."""
+    return f"{PREFIX}webhooks:of:{job_id}"
+
+
+def webhooks_log(job_id: str) -> str:
+    """List: the last attempts of a job's deliveries, as JSON."""
+    return f"{PREFIX}webhooks:log:{job_id}"
+
+
+def webhooks_waiting(receiver: str) -> str:
+    """Sorted set: delivery to this receiver that is not settled -> when (ms) it may be taken."""
+    return f"{PREFIX}webhooks:waiting:{receiver}"
+
+
+def webhooks_busy(receiver: str) -> str:
+    """Sorted set: delivery that is being sent to this receiver -> when (ms) its sender's lease ends."""
+    return f"{PREFIX}webhooks:busy:{receiver}"
 
 
 def champion(model_name: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from rhizome.errors import StartupError
 from rhizome.settings import Settings
 
-NEEDED = ("celery", "flask", "granian", "joblib", "msgspec", "numpy", "redis", "sklearn", "scipy")
+NEEDED = ("celery", "flask", "granian", "httpcore", "joblib", "msgspec", "numpy", "redis", "sklearn", "scipy")
 
 
 def check_machine(settings: Settings, folders: Iterable[Path]) -> None:

@@ -77,6 +77,11 @@ class Registry:
             raise VersionNotFound(f"there is no version '{version[:64]}'; GET /models lists them")
         return parse_manifest(raw)
 
+    def version_names(self) -> list[str]:
+        """The names of all registered versions, newest first."""
+        raw = cast(list[bytes], self._redis.hkeys(keys.versions(self.model_name)))
+        return sorted((name.decode() for name in raw), reverse=True)
+
     def versions(self) -> list[Manifest]:
         """All registered versions, newest first."""
         raw = cast(dict[bytes, bytes], self._redis.hgetall(keys.versions(self.model_name)))

@@ -14,6 +14,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rhizome.errors import SettingsError
+from rhizome.webhooks.addresses import Allowances, parse_allowances
+from rhizome.webhooks.signing import parse_secrets
 
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -65,6 +67,14 @@ class Settings(BaseSettings):
     linger_seconds: Annotated[float, Field(gt=0, le=5)] = 0.5  #: how long a dry scorer listens before it returns
     run_seconds: Seconds = 20.0  #: a scorer returns after this even under endless load
     score_time_limit_seconds: Seconds = 120.0  #: a run that exceeds it is ended, and killed 10 s later
+
+    # Webhooks
+    webhook_secret: SecretStr | None = None  #: signs messages; without one webhooks are switched off
+    webhook_allow_private: str = "false"  #: `true`, or addresses, CIDR networks and host names with commas
+    webhook_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 10.0  #: of one attempt
+    webhook_max_age_seconds: Count = 86_400  #: then an event that could not be delivered is given up
+    webhook_max_pending: Count = 100_000  #: events; beyond it a submit with a webhook is refused with 429
+    webhook_concurrency: Annotated[int, Field(ge=1, le=256)] = 16  #: attempts at once
 
     # Model and training
     model_name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")] = "iris"
@@ -118,6 +128,19 @@ class Settings(BaseSettings):
             raise ValueError("must be file:///folder or s3://bucket/prefix")
         return value
 
+    @field_validator("webhook_allow_private")
+    @classmethod
+    def _check_webhook_allowances(cls, value: str) -> str:
+        parse_allowances(value)
+        return value
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _check_webhook_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parse_secrets(value.get_secret_value())
+        return value
+
     @model_validator(mode="after")
     def _check_together(self) -> "Settings":
         if self.max_waiters >= self.gateway_threads:
@@ -135,6 +158,16 @@ class Settings(BaseSettings):
     def blob_location(self) -> str:
         """The URL of the store of files."""
         return self.blob_url or f"{self.var_dir.resolve().as_uri()}/blobs"
+
+    @property
+    def webhook_keys(self) -> tuple[bytes, ...]:
+        """The keys that sign webhooks' messages; none where webhooks are switched off."""
+        return parse_secrets(self.webhook_secret.get_secret_value()) if self.webhook_secret else ()
+
+    @property
+    def webhook_allowances(self) -> Allowances:
+        """Receivers that are accepted although they are not public."""
+        return parse_allowances(self.webhook_allow_private)
 
     @property
     def max_waiting(self) -> dict[str, int]:

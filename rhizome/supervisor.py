@@ -1,7 +1,7 @@
 """`rhizome up`: the whole service on one machine, without containers.
 
-Starts Redis (unless one is given), trains a first version where there is none, starts beat, trainer, worker and
-gateway, waits until the service is ready, revives what falls, and stops all in order.
+Starts Redis (unless one is given), trains a first version where there is none, starts beat, trainer, worker, deliverer
+and gateway, waits until the service is ready, revives what falls, and stops all in order.
 """
 
 import fcntl
@@ -13,7 +13,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from redis.exceptions import RedisError
@@ -27,14 +27,16 @@ from rhizome.registry import Registry
 from rhizome.runfile import Run, remove_run, write_run
 from rhizome.settings import Settings
 from rhizome.version_store import VersionStore
+from rhizome.webhooks.signing import make_secret
 
 READY_SECONDS = 60.0
 REDIS_READY_SECONDS = 30.0  #: a large append-only file takes its time
 LOOK_SECONDS = 0.05
 STOP_SECONDS = 15.0
-STOP_ORDER = ("gateway", "beat", "training", "trainer", "worker", "redis")
-BACKGROUND_NICENESS = 10  #: of trainer and beat: training takes what serving leaves
+STOP_ORDER = ("gateway", "beat", "training", "trainer", "worker", "webhooks", "redis")
+BACKGROUND_NICENESS = 10  #: of trainer, beat and the deliverer: they take what serving leaves
 ADMIN_KEY_FILE = "admin_key"
+WEBHOOK_SECRET_FILE = "webhook_secret"  # noqa: S105 - a name
 _SAMPLE_ARGUMENT = '-H "Content-Type: application/json"'
 
 log = logging.getLogger(__name__)
@@ -102,6 +104,7 @@ class Supervisor:
             ("beat", ("trainer", "beat"), BACKGROUND_NICENESS),
             ("trainer", ("trainer", "serve"), BACKGROUND_NICENESS),
             ("worker", ("worker",), 0),
+            ("webhooks", ("worker", "webhooks"), BACKGROUND_NICENESS),
             ("gateway", ("gateway",), 0),
         ):
             self._spawn(name, (sys.executable, "-m", *arguments), environment, niceness)
@@ -131,15 +134,17 @@ class Supervisor:
         environment = dict(os.environ)
         environment["RHIZOME_REDIS_URL"] = redis_url
         if self._settings.admin_key is None:
-            environment["RHIZOME_ADMIN_KEY"] = self._load_admin_key()
+            environment["RHIZOME_ADMIN_KEY"] = self._load_secret(ADMIN_KEY_FILE, lambda: secrets.token_urlsafe(24))
+        if self._settings.webhook_secret is None:
+            environment["RHIZOME_WEBHOOK_SECRET"] = self._load_secret(WEBHOOK_SECRET_FILE, make_secret)
         return environment
 
-    def _load_admin_key(self) -> str:
-        """This folder's admin key, made at the first start."""
-        path = self._var / ADMIN_KEY_FILE
+    def _load_secret(self, name: str, make: Callable[[], str]) -> str:
+        """A secret of this folder's, made at the first start."""
+        path = self._var / name
         if not path.exists():
             path.touch(mode=0o600)
-            path.write_text(secrets.token_urlsafe(24))
+            path.write_text(make())
         return path.read_text().strip()
 
     def _has_champion(self, redis_url: str) -> bool:
@@ -222,6 +227,8 @@ class Supervisor:
         ]
         if self._settings.admin_key is None:
             lines.append(f"  admin key    {self._var / ADMIN_KEY_FILE}")
+        if self._settings.webhook_secret is None:
+            lines.append(f"  webhooks     signed with {self._var / WEBHOOK_SECRET_FILE}")
         sample = self._sample(url)
         if sample:
             lines += ["", "Try it:", f"  curl -s '{url}/predict?wait=5' {_SAMPLE_ARGUMENT} -d '{sample}'"]

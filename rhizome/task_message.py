@@ -14,6 +14,7 @@ import msgspec
 SCORE_TASK = "worker.score"
 MAINTAIN_TASK = "worker.maintain"
 EXPORT_TASK = "worker.export"
+DELIVER_TASK = "worker.deliver_webhooks"
 RETRAIN_TASK = "trainer.retrain"
 ANNOUNCE_TASK = "trainer.announce"
 SCHEDULED_RETRAIN_TASK = "trainer.scheduled_retrain"

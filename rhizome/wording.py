@@ -44,14 +44,14 @@ def kind_of(value: object) -> str:
     return next((words for kind, words in _KINDS if isinstance(value, kind)), "of another type")
 
 
-def show(value: object) -> str:
+def show_value(value: object) -> str:
     """A number or a short text as sent; nothing long is echoed."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return f"{value:g}" if isinstance(value, float) or abs(value) < 10**15 else "a very large number"
-    return f"'{short(value)}'" if isinstance(value, str) else kind_of(value)
+    return f"'{shorten(value)}'" if isinstance(value, str) else kind_of(value)
 
 
-def short(part: object) -> str:
+def shorten(part: object) -> str:
     """The beginning of a text."""
     text = str(part)
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"

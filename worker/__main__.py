@@ -1,4 +1,4 @@
-"""`python -m worker`: runs the Celery worker of `worker.app` until SIGTERM."""
+"""`python -m worker`: runs the Celery worker that scores, until SIGTERM; `python -m worker webhooks`: the deliverer."""
 
 import sys
 
@@ -7,8 +7,13 @@ from rhizome.errors import SettingsError
 
 
 def main() -> None:
-    """Scores jobs until it is told to stop; what is being scored then is finished."""
+    """Scores jobs, or delivers webhooks, until it is told to stop; what is under way then is finished."""
     try:
+        if sys.argv[1:] == ["webhooks"]:
+            from worker.webhooks.app import app as deliverer  # noqa: PLC0415 - reads the environment
+
+            run_worker(deliverer, "webhooks", "--pool", "threads")
+            return
         from worker.app import app  # noqa: PLC0415 - reads the environment, which may be unusable
     except SettingsError as error:
         sys.exit(f"rhizome: {error}")

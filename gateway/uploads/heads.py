@@ -13,7 +13,7 @@ import msgspec
 
 from rhizome.errors import InvalidRequest
 from rhizome.signature import Signature
-from rhizome.wording import short, suggestion
+from rhizome.wording import shorten, suggestion
 
 MAX_HEAD_BYTES = 1024 * 1024  #: within which the head must end
 _BOM = b"\xef\xbb\xbf"
@@ -97,7 +97,7 @@ def check_columns(names: Sequence[str], signature: Signature) -> None:
 
 def _unknown(name: str, signature: Signature) -> dict[str, str]:
     return {
-        "field": short(name) or "(a column without a name)",
+        "field": shorten(name) or "(a column without a name)",
         "problem": "is not a feature of this version",
         "remedy": suggestion(name, signature.names),
     }

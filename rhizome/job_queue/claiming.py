@@ -184,7 +184,8 @@ class Claims:
 
     def bind_version(self, job_id: str, version: str) -> str | None:
         """The one version that answers this batch job: the first that was offered. None if the job is over."""
-        bound = cast(bytes | None, self._bind(keys=[keys.job(job_id)], args=[version, int(time.time() * 1000)]))
+        args: list[Any] = [version, int(time.time() * 1000), job_id]
+        bound = cast(bytes | None, self._bind(keys=[keys.job(job_id)], args=args))
         return bound.decode() if bound else None
 
     def add_chunks(self, entry: Claimed, chunks: Sequence[ScoreRequest]) -> None:

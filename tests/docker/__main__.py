@@ -1,5 +1,6 @@
 """The run from first to last; see `tests/docker/run`."""
 
+import base64
 import os
 import re
 import secrets
@@ -50,6 +51,7 @@ def _run(folder: Path, bases: dict[str, str]) -> bool:
         "RHIZOME_TAG": name,
         "RHIZOME_PORT": str(port),
         "RHIZOME_ADMIN_KEY": admin_key,
+        "RHIZOME_WEBHOOK_SECRET": "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(),
         "RHIZOME_SIGNING_KEY": secrets.token_urlsafe(32),
         "RHIZOME_RETRAIN_CRON": "off",
         "RHIZOME_CODE_REVISION": name,
@@ -96,6 +98,7 @@ def _check_service(compose: Compose, client: Client, admin_key: str) -> None:
     with step("containment"):
         containment.check_containers(compose)
         containment.check_networks(compose)
+        containment.check_webhooks(client)
         containment.check_settings(compose)
         containment.check_gateway_is_thin(compose)
         containment.check_libraries_are_whole(compose)

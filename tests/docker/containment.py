@@ -3,10 +3,11 @@
 import json
 from typing import Any
 
+from tests.docker.client import SAMPLE, Client
 from tests.docker.engine import Compose, docker, exec_in, inspect, service_of
-from tests.docker.report import expect, note
+from tests.docker.report import expect, note, wait_for
 
-OURS = ("gateway", "worker", "trainer", "beat")
+OURS = ("gateway", "worker", "trainer", "beat", "webhooks")
 #: Settings that a container must not take from outside: they describe the image or the stack itself.
 FIXED_SETTINGS = {"redis_url", "redis_fsync", "redis_maxmemory", "host", "port", "models_dir", "var_dir", "pulse_dir"}
 HEAVY = ("sklearn", "numpy", "scipy", "pandas", "joblib", "celery")
@@ -64,12 +65,30 @@ def check_settings(compose: Compose) -> None:
 
 
 def check_networks(compose: Compose) -> None:
-    """Only the gateway has a way out; nobody but the gateway a way in."""
+    """Only the gateway and the deliverer have a way out; nobody but the gateway a way in."""
     backend = json.loads(docker("network", "inspect", f"{compose.project}_backend"))[0]
     expect(backend["Internal"], "the network of Redis and the workers is not internal")
     for service in ("redis", "worker", "trainer", "beat"):
         networks = list(inspect(compose.container(service))["NetworkSettings"]["Networks"])
         expect(networks == [f"{compose.project}_backend"], f"{service} is in the networks {networks}")
+    edge = json.loads(docker("network", "inspect", f"{compose.project}_edge"))[0]
+    inside = [facts["Name"] for facts in edge["Containers"].values()]
+    expect(inside == [compose.container("gateway")], f"the gateway's network holds {inside}")
+
+
+def check_webhooks(client: Client) -> None:
+    """The deliverer works, and does not let itself be sent to what only it can reach."""
+    answer = client.call("POST", "/predict", SAMPLE | {"webhook": "http://redis:6379/"})
+    expect(answer.status == 202, f"a submit with a webhook was answered {answer.status}: {answer.body}")
+    path = f"/result/{answer.body['id']}/webhook"
+
+    def is_settled() -> bool:
+        deliveries = client.call("GET", path).body["deliveries"]
+        return bool(deliveries) and deliveries[0]["state"] == "failed"
+
+    wait_for(is_settled, 20, "the webhook's delivery was not settled")
+    error = client.call("GET", path).body["deliveries"][0]["last_error"]
+    expect(error == "forbidden_address", f"a webhook to the internal network ended with {error}")
 
 
 def _check_limits(service: str, facts: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ class Target(NamedTuple):
 
 
 def check_hanging_processes(compose: Compose) -> None:
-    """The gateway's, a worker's main and another worker's child, the trainer's and beat's, all at once."""
+    """The gateway's, a worker's main and another worker's child, the trainer's, beat's and the deliverer's."""
     workers = compose.containers("worker")
     targets = [
         Target(compose.container("gateway"), "server"),
@@ -25,6 +25,7 @@ def check_hanging_processes(compose: Compose) -> None:
         Target(workers[1], "child"),
         Target(compose.container("trainer"), "main"),
         Target(compose.container("beat"), "main"),
+        Target(compose.container("webhooks"), "main"),
     ]
     pids = {target: _find_pid(target) for target in targets}
     for target, pid in pids.items():
@@ -48,7 +49,11 @@ def check_hanging_redis(compose: Compose) -> None:
     redis = compose.container("redis")
     _signal(redis, "$(pidof redis-server valkey-server)", "STOP")
     wait_for(lambda: health(redis) == "unhealthy", UNHEALTHY_SECONDS, "Redis seems healthy while it hangs")
-    waiting = {name: health(name) for service in ("worker", "trainer", "beat") for name in compose.containers(service)}
+    waiting = {
+        name: health(name)
+        for service in ("worker", "trainer", "beat", "webhooks")
+        for name in compose.containers(service)
+    }
     _signal(redis, "$(pidof redis-server valkey-server)", "CONT")
     expect(set(waiting.values()) == {"healthy"}, f"Redis was away, and blamed were: {waiting}")
     _await_healthy(redis)

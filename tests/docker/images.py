@@ -19,7 +19,9 @@ SAVE_SECONDS = 120.0
 _UNWANTED = {
     "a compiler": re.compile(r"(^|/)bin/(.*-)?(gcc|g\+\+|cc|c\+\+|clang|ld|as|make|rustc|cargo)(-[\d.]+)?$"),
     "pip or its cache": re.compile(r"(^|/)\.cache/|^venv/.*/(pip|setuptools|wheel)/|(^|/)pip\.conf$"),
-    "a secret": re.compile(r"(^|/)(\.env|\.netrc|\.pypirc|id_[a-z0-9]+|admin_key|run\.json|.*\.(key|p12|pfx))$"),
+    "a secret": re.compile(
+        r"(^|/)(\.env|\.netrc|\.pypirc|id_[a-z0-9]+|admin_key|webhook_secret|run\.json|.*\.(key|p12|pfx))$"
+    ),
     "the repository": re.compile(r"^app/(\.git|\.venv|var|tests|models/.)"),
     "a package list": re.compile(r"^var/(lib/apt/lists|cache/apt)/.+"),
 }

@@ -11,6 +11,15 @@ from tests.support.service import ADMIN_KEY, Service
 
 EXAMPLES = 25  #: generated per operation and phase
 SECONDS = 300.0
+#: No JSON schema says that columns are of one length, or that a tensor's shape fits its data.
+CONFIG = "".join(
+    f"""
+[[operations]]
+include-path-regex = "{path}$"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "4xx"]
+"""
+    for path in ("/predict/batch", "/invocations", "/infer")
+)
 
 
 @pytest.fixture
@@ -38,6 +47,7 @@ def test_no_request_gets_an_answer_that_the_document_does_not_describe(service: 
         "--no-color",
     ]
 
+    (tmp_path / "schemathesis.toml").write_text(CONFIG)
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS, check=False)
 
     assert run.returncode == 0, run.stdout[-20_000:] + run.stderr[-2_000:]

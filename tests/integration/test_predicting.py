@@ -107,7 +107,7 @@ def test_a_version_can_be_pinned(service: Service) -> None:
     unknown = service.http.post("/predict", params={"version": "20000101T000000Z-00000000"}, json=SAMPLE)
 
     assert pinned["version"] == in_body["version"] == former
-    assert unknown.status_code == 422
+    assert unknown.status_code == 404
     assert unknown.json()["errors"][0]["field"] == "version"
 
 

@@ -95,8 +95,13 @@ class Service:
         self.http.close()
 
     def pids(self, name: str) -> list[int]:
-        """The processes of this service whose command line holds `name`, such as `-m worker` or `valkey-server`."""
-        return [pid for pid in children_of(self.pid) if name in command_line(pid)]
+        """The processes of this service whose command line holds the words `name`, such as `valkey-server`.
+
+        A module stands for what it runs without arguments: `-m worker` is not `-m worker webhooks`.
+        """
+        found = {pid: command_line(pid).strip() for pid in children_of(self.pid)}
+        is_module = name.startswith("-m ")
+        return [pid for pid, line in found.items() if (line.endswith(name) if is_module else name in line)]
 
     def worker_children(self) -> list[int]:
         """The prefork children of the worker's main process."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rhizome.signature import Feature, Signature
-from rhizome.wording import expected, kind_of, short, show, suggestion
+from rhizome.wording import expected, kind_of, shorten, show_value, suggestion
 
 MAX_EXACT_INTEGER = 2**53  #: beyond it float64 cannot hold every integer
 _NUMBER = re.compile(r"[ \t]*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?[ \t]*", re.ASCII)
@@ -68,7 +68,7 @@ def judge_cells(cells: Sequence[str], columns: Sequence[str], signature: Signatu
         value = _read_text(text, feature)
         if value is None and text:
             wanted = "an integer" if feature.dtype == "int64" else "a number"
-            return Refused(short(feature.name), f"is {show(text)}, not {wanted}", f"send {expected(feature)}")
+            return Refused(shorten(feature.name), f"is {show_value(text)}, not {wanted}", f"send {expected(feature)}")
         values[feature.name] = value
     return judge_values(values, signature, null="is empty")
 
@@ -80,14 +80,14 @@ def judge_values(values: Any, signature: Signature, *, null: str = "is null") ->
     row = []
     for feature in signature.features:
         if feature.name not in values:
-            return Refused(short(feature.name), "is missing", f"add it: {expected(feature)}")
+            return Refused(shorten(feature.name), "is missing", f"add it: {expected(feature)}")
         value = values[feature.name]
         if problem := _problem_of(value, feature, null):
-            return Refused(short(feature.name), problem, f"send {expected(feature)}")
+            return Refused(shorten(feature.name), problem, f"send {expected(feature)}")
         row.append(int(value) if feature.dtype == "int64" and value is not None else value)
     for name in values:
         if name not in signature.names:
-            return Refused(short(name), "is not a feature of this version", suggestion(str(name), signature.names))
+            return Refused(shorten(name), "is not a feature of this version", suggestion(str(name), signature.names))
     return tuple(row)
 
 
@@ -118,7 +118,7 @@ def _category_problem(value: Any, feature: Feature) -> str:
     if not isinstance(value, str):
         return f"is {kind_of(value)}, not text"
     is_known = not feature.categories or value in feature.categories
-    return "" if is_known else f"is {show(value)}, not a known category"
+    return "" if is_known else f"is {show_value(value)}, not a known category"
 
 
 def _number_problem(value: Any, feature: Feature) -> str:
@@ -128,6 +128,6 @@ def _number_problem(value: Any, feature: Feature) -> str:
     if not math.isfinite(value):
         return "is not a finite number"
     if feature.dtype == "int64" and value != math.floor(value):
-        return f"is {show(value)}, not an integer"
+        return f"is {show_value(value)}, not an integer"
     lower, upper = bounds_of(feature)
-    return "" if lower <= value <= upper else f"is {show(value)}, outside the accepted range"
+    return "" if lower <= value <= upper else f"is {show_value(value)}, outside the accepted range"

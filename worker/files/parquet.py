@@ -11,7 +11,7 @@ from rhizome.blob_slices import BlobSlice
 from rhizome.blob_store import BlobReader, BlobStore
 from rhizome.inference import to_array
 from rhizome.signature import Feature, Signature
-from rhizome.wording import short
+from rhizome.wording import shorten
 from worker.file_chunks import InvalidFile
 from worker.files.columns import check_table
 from worker.files.judging import BadRow, Refused, judge_values
@@ -146,14 +146,14 @@ def _type_problem(kind: Any, feature: Feature) -> str:
     if feature.dtype == "category":
         if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
             return ""
-        return f"the column '{short(feature.name)}' is {short(kind)}, not text; write it as string"
+        return f"the column '{shorten(feature.name)}' is {shorten(kind)}, not text; write it as string"
     if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
         return ""
-    return f"the column '{short(feature.name)}' is {short(kind)}, not a number; write it as double or int64"
+    return f"the column '{shorten(feature.name)}' is {shorten(kind)}, not a number; write it as double or int64"
 
 
 def _list(names: list[str]) -> str:
-    return ", ".join(f"'{short(name)}'" for name in names[:20])
+    return ", ".join(f"'{shorten(name)}'" for name in names[:20])
 
 
 def _unreadable() -> InvalidFile:

@@ -77,7 +77,7 @@ def test_a_batch_of_categories_is_cut_into_chunks_in_order() -> None:
         (b'{"instances": "x"}', "instances"),
         (b'{"instances": [1]}', "instances.0"),
         (b'{"instances": [null]}', "instances.0"),
-        (b'{"instances": [[1, 2]]}', "instances.0"),
+        (b'{"instances": [[1, 2, 3]]}', "instances.0"),
         (b'{"instances": [{"size": 1, "sepal_length": 1}], "rows": 1}', "rows"),
         (b"[]", "body"),
         (b'{"instances": [{"size": 1, "sepal_length": 1, "version": "v1"}]}', "instances.0.version"),

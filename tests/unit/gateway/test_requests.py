@@ -5,7 +5,7 @@ from threading import Semaphore
 import pytest
 from flask import Flask
 
-from gateway.requests import is_wait_preferred, read_count, read_json_body, read_wait_seconds
+from gateway.requests import is_async_preferred, is_wait_preferred, read_count, read_json_body, read_wait_seconds
 from rhizome.errors import InvalidRequest, TooManyWaiters
 
 MOST = 60.0
@@ -93,6 +93,29 @@ def test_a_parameter_that_is_no_number_of_seconds_is_refused(query: str) -> None
 
 def test_the_parameter_goes_before_the_preference() -> None:
     assert wait_of("wait=5", query="wait=1") == 1.0
+
+
+@pytest.mark.parametrize(
+    ("prefer", "query", "seconds", "is_async"),
+    [
+        ("", "", 9.0, False),
+        ("handling=strict", "", 9.0, False),
+        ("wait=x", "", 9.0, False),
+        ("wait=5", "", 5.0, False),
+        ("wait=0", "", 0.0, False),
+        ("respond-async", "", 0.0, True),
+        ("Respond-Async; x=y", "", 0.0, True),
+        ("respond-async, wait=5", "", 5.0, True),
+        ("respond-async", "wait=5", 5.0, True),
+        ("", "wait=0", 0.0, False),
+    ],
+)
+def test_a_call_that_waits_by_itself_waits_unless_told_otherwise(
+    prefer: str, query: str, seconds: float, is_async: bool
+) -> None:
+    with app.test_request_context(f"/?{query}", headers={"Prefer": prefer}):
+        assert read_wait_seconds(MOST, unless_said=9.0) == seconds
+        assert is_async_preferred() is is_async
 
 
 @pytest.mark.parametrize(("prefer", "query", "expected"), [("wait=5", "", True), ("wait=5", "wait=5", False)])

@@ -43,6 +43,10 @@ def test_registered_versions_are_listed_newest_first(registry: Registry) -> None
     assert registry.manifest(B) == registry.versions()[2]
 
 
+def test_version_names_are_listed_newest_first(registry: Registry) -> None:
+    assert registry.version_names() == [D, C, B, A]
+
+
 def test_registering_twice_changes_nothing(registry: Registry) -> None:
     registry.register(registry.manifest(A))
 

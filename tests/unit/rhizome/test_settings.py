@@ -126,6 +126,14 @@ def test_settings_cannot_be_changed() -> None:
         ("gate_alpha", "1"),
         ("gate_max_accuracy_drop", "1.5"),
         ("log_level", "info"),
+        ("webhook_secret", "hunter2"),
+        ("webhook_secret", "whsec_aHVudGVyMg=="),
+        ("webhook_allow_private", "10.0.0.1/8"),
+        ("webhook_timeout_seconds", "0"),
+        ("webhook_timeout_seconds", "61"),
+        ("webhook_max_age_seconds", "0"),
+        ("webhook_max_pending", "0"),
+        ("webhook_concurrency", "257"),
     ],
 )
 def test_an_unusable_value_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -194,3 +202,19 @@ def test_usual_cron_expressions_are_accepted(monkeypatch: pytest.MonkeyPatch, cr
     monkeypatch.setenv("RHIZOME_RETRAIN_CRON", cron)
 
     assert load_settings().retrain_cron == cron
+
+
+def test_without_a_secret_no_key_signs_webhooks() -> None:
+    assert load_settings().webhook_keys == ()
+    assert load_settings().webhook_allowances == (False, (), frozenset())
+
+
+def test_webhook_settings_are_read_as_what_they_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RHIZOME_WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    monkeypatch.setenv("RHIZOME_WEBHOOK_ALLOW_PRIVATE", "10.0.0.0/8, receiver.internal")
+
+    settings = load_settings()
+
+    assert [len(key) for key in settings.webhook_keys] == [24]
+    assert settings.webhook_allowances.hosts == {"receiver.internal"}
+    assert "MfKQ9r8G" not in repr(settings) + str(settings)

@@ -1,0 +1,98 @@
+"""The predictions of a finished job, for calls that answer with nothing but them.
+
+A job may succeed in part; these calls may not: a row that failed fails the call, and is named.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from gateway.service import Service
+from gateway.submitting import Parsed, Submitted, submit_rows
+from rhizome.errors import AnswerOverdue, JobCancelled, JobExpired, RowsFailed
+from rhizome.job_queue.views import JobView
+from rhizome.jobs import Lane, State
+
+_NO_REASON = {"detail": "it has no result"}
+_CHANGE_ROW = "change or remove this row"
+
+
+class Answers(NamedTuple):
+    """The version that answered, and one answer per row in input order, as in a job's result."""
+
+    version: str
+    rows: list[dict[str, Any]]
+
+
+class _Single(msgspec.Struct):
+    version: str | None = None
+    result: dict[str, Any] | None = None
+    error: dict[str, str] | None = None
+
+
+def submit_for_answer(
+    here: Service, body: bytes, parsed: Parsed, wait_seconds: float, *, must_wait: bool = False
+) -> Submitted:
+    """Submits the rows as one job, as urgent as its size allows: up to a micro-batch goes before all batches.
+
+    Raises:
+        TooManyWaiters: with `must_wait`, no place to wait is free; nothing was submitted.
+        IdempotencyConflict, LaneFull, StorageFull, QueueUnavailable, DeadlineUnmeetable: as `submit_rows`.
+    """
+    rows = sum(parsed.rows.row_counts)
+    lane = Lane.INTERACTIVE if rows <= here.settings.micro_batch_rows else Lane.BATCH
+    kind = "single" if rows == 1 else "batch"
+    return submit_rows(here, lane, kind, body, parsed, wait_seconds, must_wait=must_wait)
+
+
+def collect_answers(here: Service, submitted: Submitted) -> Answers | None:
+    """The answers of a job that was waited for; None while it is not final.
+
+    Raises:
+        RowsFailed: at least one row has none.
+        AnswerOverdue: the job's deadline passed before a worker took it.
+        JobCancelled: somebody cancelled it.
+        JobExpired: its result's time was over meanwhile.
+    """
+    job = submitted.job
+    if submitted.outcome is None and (job is None or not job.is_final):
+        return None
+    outcome = submitted.outcome or (job.outcome if job else None)
+    if outcome is not None:
+        single = msgspec.json.decode(outcome, type=_Single)
+        row: dict[str, Any] = {"error": single.error or _NO_REASON} if single.result is None else single.result
+        return Answers(single.version or "", _check_rows([row]))
+    assert job is not None  # noqa: S101 - for the type checker
+    _check_fate(job)
+    count = -(-int(job.facts["rows"]) // int(job.facts["chunk_rows"]))
+    chunks = here.submissions.read_chunks(job.job_id, range(count))
+    if None in chunks:
+        raise JobExpired("this job's result has expired; submit it again")
+    rows = [row for chunk in chunks for row in msgspec.json.decode(chunk or b"[]", type=list[dict[str, Any]])]
+    return Answers(job.facts.get("version", b"").decode(), _check_rows(rows))
+
+
+def _check_fate(job: JobView) -> None:
+    """Raises what befell the job as a whole, unless it came to answers."""
+    if job.state is State.CANCELLED:
+        raise JobCancelled("the job was cancelled before it was answered")
+    if job.state is State.EXPIRED:
+        raise AnswerOverdue("the deadline passed while the job waited; send a later one or a more urgent priority")
+    if "error" in job.facts:
+        error = msgspec.json.decode(job.facts["error"], type=dict[str, str])
+        raise RowsFailed(f"the job failed as a whole: {error['detail']}")
+
+
+def _check_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    failed = [(index, row["error"]) for index, row in enumerate(rows) if "error" in row]
+    if failed:
+        raise RowsFailed(
+            f"{len(failed)} of {len(rows)} row(s) could not be scored",
+            problems=tuple(_describe(index, error) for index, error in failed),
+        )
+    return list(rows)
+
+
+def _describe(index: int, error: Mapping[str, str]) -> dict[str, object]:
+    return {"field": f"rows.{index}", "row": index, "problem": f"failed: {error['detail']}", "remedy": _CHANGE_ROW}

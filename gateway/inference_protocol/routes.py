@@ -1,0 +1,150 @@
+"""The Open Inference Protocol's routes: decode, delegate, encode."""
+
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from gateway.answers import collect_answers, submit_for_answer
+from gateway.champion import Known
+from gateway.documents import encode, result_url
+from gateway.inference_protocol.documents import (
+    PREFIX,
+    Output,
+    answer_document,
+    choose_outputs,
+    model_document,
+    server_document,
+)
+from gateway.inference_protocol.requests import (
+    InferRequest,
+    parse_infer_request,
+    problem_of,
+    read_parameters,
+    refuse,
+)
+from gateway.inference_protocol.tensors import to_columns
+from gateway.options import read_options
+from gateway.requests import is_async_preferred, read_json_body, read_wait_seconds
+from gateway.service import Service, service
+from gateway.submitting import JSON, Parsed, Submitted, accept, find_pinned
+from rhizome.errors import AnswerOverdue, ModelNotFound
+from rhizome.jobs import Returns
+
+blueprint = Blueprint("inference_protocol", __name__, url_prefix=PREFIX)
+
+
+@blueprint.get("")
+def server() -> Response:
+    """The server's metadata."""
+    return _respond(server_document())
+
+
+@blueprint.get("/health/live")
+def live() -> Response:
+    """The gateway process runs."""
+    return _respond({"live": True})
+
+
+@blueprint.get("/health/ready")
+def ready() -> Response:
+    """Whether inference requests would be answered; 503 if not."""
+    is_ready, _ = service().health.is_ready()
+    return _respond({"ready": is_ready}, 200 if is_ready else 503)
+
+
+@blueprint.get("/models/<model>", defaults={"version": None})
+@blueprint.get("/models/<model>/versions/<version>")
+def metadata(model: str, version: str | None) -> Response:
+    """The champion's metadata, or that of the version named."""
+    here = service()
+    known = _find(here, model, version)
+    rejected = here.registry.rejected()
+    versions = [name for name in here.registry.version_names() if name not in rejected]
+    return _respond(model_document(known.manifest, versions))
+
+
+@blueprint.get("/models/<model>/ready", defaults={"version": None})
+@blueprint.get("/models/<model>/versions/<version>/ready")
+def model_ready(model: str, version: str | None) -> Response:
+    """Whether inference requests to the model, or to that version, would be answered; 503 if not."""
+    here = service()
+    known = _find(here, model, version)
+    is_ready, _ = here.health.is_ready()
+    is_ready = is_ready and known.manifest.version not in here.registry.rejected()
+    return _respond({"name": model, "ready": is_ready}, 200 if is_ready else 503)
+
+
+@blueprint.post("/models/<model>/infer", defaults={"version": None})
+@blueprint.post("/models/<model>/versions/<version>/infer")
+def infer(model: str, version: str | None) -> Response:
+    """Tensors in, tensors out: the job is waited for, unless the caller prefers a receipt."""
+    here = service()
+    _check_model(here, model)
+    body = read_json_body(here.body_slots, most=here.settings.max_body_bytes, may_be_untyped=True)
+    wait_seconds = read_wait_seconds(here.settings.max_wait_seconds, unless_said=here.settings.max_wait_seconds)
+    asked = parse_infer_request(body)
+    parsed, wanted = _parse(here, asked, version)
+    takes_receipt = is_async_preferred() or not wait_seconds
+    submitted = submit_for_answer(here, body, parsed, wait_seconds, must_wait=not takes_receipt)
+    answers = collect_answers(here, submitted)
+    if answers is not None:
+        response = _respond(answer_document(parsed.known.manifest, asked, answers.version, answers.rows, wanted))
+    elif takes_receipt:
+        response = accept(submitted)
+    else:
+        where = result_url(submitted.receipt.job_id)
+        raise AnswerOverdue(f"not answered within {wait_seconds:g} s; the job goes on, and GET {where} has its result")
+    return _with_headers(response, submitted)
+
+
+def _check_model(here: Service, model: str) -> None:
+    name = here.settings.model_name
+    if model != name:
+        raise ModelNotFound(f"there is no model '{model[:64]}' here; the one that is served is '{name}'")
+
+
+def _find(here: Service, model: str, version: str | None) -> Known:
+    """The champion, or a version by its name.
+
+    Raises:
+        ModelNotFound, VersionNotFound: there is none of that name.
+        NoChampion: nothing has been promoted yet.
+    """
+    _check_model(here, model)
+    return here.champion.version(version) if version else here.champion.champion()
+
+
+def _parse(here: Service, asked: InferRequest, version: str | None) -> tuple[Parsed, list[Output]]:
+    """The rows with their options, and the outputs wanted; `version` is the one that the address names."""
+    options = read_options(read_parameters(asked.parameters or {}, request.args))
+    if version and options.version not in (None, version):
+        problem = "is another one than the address names"
+        raise refuse([problem_of("version", problem, "name the version once")])
+    pin = version or options.version
+    known = find_pinned(here, pin) if pin else here.champion.champion()
+    wanted = choose_outputs(asked, known.manifest)
+    columns = to_columns(asked.inputs, known.manifest.signature, max_rows=here.settings.max_batch_rows)
+    values = list(known.validator.columns.to_rows(columns, "inputs"))
+    rows = known.validator.cut(values, max(here.settings.chunk_rows, here.settings.micro_batch_rows), {})
+    return Parsed(known, pin is not None, rows, options._replace(returns=_part_of(wanted))), wanted
+
+
+def _part_of(wanted: list[Output]) -> str:
+    """What a worker need compute for these outputs."""
+    parts = {output.part for output in wanted}
+    return parts.pop() if len(parts) == 1 and parts < set(Returns) else Returns.BOTH.value
+
+
+def _respond(document: dict[str, Any], status: int = 200) -> Response:
+    response = Response(encode(document), status, content_type=JSON)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _with_headers(response: Response, submitted: Submitted) -> Response:
+    if is_async_preferred():
+        response.headers["Preference-Applied"] = "respond-async"
+        response.headers["Vary"] = "Prefer"
+    if submitted.receipt.is_replay:
+        response.headers["Idempotency-Replayed"] = "true"
+    return response

@@ -1,0 +1,166 @@
+"""Sending until there is an answer: backoff with jitter, `Retry-After`, and one error for each kind of problem."""
+
+import math
+import random
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, cast
+
+import msgspec
+
+from rhizome.client.errors import (
+    ClientError,
+    Conflict,
+    Gone,
+    InvalidInput,
+    NotAllowed,
+    NotFound,
+    Problem,
+    TooBusy,
+    Unavailable,
+    UnexpectedAnswer,
+)
+from rhizome.client.steps import Flow, Lost, Open, Reply, Request, Send, Sleep
+
+FIRST_PAUSE_SECONDS = 0.1
+MAX_PAUSE_SECONDS = 5.0
+#: The service will not say anything else to the same request a moment later.
+_FINAL_CODES = {"deadline_unmeetable"}
+_PASSING_STATUSES = {429, 502, 503, 504}
+
+_KIND_OF_STATUS: dict[int, type[ClientError]] = {
+    401: NotAllowed,
+    403: NotAllowed,
+    404: NotFound,
+    405: NotFound,
+    409: Conflict,
+    410: Gone,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """When to give up.
+
+    Attributes:
+        until: monotonic seconds; nothing is begun after it.
+        outage_seconds: how long the service may fail to answer, from its first failure on.
+    """
+
+    until: float = math.inf
+    outage_seconds: float = math.inf
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the end; not below 0."""
+        return max(0.0, self.until - time.monotonic())
+
+    def is_exhausted(self, failing_since: float, pause: float) -> bool:
+        """Whether another try after the pause would be too late."""
+        return time.monotonic() + pause > min(self.until, failing_since + self.outage_seconds)
+
+
+class Pauses:
+    """Pauses that grow from try to try, each drawn at random so that clients do not come back together."""
+
+    def __init__(self) -> None:
+        self._tries = 0
+
+    def next_seconds(self, at_least: float = 0.0) -> float:
+        """The next pause; the first half of it is certain, the second is chance."""
+        most = min(MAX_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**self._tries)
+        self._tries = min(self._tries + 1, 16)
+        return at_least + random.uniform(most / 2, most)
+
+    def begin_again(self) -> None:
+        """After a success."""
+        self._tries = 0
+
+
+def send(request: Request, patience: Patience) -> Flow[Reply]:
+    """Sends until the service answers something that it would answer again.
+
+    Raises:
+        ClientError: the answer is a problem, or there was none in time.
+    """
+    return (yield from _exchange(Send(request), patience))
+
+
+def open_answer(request: Request, patience: Patience) -> Flow[Reply]:
+    """Like `send`, for an answer whose content is to be read in blocks."""
+    return (yield from _exchange(Open(request), patience))
+
+
+def _exchange(step: Send | Open, patience: Patience) -> Flow[Reply]:
+    pauses, failing_since = Pauses(), math.inf
+    while True:
+        outcome = cast(Reply | Lost, (yield step))
+        if isinstance(outcome, Reply) and outcome.status < 400:
+            return outcome
+        error = unavailable(outcome) if isinstance(outcome, Lost) else error_of(outcome)
+        failing_since = min(failing_since, time.monotonic())
+        pause = pauses.next_seconds(_retry_after_seconds(outcome) or 0.0)
+        if not _may_pass(outcome, error, step.request) or patience.is_exhausted(failing_since, pause):
+            raise error
+        yield Sleep(pause)
+
+
+def _may_pass(outcome: Reply | Lost, error: ClientError, request: Request) -> bool:
+    if isinstance(outcome, Lost):
+        return request.is_repeatable or not outcome.may_have_arrived
+    refused_before_anything = outcome.status == 429
+    return (
+        outcome.status in _PASSING_STATUSES
+        and error.code not in _FINAL_CODES
+        and (request.is_repeatable or refused_before_anything)
+    )
+
+
+def unavailable(lost: Lost) -> Unavailable:
+    """The error of a connection that did not give an answer."""
+    return Unavailable(f"the service does not answer: {lost.reason}", code="no_answer")
+
+
+class _ProblemDocument(msgspec.Struct):
+    code: str = ""
+    detail: str = ""
+    request_id: str = ""
+    errors: list[Problem] = []
+
+
+def error_of(reply: Reply) -> ClientError:
+    """What an answer with a status from 400 on says (RFC 9457 problem documents)."""
+    problem = _ProblemDocument()
+    with suppress(msgspec.DecodeError):  # a proxy's page, perhaps
+        problem = msgspec.json.decode(reply.content, type=_ProblemDocument)
+    detail = problem.detail or f"the service answered with status {reply.status}"
+    facts: dict[str, Any] = {
+        "code": problem.code,
+        "status": reply.status,
+        "request_id": problem.request_id or reply.headers.get("x-request-id", ""),
+    }
+    build: Callable[..., ClientError]
+    if reply.status == 429:
+        return TooBusy(detail, retry_after_seconds=_retry_after_seconds(reply), **facts)
+    if reply.status in _KIND_OF_STATUS:
+        build = _KIND_OF_STATUS[reply.status]
+    elif reply.status < 500:
+        return InvalidInput(detail, problems=problem.errors, **facts)
+    else:
+        build = Unavailable if reply.status in _PASSING_STATUSES else UnexpectedAnswer
+    return build(detail, **facts)
+
+
+def _retry_after_seconds(outcome: Reply | Lost) -> float | None:
+    """`Retry-After` as seconds or as a date (RFC 9110, section 10.2.3)."""
+    given = outcome.headers.get("retry-after", "") if isinstance(outcome, Reply) else ""
+    if given.isascii() and given.isdigit():
+        return float(given)
+    with suppress(ValueError, TypeError):
+        moment = parsedate_to_datetime(given)
+        return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+    return None

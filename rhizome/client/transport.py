@@ -1,0 +1,66 @@
+"""What both clients need of httpx: requests, answers and failures, translated from and into steps."""
+
+import os
+from typing import Any
+
+import httpx
+
+from rhizome import __version__
+from rhizome.client.errors import InvalidInput, Problem
+from rhizome.client.steps import Lost, Reply, Request
+
+URL_VARIABLE = "RHIZOME_URL"
+DEFAULT_URL = "http://127.0.0.1:8000"
+CONNECT_SECONDS = 5.0
+WRITE_SECONDS = 60.0  #: for one block; a slow line is no broken one
+HEADERS = {"User-Agent": f"rhizome-client/{__version__}", "Accept": "application/json"}
+#: Failures before anything was sent.
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+def find_url(base_url: str | None) -> str:
+    """The service's address: what is given, else the environment's `RHIZOME_URL`, else this machine's port 8000.
+
+    Raises:
+        InvalidInput: it is no http or https address.
+    """
+    url = base_url or os.environ.get(URL_VARIABLE) or DEFAULT_URL
+    try:
+        parsed = httpx.URL(url)
+        is_usable = parsed.scheme in ("http", "https") and bool(parsed.host)
+    except httpx.InvalidURL:
+        is_usable = False
+    if not is_usable:
+        problem = Problem("base_url", f"is '{url}'", f"send an address such as {DEFAULT_URL}")
+        raise InvalidInput("the service's address cannot be used", code="bad_url", problems=[problem])
+    return url
+
+
+def arguments_of(request: Request) -> dict[str, Any]:
+    """A request as `httpx.Client.build_request` wants it, but for its content."""
+    silence = httpx.Timeout(
+        CONNECT_SECONDS, read=max(CONNECT_SECONDS, request.patience_seconds), write=WRITE_SECONDS, pool=CONNECT_SECONDS
+    )
+    return {
+        "method": request.method,
+        "url": request.path,
+        "params": dict(request.params),
+        "headers": dict(request.headers),
+        "timeout": silence,
+    }
+
+
+def is_open(response: httpx.Response) -> bool:
+    """Whether the content of this answer is what was asked for, to be read in blocks."""
+    return response.status_code in (200, 206)
+
+
+def reply_of(response: httpx.Response, content: bytes) -> Reply:
+    """An answer as calls see it."""
+    return Reply(response.status_code, {name.lower(): value for name, value in response.headers.items()}, content)
+
+
+def lost(error: httpx.HTTPError) -> Lost:
+    """A failure as calls see it."""
+    reason = str(error) or type(error).__name__
+    return Lost(reason, may_have_arrived=not isinstance(error, _NOT_SENT))

@@ -1,0 +1,92 @@
+"""`rhizome train`, `promote` and `rollback`: beside a service through its Redis, or from anywhere over HTTP."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from rhizome.commands.environment import REDIS_VARIABLE, load_settings_or_exit
+from rhizome.runfile import find_run
+
+if TYPE_CHECKING:
+    from rhizome.client import Client
+
+_remote = click.option("--url", help="Ask the service at this address, with the admin key, instead of acting here.")
+_json = click.option("--json", "as_json", is_flag=True, help="With --url: print one JSON document.")
+
+
+@click.command()
+@click.option("--reason", default="requested by rhizome train", show_default=True, help="Kept with the version.")
+@click.option("--force", is_flag=True, help="Promote even if the gate refuses.")
+@click.option("--no-promote", is_flag=True, help="Publish the version only.")
+@_remote
+@_json
+def train(reason: str, force: bool, no_promote: bool, url: str | None, as_json: bool) -> None:
+    """Train a version now, and promote it if the gate lets it pass.
+
+    Over HTTP, the run is only asked for; 'rhizome health' shows how it goes.
+    """
+    options = [*(["--force"] if force else []), *(["--no-promote"] if no_promote else [])]
+    if url is None:
+        _run_trainer("train", "--reason", reason, *options)
+    _refuse_over_http(*options)
+    _order(url, as_json, lambda client: client.retrain())
+
+
+@click.command()
+@click.argument("version")
+@click.option("--force", is_flag=True, help="Promote even if the gate refused it.")
+@_remote
+@_json
+def promote(version: str, force: bool, url: str | None, as_json: bool) -> None:
+    """Make VERSION the champion."""
+    if url is None:
+        _run_trainer("promote", version, *(["--force"] if force else []))
+    _refuse_over_http(*(["--force"] if force else []))
+    _order(url, as_json, lambda client: client.promote(version))
+
+
+@click.command()
+@_remote
+@_json
+def rollback(url: str | None, as_json: bool) -> None:
+    """Put the previous champion back."""
+    if url is None:
+        _run_trainer("rollback")
+    _order(url, as_json, lambda client: client.rollback())
+
+
+def _run_trainer(*arguments: str) -> NoReturn:
+    """Runs the trainer against the service of this folder, or the Redis that the environment names."""
+    environment = dict(os.environ)
+    if not environment.get(REDIS_VARIABLE):
+        run = find_run(load_settings_or_exit().var_dir)
+        if run is None:
+            click.echo(
+                "rhizome: no service runs in this folder; start it with 'make up', or set RHIZOME_REDIS_URL",
+                err=True,
+            )
+            sys.exit(1)
+        environment[REDIS_VARIABLE] = run.redis_url
+    sys.exit(subprocess.run([sys.executable, "-m", "trainer", *arguments], env=environment, check=False).returncode)
+
+
+def _refuse_over_http(*options: str) -> None:
+    for option in options:
+        raise click.UsageError(f"{option} is for the operator beside the service; it does not work with --url")
+
+
+def _order(url: str, as_json: bool, order: "Callable[[Client], Any]") -> None:
+    # Acting here needs no HTTP client.
+    from rhizome.commands.connection import connected  # noqa: PLC0415
+    from rhizome.commands.printing import print_facts, print_json  # noqa: PLC0415
+
+    with connected(url) as client:
+        done = order(client)
+    if as_json:
+        print_json(done)
+    else:
+        print_facts([(name.replace("_", " "), getattr(done, name)) for name in done.__struct_fields__])

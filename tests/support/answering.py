@@ -1,0 +1,60 @@
+"""A gateway whose jobs are answered by a real scorer, in a thread of this process."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from flask.testing import FlaskClient
+from redis import Redis
+
+from gateway.app import create_app
+from gateway.service import EXTENSION
+from rhizome.heartbeats import Heartbeat, beat
+from rhizome.settings import Settings
+from rhizome.version_store import VersionStore
+from tests.support.queue import Queue
+from tests.support.versions import MODEL_NAME, Written, promote
+from worker.latencies import Latencies
+from worker.pace import WorkPace
+from worker.scorer import Scorer
+from worker.scoring import Scoring
+from worker.shelf import Shelf
+
+STOP_SECONDS = 10.0
+
+
+@contextmanager
+def answering(
+    redis: Redis, redis_url: str, models_dir: Path, written: Written, **settings: Any
+) -> Iterator[FlaskClient]:
+    """A client of a service whose champion is `written`."""
+    promote(redis, written)
+    announce_worker(redis, written.version)
+    app = create_app(Settings(**({"redis_url": redis_url, "chunk_rows": 50} | settings)), redis)
+    stopped = threading.Event()
+    scoring = threading.Thread(target=_score, args=(redis, models_dir, written.version, stopped))
+    scoring.start()
+    try:
+        yield app.test_client()
+    finally:
+        stopped.set()
+        scoring.join(STOP_SECONDS)
+        app.extensions[EXTENSION].notices.stop()
+
+
+def announce_worker(redis: Redis, version: str) -> None:
+    """A sign of life of a worker that serves `version`; it holds for some seconds."""
+    now = time.time()
+    beat(redis, Heartbeat(role="worker", host="here", pid=1, state="serving", version=version, at=now, started_at=now))
+
+
+def _score(redis: Redis, models_dir: Path, version: str, stopped: threading.Event) -> None:
+    queue = Queue(redis)
+    shelf, claims = Shelf(VersionStore(models_dir, MODEL_NAME), None), queue.scorer()
+    shelf.champion = shelf.get(version)
+    scoring = Scoring(shelf, claims, Latencies())
+    while not stopped.is_set():
+        Scorer(claims, scoring, queue.settings, stopped.is_set, WorkPace(256)).run()
