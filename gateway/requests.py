@@ -88,6 +88,8 @@ def is_async_preferred() -> bool:
 def _preferences() -> dict[str, str]:
     """The first of each name's preferences; their parameters (after a `;`) are none of ours."""
     found: dict[str, str] = {}
+    if "Prefer" not in request.headers:
+        return found
     for preference in parse_list_header(",".join(request.headers.getlist("Prefer"))):
         name, _, value = preference.partition(";")[0].partition("=")
         value = value.strip()

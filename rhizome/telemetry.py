@@ -2,6 +2,7 @@
 
 import logging
 import logging.config
+import os
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,7 +23,7 @@ class JsonFormatter(MsgspecFormatter):
         log_data["time"] = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         log_data["level"] = record.levelname.lower()
         log_data["process"] = self._process
-        log_data["pid"] = record.process
+        log_data["pid"] = os.getpid()
         log_data["logger"] = record.name
         super().add_fields(log_data, record, message_dict)
 
@@ -47,6 +48,13 @@ def log_config(process: str, level: str) -> dict[str, Any]:
 
 
 def configure_logging(process: str, level: str) -> None:
-    """Sends this process's logs to standard output as JSON."""
+    """Sends this process's logs to standard output as JSON.
+
+    What no line shows is not collected [1]: thread, process and source line cost a third of a line.
+
+    [1] https://docs.python.org/3/howto/logging.html#optimization
+    """
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # the documented switch has this name
     logging.config.dictConfig(log_config(process, level))
     logging.captureWarnings(True)
