@@ -1,10 +1,14 @@
-"""The command line: `single` compares the stacks, `ceiling` checks the load generator, `upload` sends a large file."""
+"""The command line: `single` compares the stacks, `ceiling` checks the load generator, `upload` sends a large file,
+`interference` sends single samples beside one.
+"""
 
 import argparse
 import signal
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 
+from benchmarks.interference import format_interference, run_interference
 from benchmarks.report import format_ratios, format_table, summarise_all, write_json
 from benchmarks.services import RECIPES
 from benchmarks.single import Plan, Progress, Scenario, run_plan
@@ -19,7 +23,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that stacks are stopped then, too
     given = _build_parser().parse_args()
     if given.command == "upload":
-        _run_upload(given.format, given.gigabytes)
+        _print(lambda: format_upload(run_upload(given.format, int(given.gigabytes * GIGABYTE))))
+        return
+    if given.command == "interference":
+        _print(lambda: format_interference(run_interference(given.rows, given.rounds, given.fsync)))
         return
     stacks = ("ceiling",) if given.command == "ceiling" else tuple(given.stacks.split(","))
     if unknown := set(stacks) - set(RECIPES):
@@ -40,9 +47,9 @@ def main() -> None:
         raise SystemExit(130) from None
 
 
-def _run_upload(form: str, gigabytes: float) -> None:
+def _print(measure: Callable[[], str]) -> None:
     try:
-        print(format_upload(run_upload(form, int(gigabytes * GIGABYTE))))
+        print(measure())
     except StackError as error:
         raise SystemExit(str(error)) from None
 
@@ -73,6 +80,10 @@ def _build_parser() -> argparse.ArgumentParser:
         command.add_argument("--seconds", type=float, default=seconds, help="measured window of one scenario")
         command.add_argument("--fsync", choices=("always", "everysec"), default="always")
     single.add_argument("--stacks", default="rhizome,baseline", metavar="NAME,NAME")
+    interference = commands.add_parser("interference", help="single predictions beside a large batch")
+    interference.add_argument("--rows", type=int, default=1_000_000)
+    interference.add_argument("--rounds", type=int, default=5)
+    interference.add_argument("--fsync", choices=("always", "everysec"), default="always")
     upload = commands.add_parser("upload", help="one large file: rows per second, and memory")
     upload.add_argument("--gigabytes", type=float, default=1.0)
     upload.add_argument("--format", choices=tuple(TYPES), default="csv")

@@ -12,11 +12,13 @@ from redis import Redis
 
 from gateway.app import create_app
 from gateway.service import EXTENSION
+from rhizome.blob_store import open_store
 from rhizome.heartbeats import Heartbeat, beat
 from rhizome.settings import Settings
 from rhizome.version_store import VersionStore
 from tests.support.queue import Queue
 from tests.support.versions import MODEL_NAME, Written, promote
+from worker.file_chunks import FileChunks
 from worker.latencies import Latencies
 from worker.pace import WorkPace
 from worker.scorer import Scorer
@@ -33,7 +35,7 @@ def answering(
     """A client of a service whose champion is `written`."""
     promote(redis, written)
     announce_worker(redis, written.version)
-    app = create_app(Settings(**({"redis_url": redis_url, "chunk_rows": 50} | settings)), redis)
+    app = create_app(Settings(**({"redis_url": redis_url, "chunk_rows": 50, "max_wait_seconds": 20} | settings)), redis)
     stopped = threading.Event()
     scoring = threading.Thread(target=_score, args=(redis, models_dir, written.version, stopped))
     scoring.start()
@@ -55,6 +57,7 @@ def _score(redis: Redis, models_dir: Path, version: str, stopped: threading.Even
     queue = Queue(redis)
     shelf, claims = Shelf(VersionStore(models_dir, MODEL_NAME), None), queue.scorer()
     shelf.champion = shelf.get(version)
-    scoring = Scoring(shelf, claims, Latencies())
+    files = FileChunks(open_store(f"{models_dir.as_uri()}/blobs"), claims, queue.settings.max_upload_bytes)
+    scoring = Scoring(shelf, claims, Latencies(), files)
     while not stopped.is_set():
         Scorer(claims, scoring, queue.settings, stopped.is_set, WorkPace(256)).run()
