@@ -2,10 +2,12 @@
 
 import logging
 import time
+from collections.abc import Callable
 from functools import partial
 
 from flask import Blueprint, Response, g, request
 
+from gateway.champion import Known
 from gateway.documents import batch_document, file_document, pending_document, result_url
 from gateway.requests import is_wait_preferred, read_count, read_json_body, read_wait_seconds
 from gateway.results.negotiation import choose_format
@@ -13,10 +15,11 @@ from gateway.results.routing import send_rows
 from gateway.results.rows import is_from_file, page_of
 from gateway.service import Service, service
 from gateway.streams import event_id, stream_job
-from gateway.submitting import JSON, Parsed, Submitted, accept, parse_rows, read_job, submit_rows
+from gateway.submitting import JSON, Submitted, accept, find_standing, parse_rows, read_job, submit_rows
 from gateway.uploads.receiving import is_file, remove_input, submit_file
+from gateway.validation import Rows
 from gateway.webhook_documents import with_webhook_status
-from rhizome.errors import TooManyWaiters, VersionNotFound
+from rhizome.errors import InvalidRequest, TooManyWaiters, VersionNotFound
 from rhizome.job_queue.views import JobView
 from rhizome.jobs import Lane
 
@@ -33,8 +36,7 @@ def predict() -> Response:
     here = service()
     body = read_json_body(here.body_slots, most=min(MAX_SAMPLE_BYTES, here.settings.max_body_bytes))
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
-    parsed = parse_rows(here, body, lambda known: known.validator.parse_single(body))
-    return _submit(here, Lane.INTERACTIVE, body, parsed, wait_seconds)
+    return _submit(here, Lane.INTERACTIVE, body, lambda known: known.validator.parse_single(body), wait_seconds)
 
 
 @blueprint.post("/predict/batch")
@@ -47,8 +49,7 @@ def predict_batch() -> Response:
     body = read_json_body(here.body_slots, most=here.settings.max_body_bytes)
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
     bounds = {"max_rows": here.settings.max_batch_rows, "chunk_rows": here.settings.chunk_rows}
-    parsed = parse_rows(here, body, lambda known: known.validator.parse_batch(body, **bounds))
-    return _submit(here, Lane.BATCH, body, parsed, wait_seconds)
+    return _submit(here, Lane.BATCH, body, lambda known: known.validator.parse_batch(body, **bounds), wait_seconds)
 
 
 @blueprint.get("/result/<job_id>")
@@ -96,8 +97,16 @@ def cancel(job_id: str) -> Response:
     return _show(here, job)
 
 
-def _submit(here: Service, lane: Lane, body: bytes, parsed: Parsed, wait_seconds: float) -> Response:
+def _submit(here: Service, lane: Lane, body: bytes, parse: Callable[[Known], Rows], wait_seconds: float) -> Response:
     kind = "single" if lane is Lane.INTERACTIVE else "batch"
+    try:
+        parsed = parse_rows(here, body, parse)
+    except InvalidRequest:
+        # The same request may have been accepted when the champion took other rows.
+        if (standing := find_standing(here, body)) is None:
+            raise
+        job = read_job(here, standing, time.monotonic() + wait_seconds if wait_seconds else None)
+        return _with_preference(_mark_replay(_show(here, job), job), wait_seconds)
     return _answer(here, submit_rows(here, lane, kind, body, parsed, wait_seconds))
 
 
@@ -109,16 +118,17 @@ def _answer(here: Service, submitted: Submitted) -> Response:
     else:
         response = _show(here, submitted.job)
         if submitted.receipt.is_replay:
-            _mark_replay(response, submitted.job)
+            response = _mark_replay(response, submitted.job)
     return _with_preference(response, submitted.wait_seconds)
 
 
-def _mark_replay(response: Response, job: JobView) -> None:
+def _mark_replay(response: Response, job: JobView) -> Response:
     """The first job under the same Idempotency-Key: its result if there is one, else that it is under way."""
     if not job.is_final:
         response.status_code = 202
     response.headers["Location"] = result_url(job.job_id)
     response.headers["Idempotency-Replayed"] = "true"
+    return response
 
 
 def _show(here: Service, job: JobView) -> Response:

@@ -188,6 +188,24 @@ def test_a_version_can_be_pinned(client: FlaskClient, queue: Queue, where: str) 
 
 
 @pytest.mark.parametrize("where", ["query", "body"])
+def test_a_request_repeated_after_the_champion_takes_other_rows_is_the_first_job(
+    client: FlaskClient, app: Flask, registry: Registry
+) -> None:
+    key = {"Idempotency-Key": "k-1"}
+    first = client.post("/predict", json=IRIS_SAMPLE, headers=key).get_json()
+    narrow = build_manifest(version="20260101T000009Z-0123abcd", signature=iris_signature(names=("width",)))
+    registry.register(narrow)
+    registry.promote(narrow.version, reason="a test")
+    service_of(app).champion.forget()
+
+    again = client.post("/predict", json=IRIS_SAMPLE, headers=key)
+    other = client.post("/predict", json=IRIS_SAMPLE | {"sepal_width": 3.1}, headers=key)
+
+    assert (again.status_code, again.get_json()["id"]) == (202, first["id"])
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert other.status_code == 422
+
+
 def test_an_unknown_pinned_version_is_refused_by_name(client: FlaskClient, where: str) -> None:
     query, extra = ("?version=unheard-of", {}) if where == "query" else ("", {"version": "unheard-of"})
 
