@@ -176,18 +176,6 @@ def test_reading_a_job_that_is_not_done_in_time_tells_how_it_stands(client: Flas
     assert client.get(f"{path}?wait=0.05").get_json()["status"] == "queued"
 
 
-@pytest.mark.parametrize("where", ["query", "body"])
-def test_a_version_can_be_pinned(client: FlaskClient, queue: Queue, where: str) -> None:
-    if where == "query":
-        client.post(f"/predict?version={OTHER.version}", json=IRIS_SAMPLE)
-    else:
-        client.post("/predict", json=IRIS_SAMPLE | {"version": OTHER.version})
-
-    (claimed,) = queue.scorer().claim()
-    assert (claimed.request.version, claimed.request.pinned) == (OTHER.version, True)
-
-
-@pytest.mark.parametrize("where", ["query", "body"])
 def test_a_request_repeated_after_the_champion_takes_other_rows_is_the_first_job(
     client: FlaskClient, app: Flask, registry: Registry
 ) -> None:
@@ -206,6 +194,18 @@ def test_a_request_repeated_after_the_champion_takes_other_rows_is_the_first_job
     assert other.status_code == 422
 
 
+@pytest.mark.parametrize("where", ["query", "body"])
+def test_a_version_can_be_pinned(client: FlaskClient, queue: Queue, where: str) -> None:
+    if where == "query":
+        client.post(f"/predict?version={OTHER.version}", json=IRIS_SAMPLE)
+    else:
+        client.post("/predict", json=IRIS_SAMPLE | {"version": OTHER.version})
+
+    (claimed,) = queue.scorer().claim()
+    assert (claimed.request.version, claimed.request.pinned) == (OTHER.version, True)
+
+
+@pytest.mark.parametrize("where", ["query", "body"])
 def test_an_unknown_pinned_version_is_refused_by_name(client: FlaskClient, where: str) -> None:
     query, extra = ("?version=unheard-of", {}) if where == "query" else ("", {"version": "unheard-of"})
 
