@@ -5,8 +5,7 @@ from typing import Any
 
 import msgspec
 
-from rhizome.blob_slices import FileFormat
-from rhizome.job_documents import head_of, iso, job_urls, number, progress_of, result_url, text
+from rhizome.job_documents import batch_urls, head_of, iso, job_urls, number, progress_of, result_url, text
 from rhizome.job_queue.views import JobView, Receipt
 
 __all__ = [
@@ -87,11 +86,10 @@ def file_document(
 
 
 def _batch_head(job: JobView, artifact_sha256: str | None) -> dict[str, Any]:
-    rows = {form: f"{result_url(job.job_id)}?format={form}" for form in FileFormat}
     document = head_of(job) | {
         **progress_of(job),
         "artifact_sha256": artifact_sha256,
-        "urls": job_urls(job.job_id) | {"rows": rows},
+        "urls": batch_urls(job.job_id),
     }
     return document if job.is_final else document | _pace(job, number(job, "rows"), number(job, "done"))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from rhizome.blob_slices import FileFormat
 from rhizome.job_queue.views import JobView
 from rhizome.jobs import State
 
@@ -25,6 +26,12 @@ def result_url(job_id: str) -> str:
 def job_urls(job_id: str) -> dict[str, str]:
     """What can be called for a job; a job is cancelled by `DELETE`."""
     return {"result": result_url(job_id), "cancel": result_url(job_id), "stream": f"{result_url(job_id)}/stream"}
+
+
+def batch_urls(job_id: str) -> dict[str, Any]:
+    """The same for a batch job, whose rows can be had in several forms."""
+    rows = {form.value: f"{result_url(job_id)}?format={form.value}" for form in FileFormat}
+    return job_urls(job_id) | {"rows": rows}
 
 
 def head_of(job: JobView) -> dict[str, Any]:
