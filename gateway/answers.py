@@ -7,15 +7,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+from flask import Response
 
+from gateway.complaints import MAX_PROBLEMS, Problem
+from gateway.requests import acknowledge_preferences
 from gateway.service import Service
 from gateway.submitting import Parsed, Submitted, submit_rows
-from rhizome.errors import AnswerOverdue, JobCancelled, JobExpired, RowsFailed
+from rhizome.errors import AnswerOverdue, AnswerUnavailable, JobCancelled, JobExpired, RowsFailed
 from rhizome.job_queue.views import JobView
 from rhizome.jobs import Lane, State
+from rhizome.settings import Settings
 
 _NO_REASON = {"detail": "it has no result"}
 _CHANGE_ROW = "change or remove this row"
+#: What a worker says of rows that are not at fault.
+_OF_SERVICE = frozenset({"version_unavailable", "gave_up"})
 
 
 class Answers(NamedTuple):
@@ -51,6 +57,7 @@ def collect_answers(here: Service, submitted: Submitted) -> Answers | None:
 
     Raises:
         RowsFailed: at least one row has none.
+        AnswerUnavailable: at least one row has none, and it is not the row's fault.
         AnswerOverdue: the job's deadline passed before a worker took it.
         JobCancelled: somebody cancelled it.
         JobExpired: its result's time was over meanwhile.
@@ -81,18 +88,38 @@ def _check_fate(job: JobView) -> None:
         raise AnswerOverdue("the deadline passed while the job waited; send a later one or a more urgent priority")
     if "error" in job.facts:
         error = msgspec.json.decode(job.facts["error"], type=dict[str, str])
+        _check_fault(error)
         raise RowsFailed(f"the job failed as a whole: {error['detail']}")
 
 
 def _check_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     failed = [(index, row["error"]) for index, row in enumerate(rows) if "error" in row]
+    for _, error in failed:
+        _check_fault(error)
     if failed:
         raise RowsFailed(
             f"{len(failed)} of {len(rows)} row(s) could not be scored",
-            problems=tuple(_describe(index, error) for index, error in failed),
+            problems=tuple(_describe(index, error) for index, error in failed[:MAX_PROBLEMS]),
         )
     return list(rows)
 
 
-def _describe(index: int, error: Mapping[str, str]) -> dict[str, object]:
+def _check_fault(error: Mapping[str, str]) -> None:
+    if error.get("code") in _OF_SERVICE:
+        raise AnswerUnavailable(f"the service could not answer: {error['detail']}; send it again, as a new request")
+
+
+def _describe(index: int, error: Mapping[str, str]) -> Problem:
     return {"field": f"rows.{index}", "row": index, "problem": f"failed: {error['detail']}", "remedy": _CHANGE_ROW}
+
+
+def chunk_rows_of(settings: Settings) -> int:
+    """Rows of a chunk of these calls' jobs: what goes as one micro-batch is never cut."""
+    return max(settings.chunk_rows, settings.micro_batch_rows)
+
+
+def conclude(response: Response, submitted: Submitted) -> Response:
+    """A submit's response, with what is to be said of a repeated one and of preferences that were applied."""
+    if submitted.receipt.is_replay:
+        response.headers["Idempotency-Replayed"] = "true"
+    return acknowledge_preferences(response, submitted.wait_seconds)

@@ -6,8 +6,9 @@ from functools import partial
 
 from flask import Blueprint, Response, g, request
 
+from gateway.answers import conclude
 from gateway.documents import batch_document, file_document, pending_document, result_url
-from gateway.requests import is_wait_preferred, read_count, read_json_body, read_wait_seconds
+from gateway.requests import acknowledge_preferences, read_count, read_json_body, read_wait_seconds
 from gateway.results.negotiation import choose_format
 from gateway.results.routing import send_rows
 from gateway.results.rows import is_from_file, page_of
@@ -61,7 +62,7 @@ def result(job_id: str) -> Response:
     job = read_job(here, job_id, time.monotonic() + wait_seconds if wait_seconds else None)
     if form is not None:
         return send_rows(here, job, form, wait_seconds)
-    return _with_preference(_show(here, job), wait_seconds)
+    return acknowledge_preferences(_show(here, job), wait_seconds)
 
 
 @blueprint.get("/result/<job_id>/stream")
@@ -108,17 +109,10 @@ def _answer(here: Service, submitted: Submitted) -> Response:
         response = accept(submitted)
     else:
         response = _show(here, submitted.job)
-        if submitted.receipt.is_replay:
-            _mark_replay(response, submitted.job)
-    return _with_preference(response, submitted.wait_seconds)
-
-
-def _mark_replay(response: Response, job: JobView) -> None:
-    """The first job under the same Idempotency-Key: its result if there is one, else that it is under way."""
-    if not job.is_final:
-        response.status_code = 202
-    response.headers["Location"] = result_url(job.job_id)
-    response.headers["Idempotency-Replayed"] = "true"
+        if submitted.receipt.is_replay:  # of the first job under the same key: its result, or that it is under way
+            response.status_code = 200 if submitted.job.is_final else 202
+            response.headers["Location"] = result_url(submitted.job.job_id)
+    return conclude(response, submitted)
 
 
 def _show(here: Service, job: JobView) -> Response:
@@ -171,10 +165,3 @@ def _artifact_of(here: Service, job: JobView) -> str | None:
         return here.champion.version(version.decode()).manifest.artifact_sha256
     except VersionNotFound:
         return None  # pruned since
-
-
-def _with_preference(response: Response, wait_seconds: float) -> Response:
-    if wait_seconds and is_wait_preferred():
-        response.headers["Preference-Applied"] = f"wait={wait_seconds:g}"
-        response.headers["Vary"] = "Prefer"
-    return response
