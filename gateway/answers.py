@@ -3,6 +3,7 @@
 A job may succeed in part; these calls may not: a row that failed fails the call, and is named.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,9 +13,9 @@ from flask import Response
 from gateway.complaints import MAX_PROBLEMS, Problem
 from gateway.requests import acknowledge_preferences
 from gateway.service import Service
-from gateway.submitting import Parsed, Submitted, submit_rows
+from gateway.submitting import Parsed, Submitted, find_standing, read_job, submit_rows
 from rhizome.errors import AnswerOverdue, AnswerUnavailable, JobCancelled, JobExpired, RowsFailed
-from rhizome.job_queue.views import JobView
+from rhizome.job_queue.views import JobView, Receipt
 from rhizome.jobs import Lane, State
 from rhizome.settings import Settings
 
@@ -50,6 +51,20 @@ def submit_for_answer(
     lane = Lane.INTERACTIVE if rows <= here.settings.micro_batch_rows else Lane.BATCH
     kind = "single" if rows == 1 else "batch"
     return submit_rows(here, lane, kind, body, parsed, wait_seconds, must_wait=must_wait)
+
+
+def find_submitted(here: Service, body: bytes, wait_seconds: float) -> Submitted | None:
+    """What the present request has become before, under its Idempotency-Key; None if nothing.
+
+    For requests that were accepted when another version was the champion, and would be refused now.
+    """
+    job_id = find_standing(here, body)
+    if job_id is None:
+        return None
+    job = read_job(here, job_id, time.monotonic() + wait_seconds if wait_seconds else None)
+    kind, rows = job.facts["kind"].decode(), int(job.facts["rows"])
+    receipt = Receipt(job_id, position=0, submitted_ms=job.submitted_ms, is_replay=True)
+    return Submitted(receipt, Lane(job.lane), kind, job.priority, rows, wait_seconds, job=job)
 
 
 def collect_answers(here: Service, submitted: Submitted) -> Answers | None:

@@ -171,7 +171,7 @@ def _pace_facts(pace: Pace | None) -> dict[str, float] | None:
         return None
     return {
         "scorers": pace.scorers,
-        "interactive_jobs_per_second": round(1000 / pace.entry_ms, 1) if pace.entry_ms else 0.0,
+        "interactive_jobs_per_second": round(1000 * pace.scorers / pace.entry_ms, 1) if pace.entry_ms else 0.0,
         "batch_chunks_per_second": round(1000 * pace.scorers / pace.chunk_ms, 1) if pace.chunk_ms else 0.0,
     }
 

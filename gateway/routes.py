@@ -2,11 +2,13 @@
 
 import logging
 import time
+from collections.abc import Callable
 from functools import partial
 
 from flask import Blueprint, Response, g, request
 
-from gateway.answers import conclude
+from gateway.answers import conclude, find_submitted
+from gateway.champion import Known
 from gateway.documents import batch_document, file_document, pending_document, result_url
 from gateway.requests import acknowledge_preferences, read_count, read_json_body, read_wait_seconds
 from gateway.results.negotiation import choose_format
@@ -14,10 +16,11 @@ from gateway.results.routing import send_rows
 from gateway.results.rows import is_from_file, page_of
 from gateway.service import Service, service
 from gateway.streams import event_id, stream_job
-from gateway.submitting import JSON, Parsed, Submitted, accept, parse_rows, read_job, submit_rows
+from gateway.submitting import JSON, Submitted, accept, parse_rows, read_job, submit_rows
 from gateway.uploads.receiving import is_file, remove_input, submit_file
+from gateway.validation import Rows
 from gateway.webhook_documents import with_webhook_status
-from rhizome.errors import TooManyWaiters, VersionNotFound
+from rhizome.errors import InvalidRequest, TooManyWaiters, VersionNotFound
 from rhizome.job_queue.views import JobView
 from rhizome.jobs import Lane
 
@@ -34,8 +37,7 @@ def predict() -> Response:
     here = service()
     body = read_json_body(here.body_slots, most=min(MAX_SAMPLE_BYTES, here.settings.max_body_bytes))
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
-    parsed = parse_rows(here, body, lambda known: known.validator.parse_single(body))
-    return _submit(here, Lane.INTERACTIVE, body, parsed, wait_seconds)
+    return _submit(here, Lane.INTERACTIVE, body, lambda known: known.validator.parse_single(body), wait_seconds)
 
 
 @blueprint.post("/predict/batch")
@@ -48,8 +50,7 @@ def predict_batch() -> Response:
     body = read_json_body(here.body_slots, most=here.settings.max_body_bytes)
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
     bounds = {"max_rows": here.settings.max_batch_rows, "chunk_rows": here.settings.chunk_rows}
-    parsed = parse_rows(here, body, lambda known: known.validator.parse_batch(body, **bounds))
-    return _submit(here, Lane.BATCH, body, parsed, wait_seconds)
+    return _submit(here, Lane.BATCH, body, lambda known: known.validator.parse_batch(body, **bounds), wait_seconds)
 
 
 @blueprint.get("/result/<job_id>")
@@ -97,8 +98,15 @@ def cancel(job_id: str) -> Response:
     return _show(here, job)
 
 
-def _submit(here: Service, lane: Lane, body: bytes, parsed: Parsed, wait_seconds: float) -> Response:
+def _submit(here: Service, lane: Lane, body: bytes, parse: Callable[[Known], Rows], wait_seconds: float) -> Response:
     kind = "single" if lane is Lane.INTERACTIVE else "batch"
+    try:
+        parsed = parse_rows(here, body, parse)
+    except InvalidRequest:
+        # The same request may have been accepted when the champion took other rows.
+        if (standing := find_submitted(here, body, wait_seconds)) is None:
+            raise
+        return _answer(here, standing)
     return _answer(here, submit_rows(here, lane, kind, body, parsed, wait_seconds))
 
 

@@ -20,7 +20,7 @@ from gateway.requests import read_idempotency
 from gateway.service import Service
 from gateway.validation import Rows, find_pin
 from gateway.webhook_targets import webhook_record
-from rhizome.errors import InvalidRequest, RhizomeError, TooManyWaiters, VersionNotFound
+from rhizome.errors import InvalidRequest, RhizomeError, TooManyWaiters, VersionNotFound, WebhooksFull
 from rhizome.job_queue.terms import NOTHING, Terms
 from rhizome.job_queue.views import JobView, Receipt
 from rhizome.jobs import DEFAULT_PRIORITY, Lane, ScoreRequest
@@ -75,7 +75,7 @@ def parse_rows(here: Service, body: bytes, parse: Callable[[Known], Rows]) -> Pa
 def _parse_against(here: Service, body: bytes, parse: Callable[[Known], Rows]) -> tuple[Known, bool, Rows]:
     """The version that the rows were validated against, whether the caller asked for it, and the rows."""
     known = here.champion.champion()
-    if pin := request.args.get("version"):
+    if (pin := request.args.get("version")) is not None:
         known = find_pinned(here, pin)
         return known, True, parse(known)
     try:
@@ -144,7 +144,12 @@ def submit_rows(
     """
     check_choice(parsed.known.manifest.signature, parsed.options.returns, parsed.options.top_k)
     job_id, until = job_id or here.submissions.mint_id(), time.monotonic() + wait_seconds
-    terms = terms_of(parsed.options, {**webhook_record(here, parsed.options), **record})
+    refusal = None
+    try:
+        record = {**webhook_record(here, parsed.options), **record}
+    except WebhooksFull as error:
+        refusal = error
+    terms = terms_of(parsed.options, record)._replace(refusal=refusal)
     waiter = here.notices.register(job_id) if wait_seconds else None
     if waiter is None and must_wait:
         raise TooManyWaiters("too many requests wait already; try again shortly")
@@ -169,6 +174,12 @@ def terms_of(options: JobOptions, record: Mapping[str, str]) -> Terms:
     if options == _PLAIN and not record:
         return Terms()
     return Terms(options.priority, options.deadline_ms, options.error_threshold, record)
+
+
+def find_standing(here: Service, body: bytes) -> str | None:
+    """The id of the job that this very request has become before, under its Idempotency-Key; None if there is none."""
+    idempotency = read_idempotency(body)
+    return here.submissions.find_replay(idempotency) if idempotency else None
 
 
 def read_job(here: Service, job_id: str, until: float | None) -> JobView:

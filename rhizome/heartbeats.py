@@ -24,8 +24,9 @@ class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
         at, started_at: seconds since 1970.
         runs: scorer runs begun; a bell that nobody answers shows here.
         detail: why it failed to load.
-        single_ms, entry_ms, chunk_ms: what a micro-batch of one, each job of a full micro-batch and a batch chunk cost
-            it (see `rhizome.job_queue.pace`); 0 where it has not measured any.
+        single_ms, entry_ms: what a micro-batch of one and each job of a full micro-batch cost it; 0 before the first.
+        chunk_ms, chunk_call_ms, row_ms: what a chunk costs as they come, whatever it holds, and for each row.
+        measured_at: when it last measured any of them, in seconds since 1970.
     """
 
     role: str
@@ -41,6 +42,9 @@ class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
     single_ms: float = 0.0
     entry_ms: float = 0.0
     chunk_ms: float = 0.0
+    chunk_call_ms: float = 0.0
+    row_ms: float = 0.0
+    measured_at: float = 0.0
 
     @property
     def key(self) -> str:

@@ -20,18 +20,31 @@ PRIORITIES = (0, 1, 2)
 DEFAULT_PRIORITY = 1
 
 
-def stream_name(lane: Lane, priority: int = DEFAULT_PRIORITY) -> str:
-    """The stream a job waits in: one for the batch lane, one per priority for the interactive one."""
-    if lane is Lane.BATCH or priority == DEFAULT_PRIORITY:
-        return lane.value
-    return f"{lane.value}:{priority}"
-
-
-#: Every stream, the most urgent first: scorers take in this order, batch chunks only where nothing else waits.
-STREAMS: tuple[tuple[Lane, int], ...] = (
-    *((Lane.INTERACTIVE, priority) for priority in PRIORITIES),
-    (Lane.BATCH, DEFAULT_PRIORITY),
+#: Of small batches in the interactive lane: callers wait for them, but no single job waits for more than one.
+ROWS_STREAM = f"{Lane.INTERACTIVE.value}:rows"
+_SINGLES = tuple(
+    Lane.INTERACTIVE.value if priority == DEFAULT_PRIORITY else f"{Lane.INTERACTIVE.value}:{priority}"
+    for priority in PRIORITIES
 )
+#: Every stream, the most urgent first: scorers take in this order, and chunks one at a time, where no single job waits.
+STREAMS: tuple[str, ...] = (*_SINGLES, ROWS_STREAM, Lane.BATCH.value)
+
+
+def stream_of(lane: Lane, priority: int, kind: str) -> str:
+    """The stream a job waits in; only single jobs have a priority."""
+    if lane is Lane.BATCH:
+        return Lane.BATCH.value
+    return ROWS_STREAM if kind != "single" else _SINGLES[priority]
+
+
+def lane_of(stream: str) -> Lane:
+    """The lane that a stream belongs to."""
+    return Lane(stream.partition(":")[0])
+
+
+def priority_of(stream: str) -> int:
+    """The priority of a stream's jobs."""
+    return _SINGLES.index(stream) if stream in _SINGLES else DEFAULT_PRIORITY
 
 
 class State(StrEnum):

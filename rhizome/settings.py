@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     blob_url: str = ""  #: where uploads and their results are kept; `<var_dir>/blobs` if empty
     blob_endpoint: str = ""  #: of an S3-compatible server; empty for the provider's own
     max_upload_bytes: Count = 5 * 1024**3  #: of an uploaded file, after decompression
-    file_chunk_bytes: Annotated[int, Field(ge=1024, le=64 * 1024**2)] = 1024 * 1024  #: of a file in one stream entry
+    file_chunk_bytes: Annotated[int, Field(ge=1024, le=64 * 1024**2)] = 512 * 1024  #: of a file in one stream entry
 
     # House
     var_dir: Path = Path("var")

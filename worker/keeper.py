@@ -117,6 +117,7 @@ class Keeper:
 
     def _heartbeat(self) -> Heartbeat:
         loaded = self._shelf.champion
+        chunk_call_ms, row_ms = self._pace.chunk_costs
         return Heartbeat(
             role="worker",
             host=socket.gethostname(),
@@ -131,6 +132,9 @@ class Keeper:
             single_ms=round(self._pace.single_ms, 4),
             entry_ms=round(self._pace.entry_ms, 4),
             chunk_ms=round(self._pace.chunk_ms, 4),
+            chunk_call_ms=round(chunk_call_ms, 4),
+            row_ms=round(row_ms, 6),
+            measured_at=self._pace.measured_at,
         )
 
     def _hand_latencies_on(self) -> None:

@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable, Sequence
 
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from rhizome.errors import BlobStoreUnavailable
 from rhizome.job_queue.claiming import Claimed, Claims, Finished
 from rhizome.settings import Settings
 from worker.pace import WorkPace
@@ -16,6 +17,7 @@ from worker.scoring import Scoring
 RECLAIM_EVERY_SECONDS = 1.0
 FINISH_RETRY_SECONDS = 0.2
 CANNOT_WRITE = ("OOM", "MISCONF", "READONLY", "NOREPLICAS")  #: how Redis begins to say that it cannot write
+STORE_RETRY_SECONDS = 2.0  #: how soon a chunk is tried again whose file could not be read
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,8 @@ class Scorer:
         self._is_stopping = is_stopping
         self._pace = pace
         self._reclaimed_at = 0.0
+        #: Of the present micro-batch or chunk: spent on others, or on waiting for Redis.
+        self._aside_seconds = 0.0
         #: When the present micro-batch began (monotonic seconds); None between micro-batches.
         self.busy_since: float | None = None
 
@@ -90,30 +94,58 @@ class Scorer:
         chunks = [entry for entry in claimed if entry.request.kind != "single"]
         self.busy_since = begun = time.monotonic()
         try:
+            following: list[Claimed] = []
             if singles:
+                self._aside_seconds = 0.0
                 finished = self._scoring.score_singles(singles)
                 following = self._finish(finished, claim_next=not chunks and self._may_claim(deadline))
-                self._pace.add_singles(len(singles), (time.monotonic() - begun) * 1000)
+                self._pace.add_singles(len(singles), self._milliseconds_since(begun))
             for entry in chunks:
-                begun = time.monotonic()
-                chunk = self._scoring.score_chunk(entry, self._serve_interactive)
                 is_last = entry is chunks[-1]
-                following = self._finish([chunk], claim_next=is_last and self._may_claim(deadline))
-                self._pace.add_chunk((time.monotonic() - begun) * 1000)
+                following = self._work_off_chunk(entry, claim_next=is_last and self._may_claim(deadline))
             return following
         finally:
             self.busy_since = None
 
+    def _work_off_chunk(self, entry: Claimed, *, claim_next: bool) -> list[Claimed]:
+        begun, self._aside_seconds = time.monotonic(), 0.0
+        try:
+            chunk = self._scoring.score_chunk(entry, self._serve_interactive)
+        except BlobStoreUnavailable:
+            # No fault of the job's, and the other chunks of files fare no better now.
+            log.warning("scorer_lost_file_store", extra={"job_id": entry.request.job_id})
+            self._claims.give_back(entry, STORE_RETRY_SECONDS)
+            time.sleep(FINISH_RETRY_SECONDS)
+            return self._claims.claim() if claim_next else []
+        following = self._finish([chunk], claim_next=claim_next)
+        rows = chunk.claimed.request.rows if chunk.rows is None else chunk.rows
+        self._pace.add_chunk(rows, self._milliseconds_since(begun))
+        return following
+
     def _serve_interactive(self) -> None:
-        """Between two slices of a chunk: single jobs wait for one slice at most, and the chunk for one micro-batch."""
+        """Between two slices of a chunk: single jobs wait for one slice at most, and the chunk for one micro-batch.
+
+        Where no single job waits, a small batch of a caller who waits goes before a batch chunk.
+        """
         if self._is_stopping():
             return
+        begun = time.monotonic()
         claimed = self._claims.claim(only_interactive=True)
-        finished = self._scoring.score_singles([entry for entry in claimed if entry.request.kind == "single"])
-        # A small batch of a waiting caller: one chunk of its own.
-        finished += [self._scoring.score_chunk(entry, _pause) for entry in claimed if entry.request.kind != "single"]
-        if finished:
-            self._finish(finished, claim_next=False)
+        if singles := [entry for entry in claimed if entry.request.kind == "single"]:
+            self._finish(self._scoring.score_singles(singles), claim_next=False)
+        for entry in claimed:
+            if entry.request.kind != "single":
+                self._finish([self._scoring.score_chunk(entry, self._serve_singles)], claim_next=False)
+        self._aside_seconds += time.monotonic() - begun
+
+    def _serve_singles(self) -> None:
+        """Between two slices of a small batch."""
+        if not self._is_stopping() and (singles := self._claims.claim(only_singles=True)):
+            self._finish(self._scoring.score_singles(singles), claim_next=False)
+
+    def _milliseconds_since(self, begun: float) -> float:
+        """Time at work: without what was served between slices, and without waiting for Redis to come back."""
+        return (time.monotonic() - begun - self._aside_seconds) * 1000
 
     def _is_take_over_due(self) -> bool:
         return time.monotonic() - self._reclaimed_at >= RECLAIM_EVERY_SECONDS
@@ -134,6 +166,7 @@ class Scorer:
         """Writes results, across a short absence of Redis: they are computed, and writing twice changes nothing."""
         deadline = time.monotonic() + self._settings.lease_seconds
         while True:
+            tried = time.monotonic()
             try:
                 following = self._claims.finish(finished, claim_next=claim_next)
                 break
@@ -142,12 +175,14 @@ class Scorer:
                     raise
             except ResponseError as error:
                 # A Redis that is full or may not write: the lease is renewed meanwhile, and no delivery is counted.
-                if not str(error).startswith(CANNOT_WRITE) or self._is_stopping():
+                if not _says_cannot_write(error) or self._is_stopping():
                     raise
             time.sleep(FINISH_RETRY_SECONDS)
+            self._aside_seconds += time.monotonic() - tried
         self._scoring.record(finished)
         return following
 
 
-def _pause() -> None:
-    """Between the slices of a chunk that is itself urgent: nothing goes before it."""
+def _says_cannot_write(error: ResponseError) -> bool:
+    """The client gives some of these refusals a class of their own, and leaves their first word out of the text."""
+    return isinstance(error, (OutOfMemoryError, ReadOnlyError)) or str(error).startswith(CANNOT_WRITE)

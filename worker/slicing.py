@@ -11,7 +11,9 @@ from worker.shelf import LoadedVersion
 SLICE_CALLS = 2
 MIN_SLICE_MS = 5.0
 MAX_SLICE_MS = 50.0
-MAX_SLICE_ROWS = 4_096  #: where rows seem to cost nothing
+MAX_SLICE_ROWS = 4_096
+FIRST_SLICE_ROWS = 64
+GROWTH = 4  #: a slice may be so many times the largest call of late
 
 Answer = TypeVar("Answer")
 
@@ -20,7 +22,9 @@ def slice_rows(version: LoadedVersion) -> int:
     """How many rows to score at once."""
     per_call, per_row = version.cost.fit()
     slice_ms = min(max(SLICE_CALLS * (per_call + per_row), MIN_SLICE_MS), MAX_SLICE_MS)
-    return max(1, int((slice_ms - per_call) / per_row)) if per_row else MAX_SLICE_ROWS
+    rows = int((slice_ms - per_call) / per_row) if per_row else MAX_SLICE_ROWS
+    # A slope that noise has made too small would give a slice that lasts: sizes grow with the evidence.
+    return max(1, min(rows, MAX_SLICE_ROWS, max(FIRST_SLICE_ROWS, GROWTH * version.cost.largest)))
 
 
 def measure(version: LoadedVersion, rows: int, work: Callable[[], Answer]) -> tuple[Answer, float]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from gateway.answers import Answers, chunk_rows_of, collect_answers, conclude, submit_for_answer
+from gateway.answers import Answers, chunk_rows_of, collect_answers, conclude, find_submitted, submit_for_answer
 from gateway.champion import Known
 from gateway.complaints import refuse
 from gateway.documents import encode, result_url
@@ -27,8 +27,8 @@ from gateway.inference_protocol.tensors import to_columns
 from gateway.options import read_options
 from gateway.requests import is_async_preferred, read_json_body, read_wait_seconds
 from gateway.service import Service, service
-from gateway.submitting import JSON, Parsed, accept, find_pinned
-from rhizome.errors import AnswerOverdue, DeadlineUnmeetable, JobExpired, ModelNotFound, VersionNotFound
+from gateway.submitting import JSON, Parsed, Submitted, accept, find_pinned
+from rhizome.errors import AnswerOverdue, DeadlineUnmeetable, InvalidRequest, JobExpired, ModelNotFound, VersionNotFound
 from rhizome.jobs import Returns
 
 blueprint = Blueprint("inference_protocol", __name__, url_prefix=PREFIX)
@@ -86,14 +86,16 @@ def infer(model: str, version: str | None) -> Response:
     body = read_json_body(here.body_slots, most=here.settings.max_body_bytes, may_be_untyped=True)
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds, unless_said=here.settings.max_wait_seconds)
     asked = parse_infer_request(body)
-    parsed = _parse(here, asked, version)
     takes_receipt = is_async_preferred() or not wait_seconds
     try:
-        submitted = submit_for_answer(here, body, parsed, wait_seconds, must_wait=not takes_receipt)
-    except DeadlineUnmeetable as error:
-        if names_timeout(asked.parameters or {}, request.args):
-            raise DeadlineUnmeetable(error.estimate_ms, error.deadline_ms, remedy=_LATER) from None
-        raise
+        parsed = _parse(here, asked, version)
+    except InvalidRequest:
+        # The same request may have been accepted when the champion had other tensors.
+        if (standing := find_submitted(here, body, wait_seconds)) is None:
+            raise
+        submitted = standing
+    else:
+        submitted = _submit(here, asked, body, parsed, wait_seconds, must_wait=not takes_receipt)
     answers = collect_answers(here, submitted)
     if answers is not None:
         response = _respond(_answer(here, asked, answers))
@@ -103,6 +105,17 @@ def infer(model: str, version: str | None) -> Response:
         where = result_url(submitted.receipt.job_id)
         raise AnswerOverdue(f"not answered within {wait_seconds:g} s; the job goes on, and GET {where} has its result")
     return conclude(response, submitted)
+
+
+def _submit(
+    here: Service, asked: InferRequest, body: bytes, parsed: Parsed, wait_seconds: float, *, must_wait: bool
+) -> Submitted:
+    try:
+        return submit_for_answer(here, body, parsed, wait_seconds, must_wait=must_wait)
+    except DeadlineUnmeetable as error:
+        if names_timeout(asked.parameters or {}, request.args):
+            raise DeadlineUnmeetable(error.estimate_ms, error.deadline_ms, remedy=_LATER) from None
+        raise
 
 
 def _answer(here: Service, asked: InferRequest, answers: Answers) -> dict[str, Any]:

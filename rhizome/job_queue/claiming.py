@@ -9,15 +9,27 @@ from redis.exceptions import ResponseError
 
 from rhizome import keys
 from rhizome.job_queue.scripts import STREAM_KEYS, load_script
-from rhizome.jobs import DEFAULT_PRIORITY, STREAMS, Lane, ScoreRequest, State, decode_request, encode_request
+from rhizome.jobs import (
+    DEFAULT_PRIORITY,
+    PRIORITIES,
+    STREAMS,
+    Lane,
+    ScoreRequest,
+    State,
+    decode_request,
+    encode_request,
+    lane_of,
+    priority_of,
+    stream_of,
+)
 from rhizome.settings import Settings
 
+CHUNK_STREAMS = 2  #: the last of the streams hold chunks
 RECLAIM_COUNT = 256  #: entries taken over by one call
 MAX_DEAD_LETTERS = 10_000
 #: A listener's note outlives its blocking read by this, for the way back to Redis.
 LISTENING_MARGIN_MS = 100
 FORGET_CONSUMER_MS = 10 * 60 * 1000
-_INDEX_OF = {stream: index for index, stream in enumerate(STREAMS, start=1)}
 
 
 class Claimed(NamedTuple):
@@ -32,7 +44,7 @@ class Claimed(NamedTuple):
     @property
     def stream_index(self) -> int:
         """Which of the scripts' `STREAMS` holds it, counted from 1."""
-        return _INDEX_OF[self.lane, self.priority]
+        return STREAMS.index(stream_of(self.lane, self.priority, self.request.kind)) + 1
 
     @property
     def submitted_ms(self) -> int:
@@ -97,14 +109,19 @@ class Claims:
         self._held.clear()
         self._redis.delete(keys.BELL)
 
-    def claim(self, *, only_interactive: bool = False) -> list[Claimed]:
-        """What waits now: up to `micro_batch_rows` single jobs, else one batch chunk, else nothing."""
+    def claim(self, *, only_interactive: bool = False, only_singles: bool = False) -> list[Claimed]:
+        """What waits now: up to `micro_batch_rows` single jobs, else one chunk, else nothing.
+
+        Args:
+            only_interactive: leave the batch lane alone.
+            only_singles: leave every chunk alone.
+        """
         args: list[Any] = [
             self._consumer,
             self._settings.micro_batch_rows,
             self._settings.result_ttl_seconds,
             self._linger_ms + LISTENING_MARGIN_MS,
-            "1" if only_interactive else "0",
+            len(PRIORITIES) if only_singles else len(STREAMS) - 1 if only_interactive else len(STREAMS),
         ]
         return self._hold(_parse_claim(self._claim(args=args)))
 
@@ -152,6 +169,22 @@ class Claims:
         self._held.difference_update((item.claimed.stream_index, item.claimed.entry_id) for item in finished)
         return self._hold(following)
 
+    def give_back(self, entry: Claimed, after_seconds: float) -> None:
+        """Lets go of an entry that could not be scored for no fault of its own: it comes back, to whoever is first,
+        and this delivery does not count.
+        """
+        self._redis.xclaim(
+            keys.lane(STREAMS[entry.stream_index - 1]),
+            keys.GROUP,
+            self._consumer,
+            min_idle_time=0,
+            message_ids=[entry.entry_id],
+            idle=max(0, int((self._settings.lease_seconds - after_seconds) * 1000)),
+            retrycount=entry.deliveries - 1,
+            justid=True,
+        )
+        self._held.discard((entry.stream_index, entry.entry_id))
+
     def leave(self, *, ring: bool) -> bool:
         """Stops listening; True if something waits. With `ring`, another scorer is then woken for it."""
         return bool(self._leave(args=[self._consumer, "1" if ring else "0"]))
@@ -163,8 +196,8 @@ class Claims:
     def reclaim(self) -> list[Claimed]:
         """Takes over entries whose lease has run out: interactive ones first."""
         lease_ms = int(self._settings.lease_seconds * 1000)
-        for index, (lane, _) in enumerate(STREAMS):
-            count = RECLAIM_COUNT if lane is Lane.INTERACTIVE else 1
+        for index in range(len(STREAMS)):
+            count = RECLAIM_COUNT if index < len(STREAMS) - CHUNK_STREAMS else 1
             args: list[Any] = [index + 1, self._consumer, lease_ms, count, self._settings.result_ttl_seconds]
             if answer := cast(list[list[Any]], self._reclaim(args=args)):
                 return self._hold([_parse_entry(index, entry, message, seen + 1) for entry, message, seen in answer])
@@ -210,8 +243,8 @@ def _parse_claim(answer: Sequence[Sequence[bytes]]) -> list[Claimed]:
 
 
 def _parse_entry(index: int, entry_id: bytes, message: bytes, deliveries: int = 1) -> Claimed:
-    lane, priority = STREAMS[index]
-    return Claimed(lane, entry_id, decode_request(message), deliveries, priority)
+    stream = STREAMS[index]
+    return Claimed(lane_of(stream), entry_id, decode_request(message), deliveries, priority_of(stream))
 
 
 def _finish_args(item: Finished) -> list[Any]:

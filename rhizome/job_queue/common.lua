@@ -93,6 +93,14 @@ local function end_early(id, state, now, ttl, job_error)
   return facts[1]
 end
 
+-- Whether a scorer holds any of the entries that were added together.
+local function is_held(stream, first, count)
+  local stamp, serial = string.match(first, '^(%d+)-(%d+)$')
+  local last = stamp .. '-' .. string.format('%d', serial + count - 1)
+  local pending = redis.pcall('XPENDING', stream, GROUP, first, last, 1)
+  return not pending.err and #pending > 0
+end
+
 -- An entry with a deadline is {'m', message, 'x', deadline (ms), 'j', job id}. True where it is over: its job ends.
 local function is_expired(stream, entry, fields, ttl)
   if not fields[3] then return false end
@@ -102,6 +110,12 @@ local function is_expired(stream, entry, fields, ttl)
   redis.call('XACK', stream, GROUP, entry)
   redis.call('XDEL', stream, entry)
   return true
+end
+
+-- Adds an entry, with the deadline of its job if there is one.
+local function add(stream, message, expires_at, id)
+  if expires_at then return redis.call('XADD', stream, '*', 'm', message, 'x', expires_at, 'j', id) end
+  return redis.call('XADD', stream, '*', 'm', message)
 end
 
 -- New entries for a consumer: {entry id, message, …} flat, in the stream's order.
@@ -127,20 +141,20 @@ local function take(stream, consumer, count, ttl)
   return taken
 end
 
--- What waits, in the order of the streams: up to `count` single jobs, else one batch chunk; rings for help where more
--- waits behind what was taken. Returns one list per stream.
-local function claim(consumer, count, ttl, only_interactive)
+-- What waits, in the order of the streams: up to `count` single jobs, else one chunk; rings for help where more waits
+-- behind what was taken. Streams behind STREAMS[last] are left alone. Returns one list per stream.
+local function claim(consumer, count, ttl, last)
   local taken, total = {}, 0
   for index, stream in ipairs(STREAMS) do
     taken[index] = {}
-    if index < #STREAMS and total < count then
+    if index <= SINGLES and total < count then
       taken[index] = take(stream, consumer, count - total, ttl)
-    elseif index == #STREAMS and total == 0 and not only_interactive then
+    elseif index > SINGLES and index <= last and total == 0 then
       taken[index] = take(stream, consumer, 1, ttl)
     end
     total = total + #taken[index] / 2
   end
-  if total > 0 and not only_interactive then
+  if total > 0 and last == #STREAMS then
     redis.call('ZREM', LISTENING, consumer)
     if waiting_until(#STREAMS) > 0 then ring() end
   end

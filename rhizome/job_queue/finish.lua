@@ -8,6 +8,8 @@ local consumer, ttl, now, notices = ARGV[1], ARGV[3], ARGV[4], {}
 local PER_ENTRY, FIRST = 13, 7
 local TOO_MANY_ERRORS = '{"code":"too_many_errors","detail":"more rows failed than error_threshold allows; the rest was not scored"}'
 
+local ALL_ROWS_FAILED = '{"code":"all_rows_failed","detail":"no row could be answered; each says why"}'
+
 local function finish_single(id, state, outcome, waited)
   local job = JOB .. id
   local facts = redis.call('HMGET', job, 'state', 'idempotency', 'webhook')
@@ -41,6 +43,7 @@ local function finish_chunk(id, answers, rows, failed, chunk, compute_ms, job_er
   end
   local state = bad == done and 'failed' or 'succeeded'
   redis.call('HSET', job, 'state', state, 'finished_at', now, 'rows', done)
+  if state == 'failed' then redis.call('HSET', job, 'error', ALL_ROWS_FAILED) end
   close(id, state, now, ttl, facts[2], facts[5])
   redis.call('EXPIRE', finished, ttl)
   notices[#notices + 1] = id
@@ -62,6 +65,6 @@ end
 if #notices > 0 then redis.call('PUBLISH', FINISHED, table.concat(notices, '\n')) end
 
 if tonumber(ARGV[2]) == 0 then return {} end
-local taken, total = claim(consumer, tonumber(ARGV[2]), ttl, false)
+local taken, total = claim(consumer, tonumber(ARGV[2]), ttl, #STREAMS)
 if total == 0 then redis.call('ZADD', LISTENING, now_ms() + tonumber(ARGV[6]), consumer) end
 return taken

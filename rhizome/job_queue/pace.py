@@ -10,24 +10,40 @@ from typing import NamedTuple
 from redis import Redis
 
 from rhizome import heartbeats
+from rhizome.jobs import Lane
 
 REFRESH_SECONDS = 1.0
+#: Without a micro-batch for so long, the next job is let in to measure anew. Longer than heartbeats take to tell.
+FRESH_SECONDS = 5.0
 
 
 class Pace(NamedTuple):
-    """What all scorers together need.
+    """What the scorers need, on average, and how many they are.
 
     Attributes:
         single_ms: from the claim to the result of a job that nothing waits before.
         entry_ms: for each interactive entry of a backlog, in full micro-batches.
-        chunk_ms: for a batch chunk with nothing before it; its share of a backlog is this by `scorers`.
+        chunk_ms: for a batch chunk as they come.
+        chunk_call_ms, row_ms: for a chunk whatever it holds, and for each of its rows.
         scorers: worker processes that serve.
+        is_fresh: measured lately. Only then are jobs refused by it: a refused job measures nothing, so one bad
+            measurement would otherwise stand for ever.
     """
 
     single_ms: float
     entry_ms: float
     chunk_ms: float
+    chunk_call_ms: float
+    row_ms: float
     scorers: int
+    is_fresh: bool
+
+    def costs_of(self, lane: Lane, entries: int, rows: int) -> tuple[float, float, float]:
+        """For `submit.lua`, in ms: the job by itself, each entry before it, each interactive entry before a batch."""
+        if lane is Lane.INTERACTIVE:
+            return self.single_ms, self.entry_ms / self.scorers, 0
+        own_ms = entries * self.chunk_call_ms + rows * self.row_ms
+        return own_ms / min(entries, self.scorers), self.chunk_ms / self.scorers, self.entry_ms / self.scorers
 
 
 class PaceReader:
@@ -55,13 +71,23 @@ class PaceReader:
 
 
 def read_pace(redis: Redis) -> Pace | None:
-    """The mean of what the serving workers have measured, by how many they are."""
+    """The mean of what the serving workers have measured."""
     workers = [beat for beat in heartbeats.living(redis) if beat.role == "worker" and beat.version]
     singles = [beat for beat in workers if beat.single_ms]
     if not singles:
         return None
-    chunks = [beat.chunk_ms for beat in workers if beat.chunk_ms]
-    single_ms = sum(beat.single_ms for beat in singles) / len(singles)
-    entry_ms = sum(beat.entry_ms for beat in singles) / len(singles)
-    chunk_ms = sum(chunks) / len(chunks) if chunks else single_ms
-    return Pace(single_ms, entry_ms / len(workers), chunk_ms, len(workers))
+    chunks = [beat for beat in workers if beat.chunk_ms]
+    single_ms = _mean([beat.single_ms for beat in singles])
+    return Pace(
+        single_ms=single_ms,
+        entry_ms=_mean([beat.entry_ms for beat in singles]),
+        chunk_ms=_mean([beat.chunk_ms for beat in chunks]) if chunks else single_ms,
+        chunk_call_ms=_mean([beat.chunk_call_ms for beat in chunks]) if chunks else single_ms,
+        row_ms=_mean([beat.row_ms for beat in chunks]) if chunks else 0.0,
+        scorers=len(workers),
+        is_fresh=max(beat.measured_at for beat in workers) > time.time() - FRESH_SECONDS,
+    )
+
+
+def _mean(figures: list[float]) -> float:
+    return sum(figures) / len(figures)

@@ -1,6 +1,6 @@
 -- Takes over entries whose scorer has been silent for longer than the lease.
 -- ARGV: index of the stream, scorer, lease (ms), most entries, result TTL (s)
--- Entries delivered once are taken together. One that was delivered more often may be what killed its scorers, so it
+-- Entries delivered once (or given back) are taken together. One that was delivered more often may be what killed its scorers, so it
 -- is taken alone, and the innocent ones around it are answered without it. One whose deadline has passed expires.
 -- Returns {{entry id, message, deliveries so far}, …}.
 local stream = STREAMS[tonumber(ARGV[1])]
@@ -8,7 +8,7 @@ local idle = redis.pcall('XPENDING', stream, GROUP, 'IDLE', ARGV[3], '-', '+', A
 if idle.err or #idle == 0 then return {} end
 local taken, alone = {}, nil
 for _, entry in ipairs(idle) do
-  if entry[4] == 1 then
+  if entry[4] <= 1 then
     taken[#taken + 1] = entry
   else
     alone = alone or entry

@@ -12,14 +12,14 @@ from redis import Redis
 from redis.exceptions import NoScriptError, ResponseError
 
 from rhizome import keys
-from rhizome.jobs import STREAMS, stream_name
+from rhizome.jobs import PRIORITIES, STREAMS
 from rhizome.task_message import SCORE_TASK, build_task_message
 from rhizome.webhooks.scripts import outbox_source
 
 BELL_ID = "@bell@"
 BELL_TTL_SECONDS = 5  #: a bell that nobody answered is rung again after this
 #: The streams' names in the order of `STREAMS`; scripts name a stream by its index here, counted from 1.
-STREAM_KEYS = [keys.lane(stream_name(*stream)) for stream in STREAMS]
+STREAM_KEYS = [keys.lane(stream) for stream in STREAMS]
 
 
 class Script:
@@ -106,5 +106,6 @@ def _constants() -> str:
     }
     lines = [f"local {name} = [==[{text}]==]" for name, text in texts.items()]
     lines.append(f"local BELL_TTL_SECONDS = {BELL_TTL_SECONDS}")
+    lines.append(f"local SINGLES = {len(PRIORITIES)}")  # the first of STREAMS hold single jobs, the others chunks
     lines.append(f"local STREAMS = {{{', '.join(f'[==[{key}]==]' for key in STREAM_KEYS)}}}")
     return "\n".join(lines) + "\n"

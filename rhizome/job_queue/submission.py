@@ -26,12 +26,13 @@ from rhizome.job_queue.pace import Pace, PaceReader
 from rhizome.job_queue.scripts import load_script
 from rhizome.job_queue.terms import Idempotency, Terms
 from rhizome.job_queue.views import JobView, LaneDepth, Receipt
-from rhizome.jobs import DEFAULT_PRIORITY, STREAMS, Lane, ScoreRequest, State, encode_request, stream_name
+from rhizome.jobs import STREAMS, Lane, ScoreRequest, State, encode_request, lane_of, stream_of
 
 SECRET_REFRESH_SECONDS = 5.0
 MEMORY_REFRESH_SECONDS = 1.0
 #: Of `maxmemory`. Beyond it Redis would refuse heartbeats, bells and results, too: nothing is accepted any more.
 HIGH_WATER = 0.8
+NO_ESTIMATE = (0, 0, -1)
 _FIELDS = (
     "state",
     "outcome",
@@ -111,26 +112,31 @@ class Submissions:
             StorageFull: Redis has little memory left; it is for the results of what was accepted before.
             QueueUnavailable: Redis did not answer; the job may or may not have been accepted.
         """
-        self._check_room()
+        refusal = terms.refusal or self._find_no_room()
         first, pace = requests[0], self._look_at_pace()
-        priority = terms.priority if lane is Lane.INTERACTIVE else DEFAULT_PRIORITY
-        record = _record_fields(lane, priority, requests, terms)
+        stream = stream_of(lane, terms.priority, first.kind)
+        rows = sum(request.rows for request in requests)
+        record = _record_fields(stream, rows, first, terms)
         args: list[Any] = [
-            STREAMS.index((lane, priority)) + 1,
+            STREAMS.index(stream) + 1,
             self._max_waiting[lane],
             self._job_ids().secret,
             first.job_id,
             idempotency.fingerprint if idempotency else "",
             terms.deadline_ms,
-            *_costs(lane, pace),
+            *(pace.costs_of(lane, len(requests), rows) if pace else NO_ESTIMATE),
+            "1" if pace and pace.is_fresh else "0",
             len(record),
+            "1" if refusal else "",
             *record,
             *(encode_request(request) for request in requests),
         ]
         known = keys.idempotency(idempotency.key if idempotency else "")
-        script_keys = [keys.job(first.job_id), keys.lane(stream_name(lane, priority)), known]
+        script_keys = [keys.job(first.job_id), keys.lane(stream), known]
         answer = cast(tuple[bytes, bytes, int, bytes, int], self._call(self._submit, script_keys, args))
         status, entry, before, job_id, estimate = answer
+        if refusal and status == b"no_room":
+            raise refusal
         if status == b"full":
             raise LaneFull(lane, before)
         if status == b"late":
@@ -193,7 +199,7 @@ class Submissions:
         """How full each lane is."""
         rows = cast(list[list[int]], self._call(self._depth, [], []))
         streams = list(zip(STREAMS, rows, strict=True))
-        return {lane.value: _lane_depth([row for (name, _), row in streams if name is lane]) for lane in Lane}
+        return {lane.value: _lane_depth([row for name, row in streams if lane_of(name) is lane]) for lane in Lane}
 
     def pace(self) -> Pace | None:
         """How fast the queue drains; None while no worker has measured it."""
@@ -214,13 +220,24 @@ class Submissions:
         except RedisError as error:
             raise _unavailable() from error
 
-    def _check_room(self) -> None:
+    def _find_no_room(self) -> StorageFull | None:
+        """Why nothing new can be accepted; a repeated request is still told of its job."""
         now = time.monotonic()
         if now - self._memory_read_at > MEMORY_REFRESH_SECONDS:
             self._memory_read_at = now
             self._is_full = self.memory_fraction() > HIGH_WATER
-        if self._is_full:
-            raise StorageFull("Redis's memory is almost full; jobs are accepted again when results have expired")
+        if not self._is_full:
+            return None
+        return StorageFull("Redis's memory is almost full; jobs are accepted again when results have expired")
+
+    def find_replay(self, idempotency: Idempotency) -> str | None:
+        """The id of the job that the same request under the same Idempotency-Key has become; None if none has."""
+        try:
+            known = self._redis.hmget(keys.idempotency(idempotency.key), ["fingerprint", "job"])
+        except RedisError as error:
+            raise _unavailable() from error
+        fingerprint, job_id = cast(list[bytes | None], known)
+        return job_id.decode() if job_id and fingerprint == idempotency.fingerprint.encode() else None
 
     def _job_ids(self) -> JobIds:
         """Looks the secret up from time to time: a Redis that lost its data has another one for all processes."""
@@ -250,13 +267,12 @@ class Submissions:
             raise _unavailable() from error
 
 
-def _record_fields(lane: Lane, priority: int, requests: Sequence[ScoreRequest], terms: Terms) -> list[Any]:
+def _record_fields(stream: str, rows: int, first: ScoreRequest, terms: Terms) -> list[Any]:
     """Names and values of a job's record, flat."""
-    first = requests[0]
     facts: dict[str, Any] = {
-        "lane": stream_name(lane, priority),
+        "lane": stream,
         "kind": first.kind,
-        "rows": sum(request.rows for request in requests),
+        "rows": rows,
         "chunk_rows": first.rows,
         "request_id": first.request_id,
         **terms.record,
@@ -264,15 +280,6 @@ def _record_fields(lane: Lane, priority: int, requests: Sequence[ScoreRequest], 
     if terms.error_threshold >= 0:
         facts["error_threshold"] = terms.error_threshold
     return [part for fact in facts.items() for part in fact]
-
-
-def _costs(lane: Lane, pace: Pace | None) -> tuple[float, float, float]:
-    """For `submit.lua`, in ms: the job by itself, each entry before it, each interactive entry before a batch."""
-    if pace is None:
-        return 0, 0, -1
-    if lane is Lane.INTERACTIVE:
-        return pace.single_ms, pace.entry_ms, 0
-    return pace.chunk_ms, pace.chunk_ms / pace.scorers, pace.entry_ms
 
 
 def _lane_depth(streams: Sequence[Sequence[int]]) -> LaneDepth:

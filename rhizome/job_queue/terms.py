@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from rhizome.errors import RhizomeError
 from rhizome.jobs import DEFAULT_PRIORITY
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -18,12 +19,14 @@ class Terms(NamedTuple):
         error_threshold: a batch job with more failed rows fails as a whole, and what remains is not scored. -1 for any
             number.
         record: further fields of the job's record.
+        refusal: raised instead of accepting it; only what was accepted before, under the same Idempotency-Key, is told.
     """
 
     priority: int = DEFAULT_PRIORITY
     deadline_ms: int = 0
     error_threshold: int = -1
     record: Mapping[str, str] = NOTHING
+    refusal: RhizomeError | None = None
 
 
 class Idempotency(NamedTuple):

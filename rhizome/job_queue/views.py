@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from rhizome.jobs import DEFAULT_PRIORITY, State
+from rhizome.jobs import State, lane_of, priority_of
 
 
 class Receipt(NamedTuple):
@@ -49,12 +49,12 @@ class JobView(NamedTuple):
 
     @property
     def lane(self) -> str:
-        return self.facts["lane"].decode().partition(":")[0]
+        return lane_of(self.facts["lane"].decode())
 
     @property
     def priority(self) -> int:
-        """0 to 2; the stream's name ends with it where it is not the default."""
-        return int(self.facts["lane"].decode().partition(":")[2] or DEFAULT_PRIORITY)
+        """0 to 2, the smaller the more urgent."""
+        return priority_of(self.facts["lane"].decode())
 
 
 class LaneDepth(NamedTuple):

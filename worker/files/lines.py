@@ -70,7 +70,8 @@ class LineFormat:
     def _format_output(self, answer: AnswerArrays, output: Output) -> tuple[list[Texts], list[Texts]]:
         """One output's JSON object, in pieces, and its cells."""
         if self._signature.task == "regression":
-            value = pa.array(answer.labels).cast(pa.string())
+            text = pa.array(answer.labels).cast(pa.string())
+            value = pc.if_else(pc.equal(text, "-0"), "-0.0", text)  # without a point it would be read as an integer, 0
             return ['{"value":', value, "}"], [value]
         ndjson: list[Texts] = []
         cells: list[Texts] = []

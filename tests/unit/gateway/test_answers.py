@@ -1,6 +1,7 @@
 """What calls that give nothing but predictions make of jobs that failed, and of jobs that were answered before."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -86,7 +87,11 @@ def test_of_many_rows_that_fail_the_first_are_named(client: FlaskClient, queue: 
     assert len(response.get_json()["errors"]) == 100
 
 
-@pytest.mark.parametrize("body", [TENSORS, TWO_ROWS], ids=["single", "batch"])
+@pytest.mark.parametrize(
+    "body",
+    [TENSORS, TWO_ROWS, TENSORS | {"outputs": [{"name": "label"}]}],
+    ids=["single", "batch", "an output that the champion lacks"],
+)
 def test_a_replay_is_answered_by_what_answered_first(
     client: FlaskClient, queue: Queue, registry: Registry, body: dict[str, Any]
 ) -> None:
@@ -152,7 +157,7 @@ def test_a_preferred_wait_is_acknowledged(client: FlaskClient, queue: Queue, pat
 def test_a_deadline_is_refused_under_the_name_it_was_sent_by(
     client: FlaskClient, redis: Redis, where: str, body: dict[str, Any], words: str
 ) -> None:
-    beat_worker(redis, single_ms=60_000.0, entry_ms=1.0, chunk_ms=60_000.0)
+    beat_worker(redis, single_ms=60_000.0, entry_ms=1.0, chunk_ms=60_000.0, measured_at=time.time())
 
     response = client.post(f"{INFER}{where}", json=TENSORS | body)
 

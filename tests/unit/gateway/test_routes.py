@@ -176,6 +176,24 @@ def test_reading_a_job_that_is_not_done_in_time_tells_how_it_stands(client: Flas
     assert client.get(f"{path}?wait=0.05").get_json()["status"] == "queued"
 
 
+def test_a_request_repeated_after_the_champion_takes_other_rows_is_the_first_job(
+    client: FlaskClient, app: Flask, registry: Registry
+) -> None:
+    key = {"Idempotency-Key": "k-1"}
+    first = client.post("/predict", json=IRIS_SAMPLE, headers=key).get_json()
+    narrow = build_manifest(version="20260101T000009Z-0123abcd", signature=iris_signature(names=("width",)))
+    registry.register(narrow)
+    registry.promote(narrow.version, reason="a test")
+    service_of(app).champion.forget()
+
+    again = client.post("/predict", json=IRIS_SAMPLE, headers=key)
+    other = client.post("/predict", json=IRIS_SAMPLE | {"sepal_width": 3.1}, headers=key)
+
+    assert (again.status_code, again.get_json()["id"]) == (202, first["id"])
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert other.status_code == 422
+
+
 @pytest.mark.parametrize("where", ["query", "body"])
 def test_a_version_can_be_pinned(client: FlaskClient, queue: Queue, where: str) -> None:
     if where == "query":

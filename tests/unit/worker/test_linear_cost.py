@@ -68,6 +68,6 @@ def test_chunks_are_averaged() -> None:
     pace = WorkPace(100)
 
     for milliseconds in (10.0, 20.0):
-        pace.add_chunk(milliseconds)
+        pace.add_chunk(10, milliseconds)
 
     assert 10.0 < pace.chunk_ms < 20.0

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from rhizome import keys
@@ -249,3 +250,26 @@ def test_a_champion_that_changes_between_two_micro_batches_mixes_no_answer(build
     assert [document["version"] for document in documents] == [first.version] + [second.version] * 3
     hashes = {first.version: first.manifest.artifact_sha256, second.version: second.manifest.artifact_sha256}
     assert all(document["artifact_sha256"] == hashes[document["version"]] for document in documents)
+
+
+def test_a_result_that_a_full_redis_refuses_is_written_when_there_is_room(bench: Bench) -> None:
+    redis, job_id = bench.queue.redis, bench.submit()
+    finish = bench.claims.finish
+    refusals: list[str] = []
+
+    def finish_on_a_full_redis(finished: list[Finished], *, claim_next: bool) -> list[Claimed]:
+        redis.config_set("maxmemory", 0 if refusals else 1)
+        try:
+            return finish(finished, claim_next=claim_next)
+        except ResponseError as error:
+            refusals.append(type(error).__name__)
+            raise
+
+    bench.claims.finish = finish_on_a_full_redis  # type: ignore[method-assign]
+    try:
+        run_to_its_end(bench)
+    finally:
+        redis.config_set("maxmemory", 0)
+
+    assert refusals == ["OutOfMemoryError"]
+    assert state_of(bench, job_id) is State.SUCCEEDED

@@ -28,10 +28,11 @@ def let_pass(queue: Queue, *ids: str) -> None:
             time.sleep(0.002)
 
 
-def report_pace(queue: Queue, host: str = "here") -> None:
+def report_pace(queue: Queue, host: str = "here", **changes: float) -> None:
     """A worker says what its work costs: 10 ms for a single job, 1 ms for each of a backlog, 100 ms for a chunk."""
-    costs = {"single_ms": 10.0, "entry_ms": 1.0, "chunk_ms": 100.0}
-    beat(queue.redis, Heartbeat("worker", host, 1, "serving", time.time(), 0.0, version="v1", **costs))
+    costs = {"single_ms": 10.0, "entry_ms": 1.0, "chunk_ms": 100.0, "chunk_call_ms": 50.0, "row_ms": 2.0}
+    facts = {"measured_at": time.time()} | costs | changes
+    beat(queue.redis, Heartbeat("worker", host, 1, "serving", time.time(), 0.0, version="v1", **facts))
 
 
 def test_a_job_whose_deadline_passed_in_the_queue_is_never_given_to_a_scorer(queue: Queue) -> None:
@@ -162,7 +163,7 @@ def test_a_batch_waits_for_chunks_and_for_interactive_jobs(queue: Queue) -> None
     queue.submit_batch(1, 1)
     queue.submit()
 
-    assert queue.offer_batch(1, 1, 1).eta_ms == 100 + (2 + 2) * 100 + 1
+    assert queue.offer_batch(10, 10, 5).eta_ms == (3 * 50 + 25 * 2) + 2 * 100 + 1
 
 
 def test_a_deadline_that_cannot_be_met_is_refused_at_once_and_nothing_is_kept(queue: Queue) -> None:
@@ -181,6 +182,47 @@ def test_a_deadline_that_can_just_be_met_is_accepted(queue: Queue) -> None:
     report_pace(queue)
 
     assert queue.offer(Terms(deadline_ms=10)).eta_ms == 10
+
+
+def test_an_old_measurement_refuses_nothing(queue: Queue) -> None:
+    report_pace(queue, single_ms=5000.0, measured_at=time.time() - pace.FRESH_SECONDS - 1)
+
+    receipt = queue.offer(Terms(deadline_ms=9))
+
+    assert receipt.eta_ms == 5000
+
+
+def test_a_planned_file_keeps_its_deadline(queue: Queue) -> None:
+    job_id = queue.submit_batch(1, terms=SOON)
+    scorer = queue.scorer()
+    (entry,) = scorer.claim()
+    scorer.add_chunks(entry, [build_request(job_id, kind="batch", chunk=chunk) for chunk in (1, 2)])
+    let_pass(queue, job_id)
+
+    following = scorer.finish([succeed(entry)], claim_next=True)
+
+    assert (following, queue.read(job_id).state) == ([], State.EXPIRED)
+    assert queue.redis.xlen(keys.lane(Lane.BATCH)) == 0
+
+
+def test_a_batch_that_nobody_goes_on_with_expires_when_it_is_read(queue: Queue) -> None:
+    job_id = queue.submit_batch(1, 1, terms=Terms(deadline_ms=300))
+    scorer = queue.scorer()
+    claimed = scorer.claim()
+    scorer.finish([succeed(entry) for entry in claimed], claim_next=False)
+    between_chunks = queue.read(job_id).state
+    let_pass(queue, job_id)
+
+    assert (between_chunks, queue.read(job_id).state) == (State.RUNNING, State.EXPIRED)
+
+
+def test_a_batch_is_not_expired_by_a_read_while_a_scorer_holds_a_chunk(queue: Queue) -> None:
+    job_id = queue.submit_batch(1, 1, terms=Terms(deadline_ms=300))
+    scorer = queue.scorer()
+    scorer.finish([succeed(entry) for entry in scorer.claim()], claim_next=True)
+    let_pass(queue, job_id)
+
+    assert queue.read(job_id).state is State.RUNNING
 
 
 def test_dead_and_versionless_workers_do_not_count(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:

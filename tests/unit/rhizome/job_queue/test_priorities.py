@@ -2,6 +2,7 @@
 
 import pytest
 
+from rhizome.errors import LaneFull
 from rhizome.job_queue.terms import Terms
 from rhizome.jobs import PRIORITIES, Lane, State
 from tests.support.queue import Queue, build_request, succeed
@@ -88,17 +89,55 @@ def test_the_depth_of_the_lane_is_that_of_all_its_priorities(queue: Queue) -> No
     assert depth.oldest_waiting_seconds is not None
 
 
-def test_a_small_batch_of_a_waiting_caller_may_travel_in_the_interactive_lane(queue: Queue) -> None:
+def small_batch(queue: Queue) -> str:
     chunk = build_request(queue.submissions.mint_id(), kind="batch", rows=2, payload=b"")
     queue.submissions.submit(Lane.INTERACTIVE, [chunk])
-    batch = queue.submit_batch(1)
+    return chunk.job_id
+
+
+def test_a_small_batch_of_a_waiting_caller_goes_before_the_batch_lane(queue: Queue) -> None:
+    batch, small = queue.submit_batch(1), small_batch(queue)
     scorer = queue.scorer()
     (entry,) = scorer.claim()
 
     (following,) = scorer.finish([succeed(entry)], claim_next=True)
 
-    assert queue.read(chunk.job_id).state is State.SUCCEEDED
-    assert (entry.request.job_id, following.request.job_id) == (chunk.job_id, batch)
+    assert queue.read(small).state is State.SUCCEEDED
+    assert (queue.read(small).lane, queue.read(small).priority) == (Lane.INTERACTIVE, 1)
+    assert (entry.request.job_id, following.request.job_id) == (small, batch)
+
+
+def test_single_jobs_of_every_priority_go_before_small_batches_which_are_taken_one_at_a_time(queue: Queue) -> None:
+    small = [small_batch(queue) for _ in range(2)]
+    patient = queue.submit(PATIENT)
+    scorer = queue.scorer()
+
+    taken = [scorer.claim() for _ in range(3)]
+
+    assert [[entry.request.job_id for entry in entries] for entries in taken] == [[patient], [small[0]], [small[1]]]
+
+
+def test_between_slices_what_is_asked_for_is_taken_and_nothing_else(queue: Queue) -> None:
+    batch, small = queue.submit_batch(1), small_batch(queue)
+    scorer = queue.scorer()
+
+    singles, interactive, rest = (
+        scorer.claim(only_singles=True),
+        scorer.claim(only_interactive=True),
+        scorer.claim(),
+    )
+
+    assert singles == []
+    assert [entry.request.job_id for entry in (*interactive, *rest)] == [small, batch]
+
+
+def test_the_bound_of_the_lane_is_that_of_all_its_jobs(queue: Queue) -> None:
+    bounded = Queue(queue.redis, max_waiting_interactive=2)
+    bounded.submit(URGENT)
+    bounded.submit(PATIENT)
+
+    with pytest.raises(LaneFull):
+        bounded.submit(USUAL)
 
 
 @pytest.fixture

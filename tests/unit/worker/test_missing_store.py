@@ -1,0 +1,59 @@
+"""A file that cannot be read now is no fault of its job: the chunk comes back, and the delivery does not count."""
+
+import time
+
+import pytest
+
+from rhizome.errors import BlobStoreUnavailable
+from rhizome.jobs import Lane, State
+from tests.support.queue import DEADLINE_SECONDS, Queue
+from tests.support.versions import write_iris
+from tests.unit.worker.conftest import BuildBench
+from worker import scorer
+
+
+def test_a_chunk_whose_store_is_away_is_scored_once_it_is_back(
+    build_bench: BuildBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scorer, "STORE_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(scorer, "FINISH_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(scorer, "RECLAIM_EVERY_SECONDS", 0.02)
+    bench = build_bench(lease_seconds=0.2, linger_seconds=1.0, max_deliveries=2)
+    bench.serve(write_iris(bench.models_dir))
+    batch, single = bench.submit_batch(2), bench.submit()
+    score, absences = bench.scoring.score_chunk, 6
+
+    def score_without_a_store(*given: object) -> object:
+        nonlocal absences
+        if absences:
+            absences -= 1
+            raise BlobStoreUnavailable("the store is away")
+        return score(*given)  # type: ignore[arg-type]
+
+    bench.scoring.score_chunk = score_without_a_store  # type: ignore[method-assign, assignment]
+
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not bench.queue.read(batch).is_final and time.monotonic() < deadline:
+        bench.scorer.run()  # maintenance rings for it again and again
+
+    assert absences == 0
+    assert bench.scoring.finished == [single, batch]
+    assert bench.queue.read(batch).state is State.SUCCEEDED
+
+
+def test_what_is_given_back_counts_no_delivery_and_is_nobodys_to_renew(queue: Queue) -> None:
+    hasty = Queue(queue.redis, lease_seconds=0.05)
+    job_id = hasty.submit_batch(1)
+    holder = hasty.scorer("holder")
+    (entry,) = holder.claim()
+
+    holder.give_back(entry, after_seconds=0.0)
+    holder.renew()
+
+    (again,) = hasty.scorer("heir").reclaim()
+    assert (again.request.job_id, again.deliveries, again.lane) == (job_id, 1, Lane.BATCH)
+
+
+@pytest.fixture
+def queue(build_bench: BuildBench) -> Queue:
+    return build_bench().queue
