@@ -1,6 +1,6 @@
 """Whether a version can give the part of an answer that a submit asks for: known from its signature alone."""
 
-from rhizome.errors import InvalidRequest
+from gateway.complaints import Complaints
 from rhizome.jobs import Returns
 from rhizome.signature import Signature
 
@@ -18,15 +18,9 @@ def check_choice(signature: Signature, returns: str, top_k: int) -> None:
     """
     if signature.has_probabilities:
         return
-    remedies = {}
+    complaints, problem = Complaints(), "asks for probabilities, which this version does not give"
     if returns == Returns.PROBABILITIES:
-        remedies["return"] = "leave it out, or send 'label'"
+        complaints.add("return", problem, "leave it out, or send 'label'")
     if top_k:
-        remedies["top_k"] = "leave it out"
-    if remedies:
-        problem = "asks for probabilities, which this version does not give"
-        raise InvalidRequest(
-            f"{len(remedies)} problem(s) with the request's fields",
-            code="invalid_fields",
-            problems=tuple({"field": name, "problem": problem, "remedy": remedy} for name, remedy in remedies.items()),
-        )
+        complaints.add("top_k", problem, "leave it out")
+    complaints.settle()

@@ -3,19 +3,26 @@
 A job may succeed in part; these calls may not: a row that failed fails the call, and is named.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+from flask import Response
 
+from gateway.complaints import MAX_PROBLEMS, Problem
+from gateway.requests import acknowledge_preferences
 from gateway.service import Service
-from gateway.submitting import Parsed, Submitted, submit_rows
-from rhizome.errors import AnswerOverdue, JobCancelled, JobExpired, RowsFailed
-from rhizome.job_queue.views import JobView
+from gateway.submitting import Parsed, Submitted, find_standing, read_job, submit_rows
+from rhizome.errors import AnswerOverdue, AnswerUnavailable, JobCancelled, JobExpired, RowsFailed
+from rhizome.job_queue.views import JobView, Receipt
 from rhizome.jobs import Lane, State
+from rhizome.settings import Settings
 
 _NO_REASON = {"detail": "it has no result"}
 _CHANGE_ROW = "change or remove this row"
+#: What a worker says of rows that are not at fault.
+_OF_SERVICE = frozenset({"version_unavailable", "gave_up"})
 
 
 class Answers(NamedTuple):
@@ -46,11 +53,26 @@ def submit_for_answer(
     return submit_rows(here, lane, kind, body, parsed, wait_seconds, must_wait=must_wait)
 
 
+def find_submitted(here: Service, body: bytes, wait_seconds: float) -> Submitted | None:
+    """What the present request has become before, under its Idempotency-Key; None if nothing.
+
+    For requests that were accepted when another version was the champion, and would be refused now.
+    """
+    job_id = find_standing(here, body)
+    if job_id is None:
+        return None
+    job = read_job(here, job_id, time.monotonic() + wait_seconds if wait_seconds else None)
+    kind, rows = job.facts["kind"].decode(), int(job.facts["rows"])
+    receipt = Receipt(job_id, position=0, submitted_ms=job.submitted_ms, is_replay=True)
+    return Submitted(receipt, Lane(job.lane), kind, job.priority, rows, wait_seconds, job=job)
+
+
 def collect_answers(here: Service, submitted: Submitted) -> Answers | None:
     """The answers of a job that was waited for; None while it is not final.
 
     Raises:
         RowsFailed: at least one row has none.
+        AnswerUnavailable: at least one row has none, and it is not the row's fault.
         AnswerOverdue: the job's deadline passed before a worker took it.
         JobCancelled: somebody cancelled it.
         JobExpired: its result's time was over meanwhile.
@@ -81,18 +103,38 @@ def _check_fate(job: JobView) -> None:
         raise AnswerOverdue("the deadline passed while the job waited; send a later one or a more urgent priority")
     if "error" in job.facts:
         error = msgspec.json.decode(job.facts["error"], type=dict[str, str])
+        _check_fault(error)
         raise RowsFailed(f"the job failed as a whole: {error['detail']}")
 
 
 def _check_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     failed = [(index, row["error"]) for index, row in enumerate(rows) if "error" in row]
+    for _, error in failed:
+        _check_fault(error)
     if failed:
         raise RowsFailed(
             f"{len(failed)} of {len(rows)} row(s) could not be scored",
-            problems=tuple(_describe(index, error) for index, error in failed),
+            problems=tuple(_describe(index, error) for index, error in failed[:MAX_PROBLEMS]),
         )
     return list(rows)
 
 
-def _describe(index: int, error: Mapping[str, str]) -> dict[str, object]:
+def _check_fault(error: Mapping[str, str]) -> None:
+    if error.get("code") in _OF_SERVICE:
+        raise AnswerUnavailable(f"the service could not answer: {error['detail']}; send it again, as a new request")
+
+
+def _describe(index: int, error: Mapping[str, str]) -> Problem:
     return {"field": f"rows.{index}", "row": index, "problem": f"failed: {error['detail']}", "remedy": _CHANGE_ROW}
+
+
+def chunk_rows_of(settings: Settings) -> int:
+    """Rows of a chunk of these calls' jobs: what goes as one micro-batch is never cut."""
+    return max(settings.chunk_rows, settings.micro_batch_rows)
+
+
+def conclude(response: Response, submitted: Submitted) -> Response:
+    """A submit's response, with what is to be said of a repeated one and of preferences that were applied."""
+    if submitted.receipt.is_replay:
+        response.headers["Idempotency-Replayed"] = "true"
+    return acknowledge_preferences(response, submitted.wait_seconds)

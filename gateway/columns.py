@@ -9,9 +9,8 @@ from typing import Any, cast
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from gateway.complaints import describe_cells
+from gateway.complaints import describe_cells, refusal
 from gateway.value_types import value_type
-from rhizome.errors import InvalidRequest
 from rhizome.signature import Signature
 
 
@@ -43,9 +42,6 @@ class ColumnValidator:
             except ValidationError as error:
                 errors[feature.name] = error
         if errors:
-            raise InvalidRequest(
-                f"{sum(error.error_count() for error in errors.values())} problem(s) with the request's fields",
-                code="invalid_fields",
-                problems=describe_cells(errors, form, self._signature),
-            )
+            count = sum(error.error_count() for error in errors.values())
+            raise refusal(describe_cells(errors, form, self._signature), count)
         return zip(*checked, strict=True)

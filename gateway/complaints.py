@@ -1,11 +1,16 @@
-"""Pydantic's errors in the words of the person who sent the request: field, problem, remedy."""
+"""What is wrong with a request, in the words of the person who sent it: field, problem, remedy.
 
-from collections.abc import Mapping
+All refusals are made here, so that none names more than the first problems, however many there are.
+"""
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
 
 from gateway.options import REMEDIES
+from rhizome.errors import InvalidRequest
 from rhizome.signature import Feature, Signature
 from rhizome.wording import expected as _expected
 from rhizome.wording import kind_of, shorten, show_value, suggestion
@@ -15,6 +20,53 @@ MAX_PROBLEMS = 100  #: named in one answer; the rest is counted
 _MALFORMED = "json_invalid"
 #: How deep a field's problems lie, where it holds others: rows of features, options.
 _DEPTHS = {"instances": 3, "inputs": 3, "dataframe_records": 3, "params": 2}
+_PARAMS = "params"  #: holds options and nothing else
+
+Problem = dict[str, object]
+
+
+class Complaints:
+    """A request's problems as they are found: the first are named, all are counted."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.named: list[Problem] = []
+
+    @property
+    def is_full(self) -> bool:
+        """True once no further problem is named; what only words it may then be spared."""
+        return len(self.named) >= MAX_PROBLEMS
+
+    def add(self, field: str, problem: str, remedy: str, *, row: int | None = None) -> None:
+        """Names a problem, or only counts it."""
+        self.count += 1
+        if not self.is_full:
+            place: Problem = {"field": field} if row is None else {"field": field, "row": row}
+            self.named.append(place | {"problem": problem, "remedy": remedy})
+
+    def count_more(self, count: int) -> None:
+        """Counts problems that nobody looks at."""
+        self.count += count
+
+    def settle(self) -> None:
+        """Raises the refusal if there are any problems.
+
+        Raises:
+            InvalidRequest: with code `invalid_fields`.
+        """
+        if self.count:
+            raise refusal(self.named, self.count)
+
+
+def refusal(named: Iterable[Problem], count: int) -> InvalidRequest:
+    """The refusal of a request with `count` problems, of which some are named."""
+    problems = tuple(islice(named, MAX_PROBLEMS))
+    return InvalidRequest(f"{count} problem(s) with the request's fields", code="invalid_fields", problems=problems)
+
+
+def refuse(field: str, problem: str, remedy: str) -> InvalidRequest:
+    """The refusal of a request with one problem."""
+    return refusal([{"field": field, "problem": problem, "remedy": remedy}], 1)
 
 
 def is_malformed(error: ValidationError) -> bool:
@@ -61,6 +113,8 @@ def _describe(place: tuple[Any, ...], problem: Mapping[str, Any], features: Mapp
     name = place[-1] if place else None
     feature = features.get(name) if isinstance(name, str) else None
     text, remedy = _words(problem, feature, shorten(name) if isinstance(name, str) else None, features)
+    if problem["type"] == "extra_forbidden" and place[0] == _PARAMS:
+        remedy = suggestion(shorten(name), REMEDIES, noun="options")
     return described | {"problem": text, "remedy": remedy}
 
 

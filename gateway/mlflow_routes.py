@@ -10,16 +10,17 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from gateway.answers import collect_answers, submit_for_answer
+from gateway.answers import chunk_rows_of, collect_answers, conclude, submit_for_answer
 from gateway.documents import encode
-from gateway.requests import is_async_preferred, read_json_body, read_wait_seconds
+from gateway.requests import read_json_body, read_wait_seconds
 from gateway.service import service
 from gateway.submitting import JSON, Parsed, accept, parse_rows
 from rhizome import __version__
 from rhizome.jobs import Returns
 
 RETRY_AFTER_SECONDS = 1  #: when a receipt's result is worth a first look
-_NO_TEXT = "\n"
+_PING_BODY = "\n"  #: of either answer, as MLflow's own server has it
+_FILES = "; files go to POST /predict/batch (CSV, NDJSON, Parquet)"
 
 blueprint = Blueprint("mlflow", __name__)
 
@@ -28,10 +29,9 @@ blueprint = Blueprint("mlflow", __name__)
 def invocations() -> Response:
     """Many samples: 200 with the predictions alone, or 202 with a receipt if they did not come in time."""
     here = service()
-    body = read_json_body(here.body_slots, most=here.settings.max_body_bytes)
+    body = read_json_body(here.body_slots, most=here.settings.max_body_bytes, or_else=_FILES)
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds, unless_said=here.settings.max_wait_seconds)
-    chunk_rows = max(here.settings.chunk_rows, here.settings.micro_batch_rows)
-    bounds = {"max_rows": here.settings.max_batch_rows, "chunk_rows": chunk_rows}
+    bounds = {"max_rows": here.settings.max_batch_rows, "chunk_rows": chunk_rows_of(here.settings)}
     parsed = _with_labels(parse_rows(here, body, lambda known: known.validator.parse_batch(body, **bounds)))
     submitted = submit_for_answer(here, body, parsed, wait_seconds)
     answers = collect_answers(here, submitted)
@@ -41,19 +41,14 @@ def invocations() -> Response:
     else:
         predictions = [predictions_of(answer, parsed) for answer in answers.rows]
         response = Response(encode({"predictions": predictions}), 200, content_type=JSON)
-    if submitted.receipt.is_replay:
-        response.headers["Idempotency-Replayed"] = "true"
-    if is_async_preferred():
-        response.headers["Preference-Applied"] = "respond-async"
-        response.headers["Vary"] = "Prefer"
-    return response
+    return conclude(response, submitted)
 
 
 @blueprint.get("/ping")
 def ping() -> Response:
-    """200 when a job submitted now would be answered, else 503; no body to speak of."""
+    """200 when a job submitted now would be answered, else 503."""
     is_ready, _ = service().health.is_ready()
-    return Response(_NO_TEXT, 200 if is_ready else 503, content_type="text/plain")
+    return Response(_PING_BODY, 200 if is_ready else 503, content_type="text/plain")
 
 
 @blueprint.get("/version")

@@ -61,6 +61,7 @@ STATUS_OF_CODE = {
     "lane_full": 429,
     "deadline_unmeetable": 429,
     "webhooks_full": 429,
+    "answer_unavailable": 503,
     "no_champion": 503,
     "queue_unavailable": 503,
     "too_many_waiters": 503,

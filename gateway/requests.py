@@ -5,7 +5,7 @@ import math
 import re
 from threading import Semaphore
 
-from flask import abort, request
+from flask import Response, abort, request
 from werkzeug.http import parse_list_header
 
 from rhizome.errors import InvalidRequest, TooManyWaiters
@@ -21,13 +21,14 @@ _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 _FRACTIONAL_SECONDS = re.compile(r"\d{1,400}(\.\d{1,400})?([eE][+-]?\d{1,3})?", re.ASCII)
 
 
-def read_json_body(slots: Semaphore, *, most: int, may_be_untyped: bool = False) -> bytes:
+def read_json_body(slots: Semaphore, *, most: int, may_be_untyped: bool = False, or_else: str = "") -> bytes:
     """The raw body of a JSON request.
 
     Args:
         slots: so many bodies are read at once: one that trickles in holds a thread, and some must stay free.
         most: bytes of a body.
         may_be_untyped: accept a body without a content type, as clients of the inference protocol send it.
+        or_else: where else other content types are taken.
 
     Raises:
         InvalidRequest: the content type is not JSON, or the content is encoded.
@@ -37,7 +38,7 @@ def read_json_body(slots: Semaphore, *, most: int, may_be_untyped: bool = False)
     is_json = mimetype == "application/json" or (mimetype.startswith("application/") and mimetype.endswith("+json"))
     if not is_json and not (may_be_untyped and mimetype in _UNTYPED):
         raise InvalidRequest(
-            f"the content type is '{mimetype[:64] or 'missing'}'; send Content-Type: application/json",
+            f"the content type is '{mimetype[:64] or 'missing'}'; send Content-Type: application/json{or_else}",
             code="unsupported_media_type",
         )
     if request.headers.get("Content-Encoding", "").lower() not in ("", "identity"):
@@ -85,6 +86,25 @@ def is_async_preferred() -> bool:
     return "respond-async" in _preferences()
 
 
+def acknowledge_preferences(response: Response, waited_seconds: float) -> Response:
+    """Names the preferences that were applied (RFC 7240, section 3): the wait, unless `?wait` decided it, and a 202.
+
+    Args:
+        response: to be sent; it is changed.
+        waited_seconds: how long was waited at most; 0 where nobody waited, whatever was preferred.
+    """
+    preferred = _preferences()
+    applied = []
+    if "respond-async" in preferred and response.status_code == 202:
+        applied.append("respond-async")
+    if waited_seconds and "wait" not in request.args and _SECONDS.fullmatch(preferred.get("wait", "")):
+        applied.append(f"wait={waited_seconds:g}")
+    if applied:
+        response.headers["Preference-Applied"] = ", ".join(applied)
+        response.headers["Vary"] = "Prefer"
+    return response
+
+
 def _preferences() -> dict[str, str]:
     """The first of each name's preferences; their parameters (after a `;`) are none of ours."""
     found: dict[str, str] = {}
@@ -130,11 +150,6 @@ def read_idempotency(body: bytes) -> Idempotency | None:
     fingerprint = hashlib.blake2b(repr((request.path, parameters)).encode(), digest_size=_DIGEST_BYTES)
     fingerprint.update(body)
     return Idempotency(hashlib.blake2b(key.encode(), digest_size=_DIGEST_BYTES).hexdigest(), fingerprint.hexdigest())
-
-
-def is_wait_preferred() -> bool:
-    """True where the wait came from `Prefer`, whose use must be acknowledged."""
-    return "wait" not in request.args and "Prefer" in request.headers
 
 
 def _bad_parameter(name: str, problem: str, remedy: str) -> InvalidRequest:

@@ -7,15 +7,16 @@ from functools import partial
 
 from flask import Blueprint, Response, g, request
 
+from gateway.answers import conclude, find_submitted
 from gateway.champion import Known
 from gateway.documents import batch_document, file_document, pending_document, result_url
-from gateway.requests import is_wait_preferred, read_count, read_json_body, read_wait_seconds
+from gateway.requests import acknowledge_preferences, read_count, read_json_body, read_wait_seconds
 from gateway.results.negotiation import choose_format
 from gateway.results.routing import send_rows
 from gateway.results.rows import is_from_file, page_of
 from gateway.service import Service, service
 from gateway.streams import event_id, stream_job
-from gateway.submitting import JSON, Submitted, accept, find_standing, parse_rows, read_job, submit_rows
+from gateway.submitting import JSON, Submitted, accept, parse_rows, read_job, submit_rows
 from gateway.uploads.receiving import is_file, remove_input, submit_file
 from gateway.validation import Rows
 from gateway.webhook_documents import add_webhook_status, with_webhook_status
@@ -62,7 +63,7 @@ def result(job_id: str) -> Response:
     job = read_job(here, job_id, time.monotonic() + wait_seconds if wait_seconds else None)
     if form is not None:
         return send_rows(here, job, form, wait_seconds)
-    return _with_preference(_show(here, job), wait_seconds)
+    return acknowledge_preferences(_show(here, job), wait_seconds)
 
 
 @blueprint.get("/result/<job_id>/stream")
@@ -103,10 +104,9 @@ def _submit(here: Service, lane: Lane, body: bytes, parse: Callable[[Known], Row
         parsed = parse_rows(here, body, parse)
     except InvalidRequest:
         # The same request may have been accepted when the champion took other rows.
-        if (standing := find_standing(here, body)) is None:
+        if (standing := find_submitted(here, body, wait_seconds)) is None:
             raise
-        job = read_job(here, standing, time.monotonic() + wait_seconds if wait_seconds else None)
-        return _with_preference(_mark_replay(_show(here, job), job), wait_seconds)
+        return _answer(here, standing)
     return _answer(here, submit_rows(here, lane, kind, body, parsed, wait_seconds))
 
 
@@ -120,18 +120,10 @@ def _answer(here: Service, submitted: Submitted) -> Response:
         response = accept(submitted)
     else:
         response = _show(here, submitted.job)
-        if submitted.receipt.is_replay:
-            response = _mark_replay(response, submitted.job)
-    return _with_preference(response, submitted.wait_seconds)
-
-
-def _mark_replay(response: Response, job: JobView) -> Response:
-    """The first job under the same Idempotency-Key: its result if there is one, else that it is under way."""
-    if not job.is_final:
-        response.status_code = 202
-    response.headers["Location"] = result_url(job.job_id)
-    response.headers["Idempotency-Replayed"] = "true"
-    return response
+        if submitted.receipt.is_replay:  # of the first job under the same key: its result, or that it is under way
+            response.status_code = 200 if submitted.job.is_final else 202
+            response.headers["Location"] = result_url(submitted.job.job_id)
+    return conclude(response, submitted)
 
 
 def _show(here: Service, job: JobView) -> Response:
@@ -188,10 +180,3 @@ def _artifact_of(here: Service, job: JobView) -> str | None:
         return here.champion.version(version.decode()).manifest.artifact_sha256
     except VersionNotFound:
         return None  # pruned since
-
-
-def _with_preference(response: Response, wait_seconds: float) -> Response:
-    if wait_seconds and is_wait_preferred():
-        response.headers["Preference-Applied"] = f"wait={wait_seconds:g}"
-        response.headers["Vary"] = "Prefer"
-    return response

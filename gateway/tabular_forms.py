@@ -9,23 +9,19 @@ own (`gateway.validation`); everything else becomes columns here.
 
 import re
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
-from gateway.complaints import MAX_PROBLEMS
+from gateway.complaints import MAX_PROBLEMS, Complaints, Problem, refusal, refuse
 from rhizome.errors import InvalidRequest
-from rhizome.wording import kind_of, shorten
+from rhizome.wording import kind_of, list_names, shorten, suggestion
 
 RECORDS, SPLIT = "dataframe_records", "dataframe_split"
 FORMS = ("instances", "inputs", RECORDS, SPLIT)
 _SPLIT_PARTS = ("columns", "data", "index")
-_SHOWN_NAMES = 50
 #: The start of most bodies: it tells their form without reading them twice.
 _RECORDS_BODY = re.compile(rb'\s*\{\s*"(instances|inputs|dataframe_records)"\s*:\s*\[\s*\{')
-
-Problem = dict[str, object]
 
 
 class Table(NamedTuple):
@@ -62,14 +58,15 @@ def read_table(body: bytes, names: Sequence[str], *, max_rows: int) -> Table:
     try:
         document = from_json(body, cache_strings="keys")
     except ValueError as error:
-        problem = _problem("body", f"is not JSON: {error}", "send one valid JSON document in UTF-8")
+        remedy = "send one valid JSON document in UTF-8"
+        problem: Problem = {"field": "body", "problem": f"is not JSON: {error}", "remedy": remedy}
         raise InvalidRequest("the body is not valid JSON", code="malformed_json", problems=(problem,)) from None
     if not isinstance(document, dict):
-        raise _refusal([_problem("body", f"is {kind_of(document)}, not an object", _one_form())])
+        raise refuse("body", f"is {kind_of(document)}, not an object", _one_form())
     form = _find_form(document)
     table = document.pop(form)
     if form == RECORDS and not isinstance(table, list):
-        raise _refusal([_problem(form, f"is {kind_of(table)}, not an array", "send an array of objects")])
+        raise refuse(form, f"is {kind_of(table)}, not an array", "send an array of objects")
     if form == SPLIT:
         columns: list[list[Any]] | None = _read_split(table, names, max_rows)
     elif isinstance(table, dict):
@@ -82,132 +79,109 @@ def read_table(body: bytes, names: Sequence[str], *, max_rows: int) -> Table:
 def _find_form(document: dict[str, Any]) -> str:
     given = [form for form in FORMS if form in document]
     if not given:
-        raise _refusal([_problem(FORMS[0], "is missing", _one_form())])
-    if len(given) > 1:
-        raise _refusal(
-            [_problem(form, f"is a second table beside '{given[0]}'", "send exactly one") for form in given[1:]]
-        )
+        raise refuse(FORMS[0], "is missing", _one_form())
+    complaints = Complaints()
+    for form in given[1:]:
+        complaints.add(form, f"is a second table beside '{given[0]}'", "send exactly one")
+    complaints.settle()
     return given[0]
 
 
 def _read_list(form: str, table: Any, names: Sequence[str], max_rows: int) -> list[list[Any]] | None:
     """Columns from rows of values in order; None where the rows are records."""
     if not isinstance(table, list):
-        raise _refusal([_problem(form, f"is {kind_of(table)}, not an array", "send an array of rows")])
+        raise refuse(form, f"is {kind_of(table)}, not an array", "send an array of rows")
     _check_count(form, len(table), max_rows)
     if isinstance(table[0], dict) or form == RECORDS:
         return None
-    remedy = f"send an object, or an array of {len(names)} values: {_list_names(names)}"
+    remedy = f"send an object, or an array of {len(names)} values: {list_names(names)}"
     return _turn(form, table, len(names), remedy)
 
 
 def _read_columns(form: str, table: dict[str, Any], names: Sequence[str], max_rows: int) -> list[list[Any]]:
     """Columns from a dictionary of them."""
     if not table:
-        raise _refusal([_problem(form, "holds no columns", f"send {_list_names(names)}")])
-    problems = _check_names(form, list(table), names)
-    problems += [
-        _problem(f"{form}.{shorten(name)}", f"is {kind_of(column)}, not an array", "send an array, one value a row")
-        for name, column in table.items()
-        if name in names and not isinstance(column, list)
-    ]
-    if problems:
-        raise _refusal(problems)
+        raise refuse(form, "holds no columns", f"send {list_names(names)}")
+    complaints = _check_names(form, list(table), names)
+    for name in names:
+        if name in table and not isinstance(table[name], list):
+            problem = f"is {kind_of(table[name])}, not an array"
+            complaints.add(f"{form}.{shorten(name)}", problem, "send an array, one value a row")
+    complaints.settle()
     columns: list[list[Any]] = [table[name] for name in names]
-    _check_count(form, len(columns[0]), max_rows)
-    problems = [
-        _problem(f"{form}.{shorten(name)}", f"holds {len(column)} values", f"send {len(columns[0])}, as '{names[0]}'")
-        for name, column in zip(names, columns, strict=True)
-        if len(column) != len(columns[0])
-    ]
-    if problems:
-        raise _refusal(problems)
+    rows = len(columns[0])
+    _check_count(form, rows, max_rows)
+    for name, column in zip(names, columns, strict=True):
+        if len(column) != rows:
+            complaints.add(f"{form}.{shorten(name)}", f"holds {len(column)} values", f"send {rows}, as '{names[0]}'")
+    complaints.settle()
     return columns
 
 
 def _read_split(table: Any, names: Sequence[str], max_rows: int) -> list[list[Any]]:
     """Columns from pandas' split orientation, whose `index` is of no meaning here."""
     if not isinstance(table, dict):
-        raise _refusal(
-            [_problem(SPLIT, f"is {kind_of(table)}, not an object", "send an object of 'columns' and 'data'")]
-        )
-    problems = [
-        _problem(f"{SPLIT}.{shorten(part)}", "is not a field of this request", "remove it")
-        for part in table
-        if part not in _SPLIT_PARTS
-    ]
+        raise refuse(SPLIT, f"is {kind_of(table)}, not an object", "send an object of 'columns' and 'data'")
+    complaints = Complaints()
+    for part in table:
+        if part not in _SPLIT_PARTS:
+            complaints.add(f"{SPLIT}.{shorten(part)}", "is not a field of this request", "remove it")
     for part in _SPLIT_PARTS[:2]:
         if not isinstance(table.get(part), list):
             problem = f"is {kind_of(table[part])}, not an array" if part in table else "is missing"
             remedy = "send an array of the columns' names" if part == "columns" else "send an array of rows"
-            problems.append(_problem(f"{SPLIT}.{part}", problem, remedy))
-    if problems:
-        raise _refusal(problems)
+            complaints.add(f"{SPLIT}.{part}", problem, remedy)
+    complaints.settle()
     sent: list[Any] = table["columns"]
-    if problems := _check_names(f"{SPLIT}.columns", sent, names):
-        raise _refusal(problems)
+    _check_names(f"{SPLIT}.columns", sent, names).settle()
     _check_count(f"{SPLIT}.data", len(table["data"]), max_rows)
     index = table.get("index")
     if index is not None and (not isinstance(index, list) or len(index) != len(table["data"])):
-        raise _refusal([_problem(f"{SPLIT}.index", "does not fit the rows", "send one entry a row, or leave it out")])
+        raise refuse(f"{SPLIT}.index", "does not fit the rows", "send one entry a row, or leave it out")
     turned = _turn(SPLIT, table["data"], len(names), f"send an array of {len(names)} values, one a column")
     return [turned[sent.index(name)] for name in names]
 
 
-def _check_names(place: str, sent: Sequence[Any], names: Sequence[str]) -> list[Problem]:
+def _check_names(place: str, sent: Sequence[Any], names: Sequence[str]) -> Complaints:
     """Columns that are unknown, named twice, or missing."""
     known = set(names)
-    problems, seen = [], set()
-    for name in sent[: len(names) + MAX_PROBLEMS]:
+    complaints, seen = Complaints(), set()
+    examined = sent[: len(names) + MAX_PROBLEMS]
+    complaints.count_more(len(sent) - len(examined))  # they are too many, whatever they are called
+    for name in examined:
         if not isinstance(name, str):
-            problems.append(_problem(place, f"holds {kind_of(name)}, not a name", f"send {_list_names(names)}"))
+            complaints.add(place, f"holds {kind_of(name)}, not a name", f"send {list_names(names)}")
         elif name in seen:
-            problems.append(_problem(f"{place}.{shorten(name)}", "is there twice", "send it once"))
+            complaints.add(f"{place}.{shorten(name)}", "is there twice", "send it once")
         elif name not in known:
-            close = get_close_matches(name[:200], list(names), n=1)
-            hint = f"did you mean '{close[0]}'? " if close else ""
-            remedy = f"{hint}remove it; the features are {_list_names(names)}"
-            problems.append(_problem(f"{place}.{shorten(name)}", "is not a feature", remedy))
+            remedy = "" if complaints.is_full else suggestion(name, names)
+            complaints.add(f"{place}.{shorten(name)}", "is not a feature", remedy)
         else:
             seen.add(name)
-    problems += [_problem(f"{place}.{shorten(name)}", "is missing", "add it") for name in names if name not in seen]
-    return problems
+    for name in names:
+        if name not in seen:
+            complaints.add(f"{place}.{shorten(name)}", "is missing", "add it")
+    return complaints
 
 
 def _check_count(place: str, rows: int, max_rows: int) -> None:
     if not 1 <= rows <= max_rows:
         remedy = f"send at most {max_rows} rows" if rows else "send at least 1 row"
-        raise _refusal([_problem(place, f"holds {rows} rows", remedy)])
+        raise refuse(place, f"holds {rows} rows", remedy)
 
 
 def _turn(form: str, rows: list[Any], width: int, remedy: str) -> list[list[Any]]:
     """Columns from rows of `width` values."""
     if set(map(type, rows)) == {list} and set(map(len, rows)) == {width}:
         return list(map(list, zip(*rows, strict=True)))
-    problems = []
+    complaints = Complaints()
     for index, row in enumerate(rows):
         if not isinstance(row, list):
-            problems.append(_problem(f"{form}.{index}", f"is {kind_of(row)}, not an array", remedy) | {"row": index})
+            complaints.add(f"{form}.{index}", f"is {kind_of(row)}, not an array", remedy, row=index)
         elif len(row) != width:
-            problems.append(_problem(f"{form}.{index}", f"holds {len(row)} values", remedy) | {"row": index})
-    raise _refusal(problems)
+            complaints.add(f"{form}.{index}", f"holds {len(row)} values", remedy, row=index)
+    raise refusal(complaints.named, complaints.count)
 
 
 def _one_form() -> str:
     return f"send an object with one of {', '.join(FORMS)}"
-
-
-def _list_names(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN_NAMES])
-
-
-def _problem(field: str, problem: str, remedy: str) -> Problem:
-    return {"field": field, "problem": problem, "remedy": remedy}
-
-
-def _refusal(problems: list[Problem]) -> InvalidRequest:
-    return InvalidRequest(
-        f"{len(problems)} problem(s) with the request's fields",
-        code="invalid_fields",
-        problems=tuple(problems[:MAX_PROBLEMS]),
-    )

@@ -14,7 +14,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from gateway.columns import ColumnValidator
-from gateway.complaints import describe_problems, is_malformed
+from gateway.complaints import describe_problems, is_malformed, refusal
 from gateway.options import BATCH_FIELDS, MAX_NAME_CHARACTERS, OPTION_PREFIX, SINGLE_FIELDS
 from gateway.tabular_forms import find_records, read_table
 from gateway.value_types import value_type
@@ -115,11 +115,7 @@ class Validator:
             problems = describe_problems(error, self.signature)
             if is_malformed(error):
                 raise InvalidRequest("the body is not valid JSON", code="malformed_json", problems=problems) from None
-            raise InvalidRequest(
-                f"{error.error_count()} problem(s) with the request's fields",
-                code="invalid_fields",
-                problems=problems,
-            ) from None
+            raise refusal(problems, error.error_count()) from None
 
     def _encode(self, rows: Sequence[tuple[Any, ...]]) -> bytes:
         if not self.signature.is_numeric:

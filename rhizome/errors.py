@@ -13,6 +13,7 @@
     ├── JobFinished              the job is final and cannot be cancelled
     ├── JobCancelled             the job that a caller waits for was cancelled
     ├── AnswerOverdue            the job that a caller waits for was not answered in time
+    ├── AnswerUnavailable        the job that a caller waits for failed, by no fault of the caller
     ├── WebhookNotFound          no job with a webhook has this id
     ├── WebhooksSwitchedOff      a webhook is wanted where none can be signed
     ├── WebhooksFull             too many events wait for receivers that do not answer
@@ -88,11 +89,13 @@ class DeadlineUnmeetable(RhizomeError):
 
     code = "deadline_unmeetable"
 
-    def __init__(self, estimate_ms: int, deadline_ms: int) -> None:
+    def __init__(self, estimate_ms: int, deadline_ms: int, *, remedy: str = "send a later deadline_ms") -> None:
         super().__init__(
             f"it would be done in about {estimate_ms} ms, after its deadline of {deadline_ms} ms; "
-            "send a later deadline_ms, a more urgent priority, or try again when less waits"
+            f"{remedy}, a more urgent priority, or try again when less waits"
         )
+        self.estimate_ms = estimate_ms
+        self.deadline_ms = deadline_ms
         self.retry_after_seconds = max(1, -(-(estimate_ms - deadline_ms) // 1000))
 
 
@@ -118,6 +121,10 @@ class JobCancelled(RhizomeError):
 
 class AnswerOverdue(RhizomeError):
     code = "answer_overdue"
+
+
+class AnswerUnavailable(RhizomeError):
+    code = "answer_unavailable"
 
 
 class WebhookNotFound(RhizomeError):

@@ -2,10 +2,13 @@
 
 from collections.abc import Collection
 from difflib import get_close_matches
+from itertools import islice
 
 from rhizome.signature import Feature
 
 SHOWN_CHARACTERS = 40  #: of what was sent; nothing long is echoed
+SHOWN_NAMES = 50
+MATCHED_CHARACTERS = 200  #: of a name for which a known one is looked for
 
 
 def expected(feature: Feature | None) -> str:
@@ -21,11 +24,23 @@ def expected(feature: Feature | None) -> str:
     return f"{kind} from {feature.lower:g} to {feature.upper:g}{null}"
 
 
-def suggestion(name: str | None, features: Collection[str], *, also: Collection[str] = ()) -> str:
-    """What to do about a field that is no feature; `also` may be meant, too."""
-    close = get_close_matches(name or "", [*features, *also], n=1)
+def suggestion(name: str | None, known: Collection[str], *, also: Collection[str] = (), noun: str = "features") -> str:
+    """What to do about a field that is unknown.
+
+    Args:
+        name: the field.
+        known: the names that it could have had.
+        also: further names that may be meant.
+        noun: what the known names are called.
+    """
+    close = get_close_matches((name or "")[:MATCHED_CHARACTERS], [*known, *also], n=1)
     hint = f"did you mean '{close[0]}'? " if close else ""
-    return f"{hint}remove it; the features are {', '.join(list(features)[:50])}"
+    return f"{hint}remove it; the {noun} are {list_names(known)}"
+
+
+def list_names(names: Collection[str]) -> str:
+    """The first of many names, separated by commas."""
+    return ", ".join(islice(names, SHOWN_NAMES))
 
 
 _KINDS = (

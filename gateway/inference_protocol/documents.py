@@ -7,12 +7,14 @@ so on. The metadata declares them; `probabilities` has one column per class, in 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from gateway.inference_protocol.requests import InferRequest, problem_of, refuse
+from gateway.complaints import Complaints
+from gateway.inference_protocol.requests import InferRequest
 from gateway.inference_protocol.tensors import DECLARED
 from rhizome import __version__
+from rhizome.errors import IdempotencyConflict
 from rhizome.manifest import Manifest
 from rhizome.signature import ClassLabel
-from rhizome.wording import shorten
+from rhizome.wording import list_names, shorten
 
 PLATFORM = "sklearn"
 #: Named in one error's text; the rest is counted.
@@ -93,38 +95,61 @@ def choose_outputs(request: InferRequest, manifest: Manifest) -> list[Output]:
     known = {output.name: output for output in outputs_of(manifest)}
     if not request.outputs:
         return list(known.values())
-    names = [wanted.name for wanted in request.outputs]
-    problems = []
-    for index, name in enumerate(names):
-        remedy = f"the outputs are {', '.join(known)}"
-        if name not in known:
-            problems.append(problem_of(f"outputs.{shorten(name)}", "is not an output of this model", remedy))
-        elif name in names[:index]:
-            problems.append(problem_of(f"outputs.{shorten(name)}", "is there twice", "ask for it once"))
-    if problems:
-        raise refuse(problems)
-    return [known[name] for name in names]
+    chosen: dict[str, Output] = {}
+    complaints = Complaints()
+    for wanted in request.outputs:
+        output = known.get(wanted.name)
+        if output is None:
+            remedy = "" if complaints.is_full else f"the outputs are {list_names(known)}"
+            complaints.add(f"outputs.{shorten(wanted.name)}", "is not an output of this model", remedy)
+        elif wanted.name in chosen:
+            complaints.add(f"outputs.{shorten(wanted.name)}", "is there twice", "ask for it once")
+        else:
+            chosen[wanted.name] = output
+    complaints.settle()
+    return list(chosen.values())
+
+
+def choose_answered(request: InferRequest, manifest: Manifest, answers: Sequence[Mapping[str, Any]]) -> list[Output]:
+    """The outputs that a request wants, out of those that a job has answered.
+
+    A replayed job may be the answer of a former champion with other outputs than the present one.
+
+    Args:
+        request: the request.
+        manifest: of the version that answered.
+        answers: one per row, as in a job's result.
+
+    Raises:
+        IdempotencyConflict: it names an output that the answers do not hold.
+    """
+    held = {output.name: output for output in outputs_of(manifest) if _holds(answers[0], output)}
+    names = [wanted.name for wanted in request.outputs or ()] or list(held)
+    if missing := [name for name in names if name not in held]:
+        raise IdempotencyConflict(
+            f"the job was answered by version {manifest.version}, without {shorten(missing[0])}; it has "
+            f"{list_names(held)}; to have it answered anew, send another Idempotency-Key"
+        )
+    return [held[name] for name in names]
 
 
 def answer_document(
     manifest: Manifest,
     request: InferRequest,
-    version: str,
     answers: Sequence[Mapping[str, Any]],
     wanted: Sequence[Output],
 ) -> dict[str, Any]:
     """The answer to an inference request.
 
     Args:
-        manifest: of the version that the request was checked against.
+        manifest: of the version that answered.
         request: the request.
-        version: what answered.
         answers: one per row, as in a job's result.
         wanted: the outputs to give.
     """
     document = {
         "model_name": manifest.name,
-        "model_version": version,
+        "model_version": manifest.version,
         "outputs": [_tensor(output, answers) for output in wanted],
     }
     return document if request.id is None else document | {"id": request.id}
@@ -141,6 +166,11 @@ def error_document(detail: str, problems: Sequence[Mapping[str, object]]) -> dic
     if len(problems) > MAX_NAMED:
         named.append(f"and {len(problems) - MAX_NAMED} more")
     return {"error": f"{detail}: {'; '.join(named)}" if named else detail}
+
+
+def _holds(answer: Mapping[str, Any], output: Output) -> bool:
+    row = answer.get("outputs", {}).get(output.target, {}) if output.target else answer
+    return output.part in row
 
 
 def _tensor(output: Output, answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gateway.complaints import MAX_EXAMINED, MAX_PROBLEMS, is_malformed
+from gateway.complaints import MAX_EXAMINED, MAX_PROBLEMS, Complaints, Problem, is_malformed, refusal
 from gateway.options import MAX_DEADLINE_MS, REMEDIES, accepts_option
 from rhizome.errors import InvalidRequest
 from rhizome.jobs import PRIORITIES
@@ -23,13 +23,15 @@ _NO_BINARY = "binary tensor data is not spoken here; send and ask for data as JS
 #: Hints of clients for other servers that change nothing here.
 _PASSED_OVER = frozenset({"content_type", "headers", "binary_data_output"})
 _OPTIONS = ("version", "deadline_ms", "webhook", "webhook_events", "error_threshold")
+_PARAMETERS = ("priority", "timeout", *_OPTIONS)
 _DECIDED = ("return", "top_k")
 _CHOOSE = "choose by 'outputs', or send it to /predict"
 _BINARY_PARAMETERS = ("binary_data_size", "binary_data")
 _SHARED_MEMORY = "shared_memory_region"
 _MICROSECONDS = 1000
 
-Problem = dict[str, object]
+#: Of one request: a tensor a feature, as many features as a sample of the largest size has.
+MAX_TENSORS = 10_000
 
 
 class _Part(BaseModel):
@@ -57,8 +59,8 @@ class InferRequest(_Part):
     """The body of an inference request."""
 
     id: Annotated[str, Field(max_length=256)] | None = None
-    inputs: Annotated[list[InferInput], Field(min_length=1)]
-    outputs: list[InferOutput] | None = None
+    inputs: Annotated[list[InferInput], Field(min_length=1, max_length=MAX_TENSORS)]
+    outputs: Annotated[list[InferOutput], Field(max_length=MAX_TENSORS)] | None = None
     parameters: dict[str, Any] | None = None
 
 
@@ -76,9 +78,11 @@ def parse_infer_request(body: bytes) -> InferRequest:
         if is_malformed(error):
             raise InvalidRequest("the body is not valid JSON; send one JSON object", code="malformed_json") from None
         examined = error.errors(include_url=False) if error.error_count() <= MAX_EXAMINED else []
-        raise refuse([_describe(problem) for problem in examined[:MAX_PROBLEMS]]) from None
-    if problems := [*_check_inputs(parsed.inputs), *_check_outputs(parsed.outputs or [])]:
-        raise refuse(problems)
+        raise refusal(map(_describe, examined[:MAX_PROBLEMS]), error.error_count()) from None
+    complaints = Complaints()
+    _check_inputs(parsed.inputs, complaints)
+    _check_outputs(parsed.outputs or [], complaints)
+    complaints.settle()
     return parsed
 
 
@@ -93,27 +97,26 @@ def read_parameters(parameters: Mapping[str, Any], query: Mapping[str, str]) -> 
         InvalidRequest: naming every parameter that is unknown or unusable.
     """
     options: dict[str, Any] = {}
-    problems = [problem_of(name, "is not for this call", _CHOOSE) for name in _DECIDED if name in query]
+    complaints = Complaints()
+    for name in _DECIDED:
+        if name in query:
+            complaints.add(name, "is not for this call", _CHOOSE)
     for name, value in parameters.items():
         place = f"parameters.{shorten(name)}"
         if name in ("priority", "timeout"):
             if type(value) is not int or not 0 <= value < 2**63:
-                problems.append(
-                    problem_of(place, f"is {show_value(value)}, not a whole number from 0 on", _TIMES[name])
-                )
+                complaints.add(place, f"is {show_value(value)}, not a whole number from 0 on", _TIMES[name])
             elif value:
                 options |= _scheduled(name, value)
         elif name in _OPTIONS:
             if not accepts_option(name, value):
-                problems.append(problem_of(place, f"is {show_value(value)}, not an accepted value", REMEDIES[name]))
+                complaints.add(place, f"is {show_value(value)}, not an accepted value", REMEDIES[name])
             else:
                 options[name] = value
         elif name not in _PASSED_OVER:
-            known = ", ".join(("priority", "timeout", *_OPTIONS))
-            remedy = _CHOOSE if name in _DECIDED else f"remove it; the parameters are {known}"
-            problems.append(problem_of(place, "is not a parameter of this server", remedy))
-    if problems:
-        raise refuse(problems)
+            remedy = _CHOOSE if name in _DECIDED else f"remove it; the parameters are {', '.join(_PARAMETERS)}"
+            complaints.add(place, "is not a parameter of this server", remedy)
+    complaints.settle()
     return options
 
 
@@ -129,56 +132,44 @@ def _scheduled(name: str, value: int) -> dict[str, Any]:
     return {"deadline_ms": min(-(-value // _MICROSECONDS), MAX_DEADLINE_MS)}
 
 
-def _check_inputs(inputs: list[InferInput]) -> list[Problem]:
-    problems = []
+def _check_inputs(inputs: list[InferInput], complaints: Complaints) -> None:
     for tensor in inputs:
-        parameters = tensor.parameters or {}
+        place, parameters = f"inputs.{shorten(tensor.name)}", tensor.parameters or {}
         if any(name in parameters for name in _BINARY_PARAMETERS):
-            problems.append(problem_of(f"inputs.{shorten(tensor.name)}", "is binary", _NO_BINARY))
+            complaints.add(place, "is binary", _NO_BINARY)
         elif _SHARED_MEMORY in parameters:
-            problems.append(
-                problem_of(f"inputs.{shorten(tensor.name)}", "is in shared memory", "send its data as JSON")
-            )
-    return problems
+            complaints.add(place, "is in shared memory", "send its data as JSON")
 
 
-def _check_outputs(outputs: list[InferOutput]) -> list[Problem]:
-    problems = []
+def _check_outputs(outputs: list[InferOutput], complaints: Complaints) -> None:
     for wanted in outputs:
         place, parameters = f"outputs.{shorten(wanted.name)}", wanted.parameters or {}
         if parameters.get("binary_data"):
-            problems.append(problem_of(place, "is wanted as binary", _NO_BINARY))
+            complaints.add(place, "is wanted as binary", _NO_BINARY)
         if parameters.get("classification"):
             remedy = "ask for 'probabilities', in the order of the metadata's classes; POST /predict has top_k"
-            problems.append(problem_of(place, "is wanted as a classification", remedy))
+            complaints.add(place, "is wanted as a classification", remedy)
         if _SHARED_MEMORY in parameters:
-            problems.append(problem_of(place, "is wanted in shared memory", "take it as JSON"))
-    return problems
+            complaints.add(place, "is wanted in shared memory", "take it as JSON")
 
 
-def problem_of(field: str, problem: str, remedy: str) -> Problem:
-    """One problem, as `InvalidRequest` carries it."""
-    return {"field": field, "problem": problem, "remedy": remedy}
-
-
-def refuse(problems: list[Problem]) -> InvalidRequest:
-    """The refusal of a request with these problems."""
-    return InvalidRequest(
-        f"{len(problems)} problem(s) with the request",
-        code="invalid_fields",
-        problems=tuple(problems[:MAX_PROBLEMS]),
-    )
+def names_timeout(parameters: Mapping[str, Any], query: Mapping[str, str]) -> bool:
+    """True where the job's deadline is what Triton calls `timeout`: whoever sent it knows no other name."""
+    return bool(parameters.get("timeout")) and "deadline_ms" not in parameters and "deadline_ms" not in query
 
 
 def _describe(problem: Mapping[str, Any]) -> Problem:
     field = ".".join(shorten(part) for part in problem["loc"]) or "body"
     kind, sent = problem["type"], problem["input"]
     if kind == "missing":
-        return problem_of(field, "is missing", "add it")
+        return {"field": field, "problem": "is missing", "remedy": "add it"}
     if kind == "extra_forbidden":
-        return problem_of(field, "is not a field of an inference request", "remove it")
+        return {"field": field, "problem": "is not a field of an inference request", "remedy": "remove it"}
+    if kind == "too_long":
+        return {"field": field, "problem": "holds too many", "remedy": f"send at most {problem['ctx']['max_length']}"}
     wanted = _WANTED.get(kind)
-    return problem_of(field, f"is {show_value(sent)}", f"send {wanted}" if wanted else "see /docs for what is accepted")
+    remedy = f"send {wanted}" if wanted else "see /docs for what is accepted"
+    return {"field": field, "problem": f"is {show_value(sent)}", "remedy": remedy}
 
 
 _WANTED = {
@@ -191,5 +182,4 @@ _WANTED = {
     "model_type": "an object",
     "model_attributes_type": "an object",
     "too_short": "at least one",
-    "too_long": "fewer",
 }

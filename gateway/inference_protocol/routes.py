@@ -4,33 +4,36 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from gateway.answers import collect_answers, submit_for_answer
+from gateway.answers import Answers, chunk_rows_of, collect_answers, conclude, find_submitted, submit_for_answer
 from gateway.champion import Known
+from gateway.complaints import refuse
 from gateway.documents import encode, result_url
 from gateway.inference_protocol.documents import (
     PREFIX,
     Output,
     answer_document,
+    choose_answered,
     choose_outputs,
     model_document,
     server_document,
 )
 from gateway.inference_protocol.requests import (
     InferRequest,
+    names_timeout,
     parse_infer_request,
-    problem_of,
     read_parameters,
-    refuse,
 )
 from gateway.inference_protocol.tensors import to_columns
 from gateway.options import read_options
 from gateway.requests import is_async_preferred, read_json_body, read_wait_seconds
 from gateway.service import Service, service
 from gateway.submitting import JSON, Parsed, Submitted, accept, find_pinned
-from rhizome.errors import AnswerOverdue, ModelNotFound
+from rhizome.errors import AnswerOverdue, DeadlineUnmeetable, InvalidRequest, JobExpired, ModelNotFound, VersionNotFound
 from rhizome.jobs import Returns
 
 blueprint = Blueprint("inference_protocol", __name__, url_prefix=PREFIX)
+
+_LATER = "send a longer 'timeout' (in microseconds)"
 
 
 @blueprint.get("")
@@ -83,18 +86,45 @@ def infer(model: str, version: str | None) -> Response:
     body = read_json_body(here.body_slots, most=here.settings.max_body_bytes, may_be_untyped=True)
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds, unless_said=here.settings.max_wait_seconds)
     asked = parse_infer_request(body)
-    parsed, wanted = _parse(here, asked, version)
     takes_receipt = is_async_preferred() or not wait_seconds
-    submitted = submit_for_answer(here, body, parsed, wait_seconds, must_wait=not takes_receipt)
+    try:
+        parsed = _parse(here, asked, version)
+    except InvalidRequest:
+        # The same request may have been accepted when the champion had other tensors.
+        if (standing := find_submitted(here, body, wait_seconds)) is None:
+            raise
+        submitted = standing
+    else:
+        submitted = _submit(here, asked, body, parsed, wait_seconds, must_wait=not takes_receipt)
     answers = collect_answers(here, submitted)
     if answers is not None:
-        response = _respond(answer_document(parsed.known.manifest, asked, answers.version, answers.rows, wanted))
+        response = _respond(_answer(here, asked, answers))
     elif takes_receipt:
         response = accept(submitted)
     else:
         where = result_url(submitted.receipt.job_id)
         raise AnswerOverdue(f"not answered within {wait_seconds:g} s; the job goes on, and GET {where} has its result")
-    return _with_headers(response, submitted)
+    return conclude(response, submitted)
+
+
+def _submit(
+    here: Service, asked: InferRequest, body: bytes, parsed: Parsed, wait_seconds: float, *, must_wait: bool
+) -> Submitted:
+    try:
+        return submit_for_answer(here, body, parsed, wait_seconds, must_wait=must_wait)
+    except DeadlineUnmeetable as error:
+        if names_timeout(asked.parameters or {}, request.args):
+            raise DeadlineUnmeetable(error.estimate_ms, error.deadline_ms, remedy=_LATER) from None
+        raise
+
+
+def _answer(here: Service, asked: InferRequest, answers: Answers) -> dict[str, Any]:
+    """The answer's document, by what the version that answered declares: of a replay, it may be a former champion."""
+    try:
+        manifest = here.champion.version(answers.version).manifest
+    except VersionNotFound:
+        raise JobExpired("the version that answered this job is no longer kept; submit it as a new request") from None
+    return answer_document(manifest, asked, answers.rows, choose_answered(asked, manifest, answers.rows))
 
 
 def _check_model(here: Service, model: str) -> None:
@@ -114,19 +144,19 @@ def _find(here: Service, model: str, version: str | None) -> Known:
     return here.champion.version(version) if version else here.champion.champion()
 
 
-def _parse(here: Service, asked: InferRequest, version: str | None) -> tuple[Parsed, list[Output]]:
-    """The rows with their options, and the outputs wanted; `version` is the one that the address names."""
+def _parse(here: Service, asked: InferRequest, version: str | None) -> Parsed:
+    """The rows with their options; `version` is the one that the address names."""
     options = read_options(read_parameters(asked.parameters or {}, request.args))
     if version and options.version not in (None, version):
-        problem = "is another one than the address names"
-        raise refuse([problem_of("version", problem, "name the version once")])
+        raise refuse("version", "is another one than the address names", "name the version once")
     pin = version or options.version
     known = find_pinned(here, pin) if pin else here.champion.champion()
-    wanted = choose_outputs(asked, known.manifest)
+    returns = _part_of(choose_outputs(asked, known.manifest))
     columns = to_columns(asked.inputs, known.manifest.signature, max_rows=here.settings.max_batch_rows)
-    values = list(known.validator.columns.to_rows(columns, "inputs"))
-    rows = known.validator.cut(values, max(here.settings.chunk_rows, here.settings.micro_batch_rows), {})
-    return Parsed(known, pin is not None, rows, options._replace(returns=_part_of(wanted))), wanted
+    rows = known.validator.cut(
+        list(known.validator.columns.to_rows(columns, "inputs")), chunk_rows_of(here.settings), {}
+    )
+    return Parsed(known, pin is not None, rows, options._replace(returns=returns))
 
 
 def _part_of(wanted: list[Output]) -> str:
@@ -138,13 +168,4 @@ def _part_of(wanted: list[Output]) -> str:
 def _respond(document: dict[str, Any], status: int = 200) -> Response:
     response = Response(encode(document), status, content_type=JSON)
     response.headers["Cache-Control"] = "no-store"
-    return response
-
-
-def _with_headers(response: Response, submitted: Submitted) -> Response:
-    if is_async_preferred():
-        response.headers["Preference-Applied"] = "respond-async"
-        response.headers["Vary"] = "Prefer"
-    if submitted.receipt.is_replay:
-        response.headers["Idempotency-Replayed"] = "true"
     return response

@@ -36,6 +36,7 @@ STATUS_OF_ERROR = {
     "JobFinished": 409,
     "JobCancelled": 409,
     "AnswerOverdue": 504,
+    "AnswerUnavailable": 503,
     "TooManyWaiters": 503,
     "StorageFull": 503,
     "BlobStoreUnavailable": 503,

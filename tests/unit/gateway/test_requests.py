@@ -3,9 +3,9 @@
 from threading import Semaphore
 
 import pytest
-from flask import Flask
+from flask import Flask, Response
 
-from gateway.requests import is_async_preferred, is_wait_preferred, read_count, read_json_body, read_wait_seconds
+from gateway.requests import acknowledge_preferences, is_async_preferred, read_count, read_json_body, read_wait_seconds
 from rhizome.errors import InvalidRequest, TooManyWaiters
 
 MOST = 60.0
@@ -118,10 +118,31 @@ def test_a_call_that_waits_by_itself_waits_unless_told_otherwise(
         assert is_async_preferred() is is_async
 
 
-@pytest.mark.parametrize(("prefer", "query", "expected"), [("wait=5", "", True), ("wait=5", "wait=5", False)])
-def test_only_a_wait_from_the_header_is_acknowledged(prefer: str, query: str, expected: bool) -> None:
+@pytest.mark.parametrize(
+    ("prefer", "query", "waited", "status", "applied"),
+    [
+        ("wait=5", "", 5.0, 200, "wait=5"),
+        ("wait=5", "", 5.0, 202, "wait=5"),
+        ("wait=500", "", MOST, 200, "wait=60"),
+        ("wait=5", "", 0.0, 202, None),  # no place was free
+        ("wait=5", "wait=5", 5.0, 200, None),
+        ("respond-async", "", 0.0, 202, "respond-async"),
+        ("respond-async", "wait=5", 5.0, 200, None),
+        ("respond-async", "wait=5", 5.0, 202, "respond-async"),
+        ("respond-async, wait=5", "", 5.0, 202, "respond-async, wait=5"),
+        ("respond-async, wait=5", "", 5.0, 200, "wait=5"),
+        ("handling=strict", "", 9.0, 200, None),
+        ("", "", 9.0, 200, None),
+    ],
+)
+def test_only_preferences_that_were_applied_are_acknowledged(
+    prefer: str, query: str, waited: float, status: int, applied: str | None
+) -> None:
     with app.test_request_context(f"/?{query}", headers={"Prefer": prefer}):
-        assert is_wait_preferred() is expected
+        response = acknowledge_preferences(Response(status=status), waited)
+
+    assert response.headers.get("Preference-Applied") == applied
+    assert ("Vary" in response.headers) == (applied is not None)
 
 
 @pytest.mark.parametrize(("given", "count"), [(None, 7), ("1", 1), ("100", 100), ("007", 7)])

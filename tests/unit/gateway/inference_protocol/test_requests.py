@@ -6,7 +6,13 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from gateway.inference_protocol.requests import BINARY_HEADER, InferRequest, parse_infer_request, read_parameters
+from gateway.inference_protocol.requests import (
+    BINARY_HEADER,
+    MAX_TENSORS,
+    InferRequest,
+    parse_infer_request,
+    read_parameters,
+)
 from gateway.options import MAX_DEADLINE_MS
 from rhizome.errors import InvalidRequest
 
@@ -37,6 +43,8 @@ def parse(body: Any, **headers: str) -> InferRequest:
         ({"inputs": [TENSOR], "instances": []}, "instances"),
         ({"inputs": [TENSOR], "id": 3}, "id"),
         ({"inputs": [TENSOR], "id": "x" * 257}, "id"),
+        ({"inputs": [TENSOR] * (MAX_TENSORS + 1)}, "inputs"),
+        ({"inputs": [TENSOR], "outputs": [{"name": "label"}] * (MAX_TENSORS + 1)}, "outputs"),
         ({"inputs": [TENSOR], "outputs": ["label"]}, "outputs.0"),
         ({"inputs": [TENSOR], "parameters": []}, "parameters"),
         ({"inputs": [TENSOR | {"parameters": {"shared_memory_region": "a"}}]}, "inputs.x"),
