@@ -125,7 +125,11 @@ def _number_problem(value: Any, feature: Feature) -> str:
     wanted = "an integer" if feature.dtype == "int64" else "a number"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return f"is {kind_of(value)}, not {wanted}"
-    if not math.isfinite(value):
+    try:
+        is_finite = math.isfinite(value)
+    except OverflowError:  # an integer that float64 cannot hold
+        return f"is {show_value(value)}, outside the accepted range"
+    if not is_finite:
         return "is not a finite number"
     if feature.dtype == "int64" and value != math.floor(value):
         return f"is {show_value(value)}, not an integer"

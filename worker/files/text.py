@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 import numpy as np
 import pyarrow as pa
+from celery.exceptions import SoftTimeLimitExceeded
 from numpy.typing import NDArray
 from pyarrow import csv as arrow_csv
 
@@ -48,7 +49,9 @@ def parse_csv(data: bytes, columns: tuple[str, ...], first_line: int, signature:
     """
     try:
         array, accepted = check_table(_read_csv(data, columns, signature), signature)
-    except pa.ArrowInvalid:
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception:  # whatever a parser trips over is one row's fault
         return _parse_one_by_one(_csv_rows(data, columns, first_line, signature), signature)
     if accepted.all():
         return RowBlock(array, [])
@@ -62,9 +65,12 @@ def parse_ndjson(data: bytes, first_line: int, signature: Signature) -> RowBlock
     """
     try:
         array = _read_ndjson(data, signature)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return _parse_one_by_one(_ndjson_rows(data, first_line, signature), signature)
-    if check_array(array, signature).all():
+        is_good = check_array(array, signature).all()
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception:  # as above
+        is_good = False
+    if is_good:
         return RowBlock(array, [])
     return _parse_one_by_one(_ndjson_rows(data, first_line, signature), signature)
 
@@ -149,7 +155,7 @@ def _ndjson_rows(data: bytes, first_line: int, signature: Signature) -> Iterator
             continue
         try:
             values = msgspec.json.decode(text)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        except (ValueError, RecursionError):  # of msgspec, of UTF-8, and of an integer of thousands of digits
             yield line, Refused("row", "is not JSON", "send one JSON object a line, in UTF-8")
             continue
         yield line, judge_values(values, signature)
