@@ -175,3 +175,12 @@ def test_a_parser_that_fails_costs_the_array_and_not_the_chunk(monkeypatch: pyte
     )
 
     assert [block.array.tolist() for block in blocks] == [[[1.0, "red"]]] * 2
+
+
+def test_a_quoted_cell_of_any_length_is_one_row() -> None:
+    cell = '"' + "x\n" * 150_000 + '"'
+
+    block = parse_csv(f"red,1\n{cell},2\nred,3\n".encode(), COLUMNS, FIRST_LINE, mixed_signature())
+
+    assert [(bad.position, bad.line, bad.field) for bad in block.bad] == [(1, FIRST_LINE + 1, "colour")]
+    assert block.array.tolist() == [[1.0, "red"], [3.0, "red"]]
