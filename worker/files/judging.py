@@ -14,6 +14,7 @@ from rhizome.signature import Feature, Signature
 from rhizome.wording import expected, kind_of, shorten, show_value, suggestion
 
 MAX_EXACT_INTEGER = 2**53  #: beyond it float64 cannot hold every integer
+SHOWN_COLUMNS = 10  #: the words are written for each row
 _NUMBER = re.compile(r"[ \t]*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?[ \t]*", re.ASCII)
 
 Row = tuple[Any, ...]
@@ -60,7 +61,8 @@ def judge_cells(cells: Sequence[str], columns: Sequence[str], signature: Signatu
     """A CSV row's values in the order of the signature, or why it is refused."""
     if len(cells) != len(columns):
         problem = f"has {len(cells)} values, not {len(columns)}"
-        return Refused("row", problem, f"send one for each of {', '.join(columns[:50])}")
+        more = ", …" if len(columns) > SHOWN_COLUMNS else ""
+        return Refused("row", problem, f"send one for each of {', '.join(columns[:SHOWN_COLUMNS])}{more}")
     given = dict(zip(columns, cells, strict=True))
     values = {}
     for feature in signature.features:

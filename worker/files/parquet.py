@@ -1,6 +1,6 @@
 """Parquet: what a file holds, how it is divided into chunks, and the rows of one of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from rhizome.wording import shorten
 from worker.file_chunks import InvalidFile
 from worker.files.columns import check_table
 from worker.files.judging import BadRow, Refused, judge_values
-from worker.files.text import RowBlock
+from worker.files.text import JUDGED_ROWS, RowBlock
 
 CHUNK_ROWS = 65_536  #: of one chunk, as many as a chunk of text holds or more
 #: A row group is read from its beginning by each of its chunks, so it is divided into no more than this.
@@ -64,8 +64,10 @@ def plan_file(store: BlobStore, whole: BlobSlice, signature: Signature, max_byte
     ]
 
 
-def read_rows(store: BlobStore, part: BlobSlice, signature: Signature) -> RowBlock:
-    """The rows of one chunk.
+def read_rows(
+    store: BlobStore, part: BlobSlice, signature: Signature, between_slices: Callable[[], None] = lambda: None
+) -> RowBlock:
+    """The rows of one chunk; calls `between_slices` between its pieces.
 
     Raises:
         InvalidFile: it cannot be read.
@@ -80,7 +82,8 @@ def read_rows(store: BlobStore, part: BlobSlice, signature: Signature) -> RowBlo
                 text_bytes += _text_bytes(table)
                 if text_bytes > MAX_TEXT_BYTES:
                     raise InvalidFile(f"texts from row {part.start + 1} on exceed {MAX_TEXT_BYTES} bytes; shorten them")
-                blocks.append(_check(table, first_row, part.start, signature))
+                blocks.append(_check(table, first_row, part.start, signature, between_slices))
+                between_slices()
                 first_row += len(table)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise _unreadable() from error
@@ -109,16 +112,23 @@ def _tables(file: pq.ParquetFile, start: int, end: int, signature: Signature) ->
             return
 
 
-def _check(table: pa.Table, first_row: int, chunk_start: int, signature: Signature) -> RowBlock:
+def _check(
+    table: pa.Table, first_row: int, chunk_start: int, signature: Signature, between_slices: Callable[[], None]
+) -> RowBlock:
     array, accepted = check_table(table, signature)
     if accepted.all():
         return RowBlock(array, [])
     bad, revised = [], []
-    for index in np.flatnonzero(~accepted).tolist():
+    said: dict[Refused, Refused] = {}  # as for text
+    for count, index in enumerate(np.flatnonzero(~accepted).tolist(), start=1):
+        if count % JUDGED_ROWS == 0:
+            between_slices()
         (values,) = table.slice(index, 1).to_pylist()
         verdict = judge_values(values, signature)
         if isinstance(verdict, Refused):
-            bad.append(BadRow(first_row + index - chunk_start, first_row + index + 1, *verdict))
+            bad.append(
+                BadRow(first_row + index - chunk_start, first_row + index + 1, *said.setdefault(verdict, verdict))
+            )
         else:
             accepted[index] = True
             revised.append((index, verdict))
@@ -129,14 +139,14 @@ def _check(table: pa.Table, first_row: int, chunk_start: int, signature: Signatu
 
 def _bytes_of(group: Any) -> int:
     """What a row group's pages hold before compression; each of two places may say less than the other."""
-    columns = sum(group.column(index).total_uncompressed_size for index in range(group.num_columns))
-    return max(group.total_byte_size, columns)
+    columns = sum(int(group.column(index).total_uncompressed_size) for index in range(group.num_columns))
+    return max(int(group.total_byte_size), columns)
 
 
 def _text_bytes(table: pa.Table) -> int:
     """Of all cells of the text columns, written out."""
     return sum(
-        pc.sum(pc.binary_length(chunk.dictionary).take(chunk.indices)).as_py() or 0
+        int(pc.sum(pc.binary_length(chunk.dictionary).take(chunk.indices)).as_py() or 0)
         for column in table.columns
         if pa.types.is_dictionary(column.type) and not pa.types.is_primitive(column.type.value_type)
         for chunk in column.chunks
