@@ -126,8 +126,8 @@ class Settings(BaseSettings):
     @field_validator("blob_url")
     @classmethod
     def _check_blob_url(cls, value: str) -> str:
-        if value and not re.fullmatch(r"file:///.+|[a-z0-9]+://[^/]+.*", value):
-            raise ValueError("must be file:///folder or s3://bucket/prefix")
+        if value and not re.fullmatch(r"file:///.+|[a-z0-9]+://[^/]+/+[^/].*", value):
+            raise ValueError("must be file:///folder or s3://bucket/prefix, with a prefix of its own")
         return value
 
     @field_validator("webhook_allow_private")
