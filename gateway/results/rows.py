@@ -1,7 +1,7 @@
 """Where a batch's answers are: in Redis, of rows that came in a request; in the store, of rows that came as a file."""
 
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, takewhile
 from typing import NamedTuple
 
 import msgspec
@@ -84,8 +84,11 @@ def stream(store: BlobStore, pieces: Sequence[Piece], start: int, end: int) -> I
 
 
 def page_of(here: Service, job: JobView, offset: int, limit: int) -> list[msgspec.Raw]:
-    """The answers of `limit` rows from row `offset` on, of a file job; fewer where some are missing."""
-    parts = [part for part in read_parts(here, job) if part is not None]
+    """The answers of `limit` rows from row `offset` on, of a file job; none from the first missing chunk on.
+
+    Nobody knows how many rows that chunk has, so the place of every later row is unknown.
+    """
+    parts = [part for part in takewhile(lambda part: part is not None, read_parts(here, job)) if part is not None]
     ends = list(accumulate(part.rows for part in parts))
     answers: list[msgspec.Raw] = []
     for part, end in zip(parts, ends, strict=True):

@@ -87,6 +87,23 @@ def test_a_batch_is_answered_in_input_order_page_by_page(
     assert document["rows"] == {"total": 5, "done": 5, "failed": 0}
 
 
+@pytest.mark.parametrize(("page", "rows"), [("", [0, 1]), ("?offset=1", [1]), ("?offset=2", []), ("?offset=4", [4])])
+def test_the_rows_of_a_cancelled_batch_stand_at_their_places(
+    client: FlaskClient, queue: Queue, page: str, rows: list[int]
+) -> None:
+    path = client.post("/predict/batch", json=batch_of(5)).headers["Location"]
+    scorer = queue.scorer()
+    first, _, last = (entry for _ in range(3) for entry in scorer.claim())
+    scorer.finish([succeed(first, b'[{"label":0},{"label":1}]')], claim_next=False)
+    scorer.finish([succeed(last, b'[{"label":4}]')], claim_next=False)
+    client.delete(path)
+
+    document = client.get(f"{path}{page}").get_json()
+
+    assert document["status"] == State.CANCELLED
+    assert [answer["label"] for answer in document["results"]] == rows
+
+
 @pytest.mark.parametrize("page", ["offset=-1", "offset=1000000000", "limit=0", "limit=x", "offset=1.5", "limit=99999"])
 def test_a_bad_page_is_refused(client: FlaskClient, queue: Queue, page: str) -> None:
     path = client.post("/predict/batch", json=batch_of(5)).headers["Location"]
