@@ -31,4 +31,4 @@ def test_the_rows_of_a_cancelled_file_job_end_where_one_is_missing(
 
     pages = [page_of(here, job, offset, 2) for offset in (0, 1, 2)]
 
-    assert [[json.loads(row)["value"] for row in page] for page in pages] == [[0, 1], [1], []]
+    assert [[json.loads(bytes(row))["value"] for row in page] for page in pages] == [[0, 1], [1], []]
