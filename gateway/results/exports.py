@@ -5,7 +5,7 @@ import time
 from flask import Response
 
 from gateway.requests import read_wait_seconds
-from gateway.results.rows import Piece, check_complete
+from gateway.results.rows import Piece, check_complete, check_version
 from gateway.results.sending import send_pieces
 from gateway.service import Service
 from rhizome.blob_slices import FileFormat, export_path
@@ -24,6 +24,7 @@ def send_parquet(here: Service, job: JobView) -> Response:
         ExportNotReady: the file is still being made.
     """
     check_complete(job)
+    check_version(job)
     path = export_path(job.job_id)
     size = _size_of(here, path)
     if size is None:

@@ -10,6 +10,7 @@ from gateway.service import Service
 from rhizome.blob_slices import ChunkParts, FileFormat, decode_parts, part_path
 from rhizome.blob_store import BlobStore, read_blocks
 from rhizome.errors import RowsIncomplete, VersionNotFound
+from rhizome.job_documents import number
 from rhizome.job_queue.views import JobView
 from rhizome.jobs import State
 from rhizome.row_table import build_columns, csv_line, header_line, returns_of
@@ -48,7 +49,8 @@ def check_complete(job: JobView) -> None:
         raise RowsIncomplete("this job is of one sample, whose answer is JSON; ask with Accept: application/json")
     if not job.is_final:
         raise RowsIncomplete(f"this job is {job.state}: its rows are there once it has ended; wait with ?wait=30")
-    if job.state not in (State.SUCCEEDED, State.FAILED) or "error" in job.facts:
+    is_answered = number(job, "chunks_done") == number(job, "chunks")  # also where each answer is an error
+    if job.state not in (State.SUCCEEDED, State.FAILED) or not is_answered:
         raise RowsIncomplete(f"this job is {job.state}: not all of its rows were answered; submit it again")
 
 
@@ -104,7 +106,18 @@ def page_of(here: Service, job: JobView, offset: int, limit: int) -> list[msgspe
     return answers
 
 
+def check_version(job: JobView) -> None:
+    """A version answered the job: only it knows the columns of a table.
+
+    Raises:
+        RowsIncomplete: no version did; each row was given up before.
+    """
+    if "version" not in job.facts:
+        raise RowsIncomplete("no version answered this job; ask for NDJSON, whose rows say why")
+
+
 def _signature_of(here: Service, job: JobView) -> Signature:
+    check_version(job)
     try:
         return here.champion.version(job.facts["version"].decode()).manifest.signature
     except VersionNotFound:
