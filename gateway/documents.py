@@ -1,6 +1,7 @@
 """The JSON documents of jobs that are not a worker's own: receipts, jobs under way, batch jobs."""
 
 import time
+from itertools import takewhile
 from typing import Any
 
 import msgspec
@@ -67,7 +68,9 @@ def batch_document(
     """
     document = _batch_head(job, artifact_sha256)
     if job.is_final:
-        answers = [row for chunk in chunks for row in msgspec.json.decode(chunk or b"[]", type=list[msgspec.Raw])]
+        # From the first missing chunk on there are none: each answer stands at its row's place.
+        there = takewhile(lambda chunk: chunk is not None, chunks)
+        answers = [row for chunk in there for row in msgspec.json.decode(chunk or b"[]", type=list[msgspec.Raw])]
         document |= {"offset": offset, "limit": limit, "results": answers[skip : skip + limit]}
     return encode(document)
 

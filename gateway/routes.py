@@ -62,7 +62,7 @@ def result(job_id: str) -> Response:
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
     job = read_job(here, job_id, time.monotonic() + wait_seconds if wait_seconds else None)
     if form is not None:
-        return send_rows(here, job, form, wait_seconds)
+        return send_rows(here, job, form)
     return acknowledge_preferences(_show(here, job), wait_seconds)
 
 

@@ -7,7 +7,7 @@ before it is even. Doubled quotes, the format's escape, keep that true.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from gateway.uploads.heads import Head
+from gateway.uploads.heads import MAX_HEAD_BYTES, Head
 from rhizome.errors import InvalidRequest
 
 MAX_ROW_BYTES = 8 * 1024 * 1024  #: a chunk holds whole rows, and workers hold whole chunks
@@ -46,7 +46,8 @@ class Splitter:
         self._read_head = read_head
         self._chunk_bytes = chunk_bytes
         self._is_quoted = is_quoted
-        self._beginning = b""
+        self._beginning = bytearray()
+        self._look_at_bytes = 1
         self._head: Head | None = None
         self._cuts: list[Cut] = []
         self._start = self._at = 0
@@ -68,7 +69,8 @@ class Splitter:
         """
         if self._head is None:
             self._beginning += block
-            self._look_for_head(is_all=False)
+            if len(self._beginning) >= self._look_at_bytes:
+                self._look_for_head(is_all=False)
         else:
             self._split(block)
 
@@ -92,10 +94,13 @@ class Splitter:
         return self._cuts
 
     def _look_for_head(self, *, is_all: bool) -> None:
-        head = self._read_head(self._beginning, is_all)
+        beginning = bytes(self._beginning)
+        head = self._read_head(beginning, is_all)
         if head is None:
+            # Every look is one at all of it: twice as much before the next keeps the sum in proportion to the head.
+            self._look_at_bytes = min(2 * len(beginning), MAX_HEAD_BYTES)
             return
-        beginning, self._beginning, self._head = self._beginning, b"", head
+        self._beginning, self._head = bytearray(), head
         self._start = self._at = head.data_start
         self._first_line = self._line = 1 + beginning.count(b"\n", 0, head.data_start)
         self._split(beginning[head.data_start :])

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import time
 from functools import partial
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.uploads import splitting
-from gateway.uploads.heads import read_csv_head, read_ndjson_head
+from gateway.uploads.heads import MAX_HEAD_BYTES, read_csv_head, read_ndjson_head
 from gateway.uploads.splitting import MAX_ROW_BYTES, Cut, Splitter
 from rhizome.errors import InvalidRequest
 from tests.support.versions import mixed_signature
@@ -78,6 +79,15 @@ def test_a_byte_order_mark_belongs_to_no_column() -> None:
 
     assert splitter.columns == ("size", "colour")
     assert splitter.finish() == [Cut(15, 21, 2, 1)]
+
+
+def test_a_head_that_comes_in_small_pieces_is_not_read_again_at_each() -> None:
+    splitter, began = csv_splitter(), time.process_time()
+
+    with pytest.raises(InvalidRequest, match="does not end"):
+        feed(splitter, b'"' + b"\n" * MAX_HEAD_BYTES, 64)
+
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize(
