@@ -21,7 +21,7 @@ def send_parquet(here: Service, job: JobView, wait_seconds: float) -> Response:
     """A complete job's rows as one Parquet file, if it is there within `wait_seconds`.
 
     Raises:
-        RowsIncomplete: not all rows of the job are answered.
+        RowsIncomplete: not all rows of the job are answered, or they cannot be written as Parquet.
         ExportNotReady: the file is still being made.
     """
     check_complete(job)
