@@ -20,7 +20,7 @@ def send_parquet(here: Service, job: JobView) -> Response:
     """A complete job's rows as one Parquet file, if it is there within the time that the caller waits.
 
     Raises:
-        RowsIncomplete: not all rows of the job are answered.
+        RowsIncomplete: not all rows of the job are answered, or they cannot be written as Parquet.
         ExportNotReady: the file is still being made.
     """
     check_complete(job)
