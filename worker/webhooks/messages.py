@@ -42,5 +42,5 @@ def _data(delivery: Delivery) -> Any:
     job = JobView(delivery.job_id, State(delivery.text("status")), None, delivery.facts)
     document = head_of(job)
     if delivery.text("kind") != "single":
-        document |= progress_of(job)
+        document |= progress_of(job, int(delivery.facts["at"]))
     return document | {"urls": job_urls(job.job_id)}
