@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from rhizome.job_documents import batch_urls, head_of, iso, job_urls, number, progress_of, result_url, text
+from rhizome.job_documents import batch_urls, head_of, iso, job_urls, progress_of, result_url, text
 from rhizome.job_queue.views import JobView, Receipt
 
 __all__ = [
@@ -89,18 +89,8 @@ def file_document(
 
 
 def _batch_head(job: JobView, artifact_sha256: str | None) -> dict[str, Any]:
-    document = head_of(job) | {
-        **progress_of(job),
+    return head_of(job) | {
+        **progress_of(job, round(time.time() * 1000)),
         "artifact_sha256": artifact_sha256,
         "urls": batch_urls(job.job_id),
     }
-    return document if job.is_final else document | _pace(job, number(job, "rows"), number(job, "done"))
-
-
-def _pace(job: JobView, total: int, done: int) -> dict[str, float | None]:
-    """Rows per second since the first chunk was taken, and how long the rest takes at that pace."""
-    seconds = time.time() - number(job, "started_at") / 1000
-    if not done or seconds <= 0:
-        return {"rows_per_second": None, "eta_ms": None}
-    pace = done / seconds
-    return {"rows_per_second": round(pace, 1), "eta_ms": round(max(0, total - done) / pace * 1000)}

@@ -60,15 +60,30 @@ def _fate(job: JobView) -> dict[str, Any]:
     return facts
 
 
-def progress_of(job: JobView) -> dict[str, Any]:
-    """How far a batch job is: version, rows, timings."""
+def progress_of(job: JobView, at_ms: int) -> dict[str, Any]:
+    """How far a batch job is: version, rows, timings; until it is final, its pace, too.
+
+    Args:
+        job: the job as it stood then.
+        at_ms: when that was, in ms since 1970.
+    """
     done = number(job, "done")
     total = max(done, number(job, "rows"))  # of a file, an estimate until the job is final; 0 before anybody has looked
-    return {
+    progress = {
         "version": text(job, "version"),
         "rows": {"total": total or None, "done": done, "failed": number(job, "failed")},
         "timings": _batch_timings(job),
     }
+    return progress if job.is_final else progress | _pace(job, total, done, at_ms)
+
+
+def _pace(job: JobView, total: int, done: int, at_ms: int) -> dict[str, float | None]:
+    """Rows per second since the first chunk was taken, and how long the rest takes at that pace."""
+    seconds = (at_ms - number(job, "started_at")) / 1000
+    if not done or seconds <= 0:
+        return {"rows_per_second": None, "eta_ms": None}
+    pace = done / seconds
+    return {"rows_per_second": round(pace, 1), "eta_ms": round((total - done) / pace * 1000)}
 
 
 def _batch_timings(job: JobView) -> dict[str, float | None]:

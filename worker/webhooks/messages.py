@@ -42,5 +42,5 @@ def _data(delivery: Delivery) -> Any:
     job = JobView(delivery.job_id, State(delivery.text("status")), None, delivery.facts)
     document = head_of(job)
     if delivery.text("kind") != "single":
-        return document | progress_of(job) | {"urls": batch_urls(job.job_id)}
+        return document | progress_of(job, int(delivery.facts["at"])) | {"urls": batch_urls(job.job_id)}
     return document | {"urls": job_urls(job.job_id)}

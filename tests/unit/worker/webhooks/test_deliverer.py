@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from rhizome import keys
 from rhizome.webhooks.addresses import parse_allowances
 from rhizome.webhooks.ledger import Ledger
 from rhizome.webhooks.outbox import Outbox
@@ -78,6 +79,23 @@ def test_a_batch_is_told_with_its_counts(queue: Queue, redis: Redis, receiver: R
     assert (data["kind"], data["lane"], data["rows"]) == ("batch", "batch", {"total": 3, "done": 3, "failed": 0})
     assert data["urls"]["result"] == f"/result/{job_id}"
     assert "results" not in data
+
+
+def test_progress_is_told_with_its_pace_as_it_was_then(queue: Queue, redis: Redis, receiver: Receiver) -> None:
+    job_id = submit_batch(queue, 2, 2, url=receiver.url, events=("progress",))
+    scorer = queue.scorer()
+    (first,) = scorer.claim()
+    scorer.bind_version(job_id, "v1")
+    redis.hincrby(keys.job(job_id), "started_at", -1000)
+    scorer.finish([succeed(first)], claim_next=False)
+
+    build_deliverer(build_outbox(redis)).run()
+
+    (message,) = receiver.messages
+    data = message.body["data"]
+    assert (message.type, data["rows"]["done"]) == ("job.progress", 2)
+    assert 0 < data["rows_per_second"] <= 2
+    assert data["eta_ms"] == pytest.approx(2 / data["rows_per_second"] * 1000, rel=0.1)
 
 
 @pytest.mark.parametrize(("deadline_ms", "kind"), [(0, "job.cancelled"), (1, "job.expired")])
