@@ -1,8 +1,10 @@
 """What the OpenAPI document says of files: which bodies a batch may have, and in which forms rows are given."""
 
+import json
 import re
 from typing import Any
 
+from gateway.openapi_examples import JobExamples
 from gateway.results.negotiation import PARAMETER, TYPE_OF_FORMAT
 from gateway.uploads.decoding import ENCODINGS
 from rhizome.blob_slices import FileFormat
@@ -40,7 +42,7 @@ def file_bodies(sample: dict[str, Any]) -> dict[str, Any]:
     parquet = {"type": "string", "format": "binary", "description": f"A column for each feature. {compressed}"}
     return {
         TYPE_OF_FORMAT[FileFormat.CSV]: {"schema": csv, "example": f"{header}\n{row}\n"},
-        TYPE_OF_FORMAT[FileFormat.NDJSON]: {"schema": ndjson},
+        TYPE_OF_FORMAT[FileFormat.NDJSON]: {"schema": ndjson, "example": json.dumps(sample) + "\n"},
         TYPE_OF_FORMAT[FileFormat.PARQUET]: {"schema": parquet},
     }
 
@@ -49,11 +51,11 @@ def _escape(sign: re.Match[str]) -> str:
     return "\\" + sign.group()
 
 
-def row_answers() -> dict[str, Any]:
+def row_answers(examples: JobExamples) -> dict[str, Any]:
     """The answers that hold rows, by status; the 200 holds the JSON document, too."""
     whole = {
-        TYPE_OF_FORMAT[FileFormat.NDJSON]: {"schema": {"type": "string"}},
-        TYPE_OF_FORMAT[FileFormat.CSV]: {"schema": {"type": "string"}},
+        TYPE_OF_FORMAT[FileFormat.NDJSON]: {"schema": {"type": "string"}, "example": examples.lines()},
+        TYPE_OF_FORMAT[FileFormat.CSV]: {"schema": {"type": "string"}, "example": examples.table()},
         TYPE_OF_FORMAT[FileFormat.PARQUET]: {"schema": {"type": "string", "format": "binary"}},
     }
     return {

@@ -63,25 +63,29 @@ def _batch_schema(records: dict[str, Any], row: dict[str, Any]) -> dict[str, Any
 
 
 def _receipt_schema() -> dict[str, Any]:
-    return {
-        "type": "object",
-        "required": ["id", "status", "queue_position", "urls"],
-        "properties": {
-            "id": {"type": "string"},
-            "status": {"const": "queued"},
-            "kind": {"enum": ["single", "batch"]},
-            "rows": {"type": ["integer", "null"], "description": "Null where nobody has counted a file's yet."},
-            "priority": {"type": "integer"},
-            "queue_position": {"type": "integer", "description": "Entries that wait before it."},
-            "eta_ms": {
-                "type": ["integer", "null"],
-                "description": "When it will be done, from now, at the pace that the workers measure.",
-            },
-            "expires_at": {"type": ["string", "null"], "format": "date-time"},
-            "submitted_at": {"type": "string", "format": "date-time"},
-            "urls": {"type": "object", "properties": {"result": {"type": "string"}}},
+    text = {"type": "string"}
+    properties = {
+        "id": text,
+        "status": {"const": "queued"},
+        "kind": {"enum": ["single", "batch"]},
+        "lane": {"enum": ["interactive", "batch"]},
+        "priority": {"type": "integer"},
+        "rows": {"type": ["integer", "null"], "description": "Null where nobody has counted a file's yet."},
+        "queue_position": {"type": "integer", "description": "Entries that wait before it."},
+        "eta_ms": {
+            "type": ["integer", "null"],
+            "description": "When it will be done, from now, at the pace that the workers measure.",
+        },
+        "expires_at": {"type": ["string", "null"], "format": "date-time"},
+        "request_id": text,
+        "submitted_at": {"type": "string", "format": "date-time"},
+        "urls": {
+            "type": "object",
+            "required": ["result", "cancel", "stream"],
+            "properties": {"result": text, "cancel": text | {"description": "To `DELETE`."}, "stream": text},
         },
     }
+    return {"type": "object", "required": list(properties), "properties": properties}
 
 
 def _job_schema(signature: Signature) -> dict[str, Any]:

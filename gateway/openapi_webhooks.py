@@ -22,6 +22,38 @@ _HEADERS = {
     "webhook-signature": "`v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body`; several, where secrets change.",
     "traceparent": "W3C Trace Context: the trace of the request that submitted the job.",
 }
+_JOB_ID = "agravu6wnzcqvd4rp3et76ntex3a7lpx"
+_REDELIVERY = {"id": f"{_JOB_ID}_completed", "urls": {"webhook": f"/result/{_JOB_ID}/webhook"}}
+_LOG = {
+    "job_id": _JOB_ID,
+    "deliveries": [
+        {
+            "id": f"{_JOB_ID}_completed",
+            "event": "completed",
+            "url": "https://example.com/hook",
+            "happened_at": "2026-11-23T23:53:04.960+00:00",
+            "state": "delivered",
+            "attempts": 1,
+            "last_attempt_at": "2026-11-23T23:53:05.190+00:00",
+            "next_attempt_at": None,
+            "last_status": 204,
+            "last_error": None,
+        }
+    ],
+    "attempts": [
+        {
+            "id": f"{_JOB_ID}_completed",
+            "attempt": 1,
+            "at": "2026-11-23T23:53:05.190+00:00",
+            "outcome": "delivered",
+            "status": 204,
+            "error": None,
+            "duration_ms": 8.8,
+            "next_attempt_at": None,
+        }
+    ],
+    "urls": {"redeliver": f"/result/{_JOB_ID}/webhook/redeliver"},
+}
 
 
 def webhook_paths(operation: Callable[..., dict[str, Any]], parameters: list[Any]) -> dict[str, Any]:
@@ -37,7 +69,7 @@ def webhook_paths(operation: Callable[..., dict[str, Any]], parameters: list[Any
                 "webhooks",
                 "Read what became of a job's webhook",
                 "webhook",
-                {"200": _answer("Every delivery, and the last attempts.", "WebhookLog")},
+                {"200": _answer("Every delivery, and the last attempts.", "WebhookLog", _LOG)},
                 errors=(404, 410, 503),
                 parameters=parameters,
             )
@@ -47,7 +79,7 @@ def webhook_paths(operation: Callable[..., dict[str, Any]], parameters: list[Any
                 "webhooks",
                 "Have a job's last event sent again, under the same webhook-id",
                 "redeliver",
-                {"202": _answer("It will be sent, or is being tried already.", "WebhookRedelivery")},
+                {"202": _answer("It will be sent, or is being tried already.", "WebhookRedelivery", _REDELIVERY)},
                 errors=(404, 410, 503),
                 parameters=parameters,
             )
@@ -112,8 +144,8 @@ def webhook_messages() -> dict[str, Any]:
     return {"jobEvent": {"post": post}}
 
 
-def _answer(description: str, schema: str) -> dict[str, Any]:
-    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+def _answer(description: str, schema: str, example: dict[str, Any]) -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}, "example": example}}
     return {"description": description, "content": content}
 
 

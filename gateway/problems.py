@@ -123,7 +123,7 @@ def _respond(
         response = Response(msgspec.json.encode(error_document(detail, problems)), status, content_type=JSON)
     else:
         response = Response(
-            msgspec.json.encode(_document(status, code, detail, problems, request_id)),
+            msgspec.json.encode(problem_document(status, code, detail, problems, request_id)),
             status,
             content_type=CONTENT_TYPE,
         )
@@ -133,9 +133,10 @@ def _respond(
     return response
 
 
-def _document(
+def problem_document(
     status: int, code: str, detail: str, problems: tuple[dict[str, object], ...], request_id: str
 ) -> dict[str, object]:
+    """The body of a problem (RFC 9457)."""
     body: dict[str, object] = {
         "type": f"urn:rhizome:problem:{code}",
         "title": _TITLES.get(status, "Error"),

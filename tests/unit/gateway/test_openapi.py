@@ -8,14 +8,18 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jsonschema_rs import Draft202012Validator
 
 from gateway.champion import Known
 from gateway.openapi import build_openapi
 from gateway.options import REMEDIES
 from gateway.problems import CONTENT_TYPE, STATUS_OF_CODE
 from gateway.validation import Validator
+from rhizome.registry import Registry
+from rhizome.signature import Output
 from tests.support.queue import Queue
 from tests.support.versions import build_manifest, iris_signature, line_signature, mixed_signature
+from tests.unit.gateway.conftest import BuildApp
 
 METHODS = {"get", "post", "put", "delete", "patch"}
 UNDOCUMENTED = {"/", "/docs", "/docs/assets/{name}", "/openapi.json"}
@@ -25,6 +29,9 @@ SIGNATURES = {
     "regression": line_signature(),
     "odd names": iris_signature(names=("petal length (cm)", "version", "größe")),
     "numeric classes": iris_signature(classes=(0, 1, 2)),
+    "several outputs": iris_signature().model_copy(
+        update={"outputs": (Output(name="species", classes=("a", "b")), Output(name="size", classes=(0, 1)))}
+    ),
 }
 
 
@@ -135,21 +142,84 @@ def test_only_the_admin_calls_ask_for_the_key(document: dict[str, Any]) -> None:
 def test_the_examples_pass_the_validator(name: str) -> None:
     validator = Validator(SIGNATURES[name])
     paths = document_for(name)["paths"]
-    single, batch = (
-        json.dumps(paths[path]["post"]["requestBody"]["content"]["application/json"]["example"]).encode()
-        for path in ("/predict", "/predict/batch")
-    )
+    single = json.dumps(content_of(paths, "/predict")["example"]).encode()
 
     assert validator.parse_single(single).row_counts == [1]
-    assert validator.parse_batch(batch, max_rows=10, chunk_rows=10).row_counts == [2]
+    for path in ("/predict/batch", "/invocations"):
+        for example in content_of(paths, path)["examples"].values():
+            body = json.dumps(example["value"]).encode()
+            assert validator.parse_batch(body, max_rows=10, chunk_rows=10).row_counts == [2]
+
+
+def content_of(paths: dict[str, Any], path: str) -> dict[str, Any]:
+    content: dict[str, Any] = paths[path]["post"]["requestBody"]["content"]["application/json"]
+    return content
 
 
 def test_the_examples_are_accepted_by_the_service(client: FlaskClient, queue: Queue) -> None:
     paths = client.get("/openapi.json").get_json()["paths"]
 
-    for path in ("/predict", "/predict/batch"):
-        example = paths[path]["post"]["requestBody"]["content"]["application/json"]["example"]
-        assert client.post(path, json=example).status_code == 202
+    assert client.post("/predict", json=content_of(paths, "/predict")["example"]).status_code == 202
+    for example in content_of(paths, "/predict/batch")["examples"].values():
+        assert client.post("/predict/batch", json=example["value"]).status_code == 202
+
+
+def contents_of(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Everything that is sent and answered, by where it stands in the document."""
+    for path, method, operation in operations_of(document):
+        bodies = {"body": operation["requestBody"]} if "requestBody" in operation else {}
+        for place, described in (bodies | operation["responses"]).items():
+            for kind, content in described.get("content", {}).items():
+                yield f"{method} {path} {place} {kind}", content
+
+
+def test_every_content_has_examples_that_fit_its_schema(document: dict[str, Any]) -> None:
+    for place, content in contents_of(document):
+        if content["schema"].get("format") == "binary":
+            continue
+        examples = [each["value"] for each in content["examples"].values()] if "examples" in content else []
+        examples += [content["example"]] if "example" in content else []
+        assert examples, place
+        schema = content["schema"] | {"components": document["components"]}
+        for example in examples:
+            assert [error.message for error in Draft202012Validator(schema).iter_errors(example)] == [], place
+
+
+@pytest.mark.parametrize(
+    "path", ["/health", "/readyz", "/livez", "/models", "/v2", "/v2/models/{model}", "/v2/health/ready"]
+)
+def test_what_the_service_says_of_itself_fits_its_schema(client: FlaskClient, path: str) -> None:
+    document = client.get("/openapi.json").get_json()
+
+    response = client.get(path.format(model="iris"))
+
+    content = document["paths"][path]["get"]["responses"][str(response.status_code)]["content"]["application/json"]
+    schema = content["schema"] | {"components": document["components"]}
+    assert [error.message for error in Draft202012Validator(schema).iter_errors(response.get_json())] == []
+    if path in ("/health", "/models"):
+        assert set(response.get_json()) == set(content["example"])
+
+
+def test_every_problem_is_shown_as_the_service_words_it(document: dict[str, Any]) -> None:
+    for place, content in contents_of(document):
+        if CONTENT_TYPE in place:
+            example = content["example"]
+            assert STATUS_OF_CODE[example["code"]] == example["status"] == int(place.split()[2])
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict/batch", "/invocations", "/v2/models/{model}/infer"])
+def test_what_a_submit_with_a_webhook_may_be_refused_with_is_described(
+    build_app: BuildApp, registry: Registry, path: str
+) -> None:
+    client = build_app(webhook_secret=None).test_client()
+    described = client.get("/openapi.json").get_json()["paths"][path]["post"]
+    content = described["requestBody"]["content"]["application/json"]
+    body = content["example"] if "example" in content else content["examples"]["instances"]["value"]
+
+    response = client.post(f"{path.format(model='iris')}?webhook=https://example.com/hook", json=body)
+
+    assert response.status_code == 403
+    assert {"403", "410"} <= set(described["responses"])
 
 
 @pytest.mark.parametrize("name", SIGNATURES)
