@@ -1,6 +1,7 @@
 """`rhizome batch`: the rows of a file, answered into a file or onto standard output."""
 
 import math
+import os
 import shutil
 import sys
 import tempfile
@@ -11,6 +12,7 @@ import click
 import msgspec
 
 from rhizome.client import Client, Job
+from rhizome.client.bodies import format_of
 from rhizome.commands.connection import connected
 from rhizome.commands.options import ROW_FORMATS, given_options, json_option, submit_options, url_option
 from rhizome.commands.printing import job_facts, print_facts, print_json
@@ -45,6 +47,7 @@ def batch(
     \b
       rhizome batch flowers.csv -o answers.parquet
     """
+    _check_target(output, format)
     with connected(url) as client:
         job = client.submit_batch(file, format=input_format, progress=not as_json, **given_options(options))
     if no_wait:
@@ -53,6 +56,16 @@ def batch(
     with connected(url, job.id) as client:
         job = client.wait_batch(job.id, timeout, progress=not as_json)
         deliver(client, job, output, format, as_json)
+
+
+def _check_target(output: Path | None, format: str | None) -> None:
+    """Answers that could not be written must not be found out about when all work is done."""
+    if output is None:
+        return
+    if format is None and format_of(output) not in ROW_FORMATS:
+        raise click.UsageError(f"the name of '{output}' does not say a format; give --format {'|'.join(ROW_FORMATS)}")
+    if not os.access(output.parent, os.W_OK):
+        raise click.UsageError(f"the folder of '{output}' is not there, or may not be written to")
 
 
 def deliver(client: Client, job: Job, output: Path | None, format: str | None, as_json: bool) -> None:

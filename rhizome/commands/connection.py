@@ -46,7 +46,8 @@ def connected(url: str | None, job_id: str | None = None) -> Iterator[Client]:
         job_id: what the command waits for: after an interruption it says how to come back.
     """
     seconds = _WAITING_PATIENCE_SECONDS if job_id else _PATIENCE_SECONDS
-    with explained(job_id), Client(find_service_url(url), admin_key=find_admin_key(), timeout=seconds) as client:
+    address = find_service_url(url)
+    with explained(job_id), Client(address, admin_key=find_admin_key(address), timeout=seconds) as client:
         yield client
 
 
@@ -57,9 +58,14 @@ def explained(job_id: str | None = None) -> Iterator[None]:
         yield
     except ClientError as error:
         click.echo(f"rhizome: {error}", err=True)
-        if isinstance(error, Timeout):
-            click.echo(_come_back(error.job_id), err=True)
+        if left := job_id or (error.job_id if isinstance(error, Timeout) else None):
+            click.echo(_come_back(left), err=True)
         sys.exit(exit_code_of(error))
+    except OSError as error:
+        click.echo(f"rhizome: {error.filename or 'a file'}: {error.strerror or error}", err=True)
+        if job_id:
+            click.echo(_come_back(job_id), err=True)
+        sys.exit(FAILED)
     except KeyboardInterrupt:
         click.echo("\nrhizome: interrupted", err=True)
         if job_id:

@@ -42,10 +42,13 @@ def find_service_url(given: str | None) -> str | None:
     return run.gateway_url if run else None
 
 
-def find_admin_key() -> str | None:
-    """The admin key: the environment's, else the one that `rhizome up` has made in this folder."""
+def find_admin_key(url: str | None) -> str | None:
+    """The admin key: the environment's, else, for the service of this folder alone, the one that `rhizome up` made."""
     if key := os.environ.get(ADMIN_KEY_VARIABLE):
         return key
+    run = find_run(_var_dir())
+    if run is None or (url or "").rstrip("/") != run.gateway_url:
+        return None
     try:
         return (_var_dir() / _ADMIN_KEY_FILE).read_text().strip() or None
     except OSError:

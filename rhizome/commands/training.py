@@ -1,37 +1,49 @@
 """`rhizome train`, `promote` and `rollback`: beside a service through its Redis, or from anywhere over HTTP."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from rhizome.commands.environment import REDIS_VARIABLE, load_settings_or_exit
+from rhizome.commands.environment import REDIS_VARIABLE, URL_VARIABLE, load_settings_or_exit
 from rhizome.runfile import find_run
 
 if TYPE_CHECKING:
     from rhizome.client import Client
 
-_remote = click.option("--url", help="Ask the service at this address, with the admin key, instead of acting here.")
-_json = click.option("--json", "as_json", is_flag=True, help="With --url: print one JSON document.")
+_remote = click.option(
+    "--url",
+    envvar=URL_VARIABLE,
+    help=f"Ask the service at this address ({URL_VARIABLE}), with the admin key, instead of acting here.",
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document, and logs on standard error.")
+
+
+#: Of a line of the log, not of what it tells.
+_OF_THE_LOG = {"time", "level", "process", "pid", "logger"}
 
 
 @click.command()
 @click.option("--reason", default="requested by rhizome train", show_default=True, help="Kept with the version.")
 @click.option("--force", is_flag=True, help="Promote even if the gate refuses.")
 @click.option("--no-promote", is_flag=True, help="Publish the version only.")
+@click.option("--allow-new-schema", is_flag=True, help="Accept other features, targets or classes than the champion's.")
 @_remote
 @_json
-def train(reason: str, force: bool, no_promote: bool, url: str | None, as_json: bool) -> None:
+def train(reason: str, force: bool, no_promote: bool, allow_new_schema: bool, url: str | None, as_json: bool) -> None:
     """Train a version now, and promote it if the gate lets it pass.
 
     Over HTTP, the run is only asked for; 'rhizome health' shows how it goes.
     """
-    options = [*(["--force"] if force else []), *(["--no-promote"] if no_promote else [])]
-    if url is None:
-        _run_trainer("train", "--reason", reason, *options)
+    wishes = {"--force": force, "--no-promote": no_promote, "--allow-new-schema": allow_new_schema}
+    options = [option for option, is_wanted in wishes.items() if is_wanted]
+    if not url:
+        _run_trainer("train", "--reason", reason, *options, as_json=as_json)
     _refuse_over_http(*options)
     _order(url, as_json, lambda client: client.retrain())
 
@@ -43,8 +55,8 @@ def train(reason: str, force: bool, no_promote: bool, url: str | None, as_json: 
 @_json
 def promote(version: str, force: bool, url: str | None, as_json: bool) -> None:
     """Make VERSION the champion."""
-    if url is None:
-        _run_trainer("promote", version, *(["--force"] if force else []))
+    if not url:
+        _run_trainer("promote", version, *(["--force"] if force else []), as_json=as_json)
     _refuse_over_http(*(["--force"] if force else []))
     _order(url, as_json, lambda client: client.promote(version))
 
@@ -54,12 +66,12 @@ def promote(version: str, force: bool, url: str | None, as_json: bool) -> None:
 @_json
 def rollback(url: str | None, as_json: bool) -> None:
     """Put the previous champion back."""
-    if url is None:
-        _run_trainer("rollback")
+    if not url:
+        _run_trainer("rollback", as_json=as_json)
     _order(url, as_json, lambda client: client.rollback())
 
 
-def _run_trainer(*arguments: str) -> NoReturn:
+def _run_trainer(*arguments: str, as_json: bool) -> NoReturn:
     """Runs the trainer against the service of this folder, or the Redis that the environment names."""
     environment = dict(os.environ)
     if not environment.get(REDIS_VARIABLE):
@@ -71,7 +83,23 @@ def _run_trainer(*arguments: str) -> NoReturn:
             )
             sys.exit(1)
         environment[REDIS_VARIABLE] = run.redis_url
-    sys.exit(subprocess.run([sys.executable, "-m", "trainer", *arguments], env=environment, check=False).returncode)
+    command = [sys.executable, "-m", "trainer", *arguments]
+    if not as_json:
+        sys.exit(subprocess.run(command, env=environment, check=False).returncode)
+    sys.exit(_tell_as_json([*command, "--json"], environment))
+
+
+def _tell_as_json(command: list[str], environment: dict[str, str]) -> int:
+    """Runs `command`; its log goes to standard error, the last line, which says how it ended, to standard output."""
+    last = ""
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as trainer:
+        for line in trainer.stdout or ():
+            click.echo(line, nl=False, err=True)
+            last = line
+    with suppress(ValueError):
+        told = json.loads(last)
+        click.echo(json.dumps({name: value for name, value in told.items() if name not in _OF_THE_LOG}))
+    return trainer.returncode
 
 
 def _refuse_over_http(*options: str) -> None:

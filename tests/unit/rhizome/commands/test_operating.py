@@ -140,7 +140,10 @@ def test_refused_orders_have_their_own_exit_codes(server: ScriptedServer, run: R
     assert run("promote", "v1", "--url", server.url).exit_code == code
 
 
-@pytest.mark.parametrize("arguments", [("train", "--force"), ("train", "--no-promote"), ("promote", "v1", "--force")])
+@pytest.mark.parametrize(
+    "arguments",
+    [("train", "--force"), ("train", "--no-promote"), ("train", "--allow-new-schema"), ("promote", "v1", "--force")],
+)
 def test_what_only_works_beside_the_service_is_refused_over_http(
     server: ScriptedServer, run: Run, arguments: tuple[str, ...]
 ) -> None:
@@ -150,7 +153,18 @@ def test_what_only_works_beside_the_service_is_refused_over_http(
     assert server.seen == []
 
 
-def test_without_an_address_orders_act_beside_the_service(server: ScriptedServer, run: Run) -> None:
+def test_the_environments_address_is_acted_on(server: ScriptedServer, run: Run) -> None:
+    server.answers(says({"version": "v1", "previous": "v2", "promoted_at": "now"}))
+
+    assert run("rollback").exit_code == 0
+    assert [seen.path for seen in server.seen] == ["/models/rollback"]
+
+
+def test_without_an_address_orders_act_beside_the_service(
+    server: ScriptedServer, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RHIZOME_URL")
+
     result = run("rollback")
 
     assert result.exit_code == 1
@@ -163,14 +177,15 @@ def test_the_service_and_its_key_are_found_in_this_folder(
 ) -> None:
     monkeypatch.delenv("RHIZOME_URL")
     assert find_service_url(None) is None
-    assert find_admin_key() is None
+    assert find_admin_key(None) is None
     (tmp_path / "var").mkdir()
     write_run(tmp_path / "var", RunNote(os.getpid(), "redis://", "http://127.0.0.1:8123"))
     (tmp_path / "var" / "admin_key").write_text("made at the first start\n")
 
     assert find_service_url(None) == "http://127.0.0.1:8123"
     assert find_service_url("http://given") == "http://given"
-    assert find_admin_key() == "made at the first start"
+    assert find_admin_key("http://127.0.0.1:8123/") == "made at the first start"
+    assert find_admin_key("http://given") is None
 
 
 def test_an_unusable_address_is_named(run: Run) -> None:
@@ -196,3 +211,16 @@ def test_a_completion_script_names_the_command(run: Run, shell: str) -> None:
 
     assert result.exit_code == 0
     assert "_RHIZOME_COMPLETE" in result.stdout
+
+
+@pytest.mark.parametrize("output", ["answers.txt", "answers.csv.gz", "nowhere/answers.csv"])
+def test_a_target_that_cannot_be_written_is_found_out_about_before_anything_is_sent(
+    server: ScriptedServer, run: Run, tmp_path: Path, output: str
+) -> None:
+    (tmp_path / "rows.csv").write_text("x\n1\n")
+
+    result = run("batch", "rows.csv", "-o", output)
+
+    assert result.exit_code == 2
+    assert output in result.stderr
+    assert server.seen == []

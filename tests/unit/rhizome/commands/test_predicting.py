@@ -191,7 +191,7 @@ def test_without_an_output_the_answers_are_lines_of_json(server: ScriptedServer,
 
 def test_with_a_format_the_answers_are_printed_in_it(server: ScriptedServer, run: Run) -> None:
     Path("rows.csv").write_text("a\n1\n2\n")
-    server.answers(says(BATCH, 202), says(BATCH_DONE), sends(b"value\n1.5\n"))
+    server.answers(says(BATCH, 202), says(BATCH_DONE), sends(b"value\n1.5\n", Content_Type="text/csv"))
 
     result = run("batch", "rows.csv", "--format", "csv")
 
@@ -203,7 +203,7 @@ def test_with_a_format_the_answers_are_printed_in_it(server: ScriptedServer, run
 def test_a_batch_as_json_is_one_document(server: ScriptedServer, run: Run, output: tuple[str, ...]) -> None:
     Path("rows.csv").write_text("a\n1\n2\n")
     answers: list[Any] = [says(BATCH, 202), says(BATCH_DONE), says(BATCH_DONE)]
-    server.answers(*answers, sends(b"") if output else says(BATCH_DONE))
+    server.answers(*answers, sends(b"", Content_Type="text/csv") if output else says(BATCH_DONE))
 
     result = run("batch", "rows.csv", "--json", *output)
 
