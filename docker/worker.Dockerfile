@@ -16,8 +16,8 @@ RUN --mount=type=cache,target=/root/.cache/pip \
  && cd /venv/lib/python3*/site-packages \
  && find numpy scipy sklearn -type d -name tests -prune -exec rm -r {} + \
  && rm -r pyarrow/include pyarrow/includes pyarrow/src pyarrow/tests \
- && find pyarrow -regex '.*\.\(pyx\|pxi\|pxd\)' -delete \
- && rm -f pyarrow/*flight* pyarrow/_substrait* pyarrow/_pyarrow_cpp_tests* pyarrow/*_s3* pyarrow/_s3fs* \
+ && find . -regex '.*\.\(pyx\|pxi\|pxd\|pyi\|h\|hpp\|c\|cpp\)' -delete \
+ && rm -f pyarrow/*flight* pyarrow/_substrait* pyarrow/_pyarrow_cpp_tests* pyarrow/*_s3* pyarrow/*_gcsfs* pyarrow/*_azurefs* pyarrow/*_hdfs* pyarrow/*_orc* \
       pyarrow/libarrow_python.so pyarrow/libarrow_python.so.*.*.* \
  && /venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /venv/lib
 

@@ -1,12 +1,12 @@
 """The JSON documents of jobs that are not a worker's own: receipts, jobs under way, batch jobs."""
 
 import time
+from itertools import takewhile
 from typing import Any
 
 import msgspec
 
-from rhizome.blob_slices import FileFormat
-from rhizome.job_documents import head_of, iso, job_urls, number, progress_of, result_url, text
+from rhizome.job_documents import batch_urls, head_of, iso, job_urls, progress_of, result_url, text
 from rhizome.job_queue.views import JobView, Receipt
 
 __all__ = [
@@ -68,7 +68,9 @@ def batch_document(
     """
     document = _batch_head(job, artifact_sha256)
     if job.is_final:
-        answers = [row for chunk in chunks for row in msgspec.json.decode(chunk or b"[]", type=list[msgspec.Raw])]
+        # From the first missing chunk on there are none: each answer stands at its row's place.
+        there = takewhile(lambda chunk: chunk is not None, chunks)
+        answers = [row for chunk in there for row in msgspec.json.decode(chunk or b"[]", type=list[msgspec.Raw])]
         document |= {"offset": offset, "limit": limit, "results": answers[skip : skip + limit]}
     return encode(document)
 
@@ -87,19 +89,8 @@ def file_document(
 
 
 def _batch_head(job: JobView, artifact_sha256: str | None) -> dict[str, Any]:
-    rows = {form: f"{result_url(job.job_id)}?format={form}" for form in FileFormat}
-    document = head_of(job) | {
-        **progress_of(job),
+    return head_of(job) | {
+        **progress_of(job, round(time.time() * 1000)),
         "artifact_sha256": artifact_sha256,
-        "urls": job_urls(job.job_id) | {"rows": rows},
+        "urls": batch_urls(job.job_id),
     }
-    return document if job.is_final else document | _pace(job, number(job, "rows"), number(job, "done"))
-
-
-def _pace(job: JobView, total: int, done: int) -> dict[str, float | None]:
-    """Rows per second since the first chunk was taken, and how long the rest takes at that pace."""
-    seconds = time.time() - number(job, "started_at") / 1000
-    if not done or seconds <= 0:
-        return {"rows_per_second": None, "eta_ms": None}
-    pace = done / seconds
-    return {"rows_per_second": round(pace, 1), "eta_ms": round(max(0, total - done) / pace * 1000)}

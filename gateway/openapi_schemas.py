@@ -107,7 +107,7 @@ def _job_schema(signature: Signature) -> dict[str, Any]:
             "result": answer,
             "results": {
                 "type": "array",
-                "description": "A batch's answers, in input order.",
+                "description": "A batch's answers, in input order, up to the first that is missing.",
                 "items": answer,
             },
             "rows": {

@@ -105,6 +105,11 @@ def acknowledge_preferences(response: Response, waited_seconds: float) -> Respon
     return response
 
 
+def is_wait_said() -> bool:
+    """True where the caller says how long to wait, by `?wait` or `Prefer: wait=N`."""
+    return "wait" in request.args or bool(_SECONDS.fullmatch(_preferences().get("wait", "")))
+
+
 def _preferences() -> dict[str, str]:
     """The first of each name's preferences; their parameters (after a `;`) are none of ours."""
     found: dict[str, str] = {}

@@ -19,7 +19,7 @@ from gateway.streams import event_id, stream_job
 from gateway.submitting import JSON, Submitted, accept, parse_rows, read_job, submit_rows
 from gateway.uploads.receiving import is_file, remove_input, submit_file
 from gateway.validation import Rows
-from gateway.webhook_documents import with_webhook_status
+from gateway.webhook_documents import add_webhook_status, with_webhook_status
 from rhizome.errors import InvalidRequest, TooManyWaiters, VersionNotFound
 from rhizome.job_queue.views import JobView
 from rhizome.jobs import Lane
@@ -62,7 +62,7 @@ def result(job_id: str) -> Response:
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
     job = read_job(here, job_id, time.monotonic() + wait_seconds if wait_seconds else None)
     if form is not None:
-        return send_rows(here, job, form, wait_seconds)
+        return send_rows(here, job, form)
     return acknowledge_preferences(_show(here, job), wait_seconds)
 
 
@@ -78,7 +78,7 @@ def stream(job_id: str) -> Response:
         raise TooManyWaiters("too many requests wait or stream already; try again shortly, or poll the result")
     # The documents are made outside the request's context, when the events are sent.
     limit = 0 if is_from_file(job) else here.settings.max_batch_rows  # a file's rows are fetched, not sent as events
-    show = partial(_document, here, offset=0, limit=limit)
+    show = partial(_document_with_status, here, offset=0, limit=limit)
     events = stream_job(waiter, lambda: here.submissions.read(job_id), show, seen)
     response = Response(events, 200, content_type="text/event-stream")
     response.call_on_close(waiter.close)  # also where nobody stayed for the first event
@@ -112,7 +112,10 @@ def _submit(here: Service, lane: Lane, body: bytes, parse: Callable[[Known], Row
 
 def _answer(here: Service, submitted: Submitted) -> Response:
     if submitted.outcome is not None:
-        response = Response(submitted.outcome, 200, content_type=JSON)
+        document = submitted.outcome
+        if submitted.has_webhook:
+            document = add_webhook_status(here, submitted.receipt.job_id, document)
+        response = Response(document, 200, content_type=JSON)
     elif submitted.job is None:
         response = accept(submitted)
     else:
@@ -127,13 +130,17 @@ def _show(here: Service, job: JobView) -> Response:
     offset, limit = _read_page(here)
     if job.outcome is None and job.facts["kind"] != b"single":
         offset = min(offset, int(job.facts["rows"]))
-    return Response(with_webhook_status(here, job, _document(here, job, offset, limit)), 200, content_type=JSON)
+    return Response(_document_with_status(here, job, offset, limit), 200, content_type=JSON)
 
 
 def _read_page(here: Service) -> tuple[int, int]:
     """The first row of a page of JSON, and how many it holds at most."""
     most = here.settings.max_batch_rows
     return read_count("offset", 0, 0, MAX_OFFSET), read_count("limit", most, 1, most)
+
+
+def _document_with_status(here: Service, job: JobView, offset: int, limit: int) -> bytes:
+    return with_webhook_status(here, job, _document(here, job, offset, limit))
 
 
 def _document(here: Service, job: JobView, offset: int, limit: int) -> bytes:

@@ -49,6 +49,7 @@ class Submitted(NamedTuple):
         wait_seconds: how long it was waited for; 0 where no place was free.
         outcome: the final document of a single job that was waited for, if its notice brought it.
         job: the job that was waited for, once final; of a replay, as it stands. None otherwise.
+        has_webhook: whether one was asked for.
     """
 
     receipt: Receipt
@@ -59,6 +60,7 @@ class Submitted(NamedTuple):
     wait_seconds: float
     outcome: bytes | None = None
     job: JobView | None = None
+    has_webhook: bool = False
 
 
 def parse_rows(here: Service, body: bytes, parse: Callable[[Known], Rows]) -> Parsed:
@@ -166,7 +168,8 @@ def submit_rows(
     elif waiter is None:
         wait_seconds = 0.0  # no place was free: the preference is not applied
     priority = parsed.options.priority if lane is Lane.INTERACTIVE else DEFAULT_PRIORITY
-    return Submitted(receipt, lane, kind, priority, sum(parsed.rows.row_counts), wait_seconds, outcome, job)
+    rows, has_webhook = sum(parsed.rows.row_counts), bool(parsed.options.webhook)
+    return Submitted(receipt, lane, kind, priority, rows, wait_seconds, outcome, job, has_webhook)
 
 
 def terms_of(options: JobOptions, record: Mapping[str, str]) -> Terms:

@@ -1,6 +1,9 @@
 """The JSON documents of webhooks: how the last delivery of a job stands, and the log of all."""
 
+import logging
 from typing import Any
+
+from redis.exceptions import RedisError
 
 from gateway.documents import encode
 from gateway.service import Service
@@ -8,12 +11,24 @@ from rhizome.job_documents import iso
 from rhizome.job_queue.views import JobView
 from rhizome.webhooks.ledger import Attempt, DeliveryView
 
+log = logging.getLogger(__name__)
+
 
 def with_webhook_status(here: Service, job: JobView, document: bytes) -> bytes:
     """The job's document with `webhook_status`, if the job has a webhook; null before its first event."""
-    if "webhook" not in job.facts:
+    return add_webhook_status(here, job.job_id, document) if "webhook" in job.facts else document
+
+
+def add_webhook_status(here: Service, job_id: str, document: bytes) -> bytes:
+    """The document of a job that has a webhook with `webhook_status`; null before its first event.
+
+    Where Redis goes away meanwhile, the document as it is: the answer is at hand, and worth more.
+    """
+    try:
+        last = here.webhooks.last(job_id)
+    except RedisError as error:
+        log.warning("webhook_status_not_read", extra={"job_id": job_id, "reason": type(error).__name__})
         return document
-    last = here.webhooks.last(job.job_id)
     status = encode(delivery_status(last) if last else None)
     # The document of a single job comes ready-made from the worker: an object that is never empty.
     return document.removesuffix(b"}") + b',"webhook_status":' + status + b"}"

@@ -6,6 +6,7 @@ worker's fork.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,11 @@ from rhizome.errors import BlobStoreUnavailable
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
+
+CONNECT_TIMEOUT = timedelta(seconds=3)
+REQUEST_TIMEOUT = timedelta(seconds=10)  #: of one request with its body, 10 MiB at most
+RETRY_TIMEOUT = timedelta(seconds=10)  #: no attempt begins later; callers have ways of their own to try again
+MAX_RETRIES = 3
 
 
 @contextmanager
@@ -49,7 +55,12 @@ class BucketStore:
             self._made = from_url(
                 self._url,
                 config={"endpoint": self._endpoint} if self._endpoint else None,
-                client_options={"allow_http": is_plain},
+                client_options={
+                    "allow_http": is_plain,
+                    "connect_timeout": CONNECT_TIMEOUT,
+                    "timeout": REQUEST_TIMEOUT,
+                },
+                retry_config={"max_retries": MAX_RETRIES, "retry_timeout": RETRY_TIMEOUT},
             )
         return self._made
 

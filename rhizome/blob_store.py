@@ -62,7 +62,7 @@ def open_store(url: str, endpoint: str = "") -> BlobStore:
     Args:
         url: `file:///folder`, or `s3://bucket/prefix` (and whatever else obstore knows).
         endpoint: of an S3-compatible server; empty for the provider's own. Credentials and region come from the
-            standard variables (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION` …).
+            standard variables (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_REGION`).
     """
     parts = urlsplit(url)
     if parts.scheme == "file":

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from rhizome.blob_slices import FileFormat
 from rhizome.job_queue.views import JobView
 from rhizome.jobs import State
 
@@ -25,6 +26,12 @@ def result_url(job_id: str) -> str:
 def job_urls(job_id: str) -> dict[str, str]:
     """What can be called for a job; a job is cancelled by `DELETE`."""
     return {"result": result_url(job_id), "cancel": result_url(job_id), "stream": f"{result_url(job_id)}/stream"}
+
+
+def batch_urls(job_id: str) -> dict[str, Any]:
+    """The same for a batch job, whose rows can be had in several forms."""
+    rows = {form.value: f"{result_url(job_id)}?format={form.value}" for form in FileFormat}
+    return job_urls(job_id) | {"rows": rows}
 
 
 def head_of(job: JobView) -> dict[str, Any]:
@@ -53,15 +60,30 @@ def _fate(job: JobView) -> dict[str, Any]:
     return facts
 
 
-def progress_of(job: JobView) -> dict[str, Any]:
-    """How far a batch job is: version, rows, timings."""
+def progress_of(job: JobView, at_ms: int) -> dict[str, Any]:
+    """How far a batch job is: version, rows, timings; until it is final, its pace, too.
+
+    Args:
+        job: the job as it stood then.
+        at_ms: when that was, in ms since 1970.
+    """
     done = number(job, "done")
     total = max(done, number(job, "rows"))  # of a file, an estimate until the job is final; 0 before anybody has looked
-    return {
+    progress = {
         "version": text(job, "version"),
         "rows": {"total": total or None, "done": done, "failed": number(job, "failed")},
         "timings": _batch_timings(job),
     }
+    return progress if job.is_final else progress | _pace(job, total, done, at_ms)
+
+
+def _pace(job: JobView, total: int, done: int, at_ms: int) -> dict[str, float | None]:
+    """Rows per second since the first chunk was taken, and how long the rest takes at that pace."""
+    seconds = (at_ms - number(job, "started_at")) / 1000
+    if not done or seconds <= 0:
+        return {"rows_per_second": None, "eta_ms": None}
+    pace = done / seconds
+    return {"rows_per_second": round(pace, 1), "eta_ms": round((total - done) / pace * 1000)}
 
 
 def _batch_timings(job: JobView) -> dict[str, float | None]:

@@ -13,7 +13,6 @@ PROCESSES = f"{PREFIX}processes"  #: hash: process -> its last heartbeat
 TRAINING = f"{PREFIX}training"  #: hash: what the trainer is doing and did last
 TRAINING_PENDING = f"{PREFIX}training:pending"  #: string with a TTL: a training run is queued or runs
 WEBHOOKS_BELL = f"{PREFIX}webhooks:bell"  #: string with a TTL: a wake-up is on its way to the deliverer
-WEBHOOKS_DUE = f"{PREFIX}webhooks:due"  #: sorted set: receiver -> when (ms) it has something to be sent
 WEBHOOKS_PENDING = f"{PREFIX}webhooks:pending"  #: sorted set: delivery that is not settled -> since when (ms)
 
 SCORING_QUEUE = "rhizome-scoring"  #: Celery queue: bells
@@ -63,6 +62,16 @@ def webhooks_of(job_id: str) -> str:
 def webhooks_log(job_id: str) -> str:
     """List: the last attempts of a job's deliveries, as JSON."""
     return f"{PREFIX}webhooks:log:{job_id}"
+
+
+def webhooks_due(standing: str) -> str:
+    """Sorted set: receiver of this standing -> when (ms) it has something to be sent."""
+    return f"{PREFIX}webhooks:due:{standing}"
+
+
+def webhooks_standing(receiver: str) -> str:
+    """String with a TTL: how long the last attempt at this receiver took, in one word."""
+    return f"{PREFIX}webhooks:standing:{receiver}"
 
 
 def webhooks_waiting(receiver: str) -> str:

@@ -73,7 +73,9 @@ class Settings(BaseSettings):
     webhook_allow_private: str = "false"  #: `true`, or addresses, CIDR networks and host names with commas
     webhook_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 10.0  #: of one attempt
     webhook_max_age_seconds: Count = 86_400  #: then an event that could not be delivered is given up
-    webhook_max_pending: Count = 100_000  #: events; beyond it a submit with a webhook is refused with 429
+    #: Events that have happened and are not settled; with as many, a submit with a webhook is refused with 429. What
+    #: accepted jobs have yet to tell, and what is asked for again, comes on top: see `Ledger.check_room`.
+    webhook_max_pending: Count = 100_000
     webhook_concurrency: Annotated[int, Field(ge=1, le=256)] = 16  #: attempts at once
 
     # Model and training
@@ -124,8 +126,8 @@ class Settings(BaseSettings):
     @field_validator("blob_url")
     @classmethod
     def _check_blob_url(cls, value: str) -> str:
-        if value and not re.fullmatch(r"file:///.+|[a-z0-9]+://[^/]+.*", value):
-            raise ValueError("must be file:///folder or s3://bucket/prefix")
+        if value and not re.fullmatch(r"file:///.+|[a-z0-9]+://[^/]+/+[^/].*", value):
+            raise ValueError("must be file:///folder or s3://bucket/prefix, with a prefix of its own")
         return value
 
     @field_validator("webhook_allow_private")

@@ -4,13 +4,15 @@ import logging
 from collections.abc import Callable
 from typing import cast
 
+from celery.exceptions import SoftTimeLimitExceeded
 from redis import Redis
+from redis.exceptions import RedisError
 
 from rhizome import keys
 from rhizome.blob_slices import ChunkParts, decode_parts
 from rhizome.blob_store import BlobStore
-from rhizome.errors import RhizomeError
-from rhizome.job_queue.exporting import end_export, renew_export
+from rhizome.errors import BlobStoreUnavailable, RhizomeError
+from rhizome.job_queue.exporting import end_export, fail_export, renew_export
 from worker.shelf import Shelf
 
 log = logging.getLogger(__name__)
@@ -33,11 +35,25 @@ class Exports:
         self._serve = serve
 
     def export(self, job_id: str) -> None:
-        """Makes one job's file, and wakes who waits for it. One that cannot be made may be asked for again later."""
+        """Makes one job's file, and wakes who waits for it; one that cannot be made is told, too.
+
+        Raises:
+            BlobStoreUnavailable: the store cannot be used now; whoever still wants the file asks again.
+            RedisError: nor can Redis.
+            SoftTimeLimitExceeded: it takes too long.
+            MemoryError: it takes too much.
+        """
         try:
             self._export(job_id)
-        except RhizomeError as error:
-            log.error("export_failed", extra={"job_id": job_id, "reason": str(error)})
+        except (BlobStoreUnavailable, RedisError):
+            raise
+        except (SoftTimeLimitExceeded, MemoryError):
+            fail_export(self._redis, job_id)
+            raise
+        except Exception as error:  # what stands in the rows may upset any library
+            reason = str(error) if isinstance(error, RhizomeError) else type(error).__name__
+            log.error("export_failed", extra={"job_id": job_id, "reason": reason})
+            fail_export(self._redis, job_id)
             return
         end_export(self._redis, job_id)
         log.info("rows_exported", extra={"job_id": job_id})

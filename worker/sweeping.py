@@ -9,6 +9,7 @@ from redis import Redis
 from rhizome import keys
 from rhizome.blob_slices import FileFormat, input_path
 from rhizome.blob_store import BlobStore
+from rhizome.job_ids import JobIds
 from rhizome.jobs import State
 
 SWEEP_SECONDS = 30  #: one process sweeps, this often
@@ -39,7 +40,12 @@ class Sweeper:
 
     def sweep(self) -> int:
         """Looks at every job that has files; raises as `sweep_if_due`."""
-        prefixes = self._store.prefixes()
+        secret = cast(bytes | None, self._redis.get(keys.ID_SECRET))
+        if secret is None:
+            return 0  # nothing tells what is a job's
+        ids = JobIds(secret)
+        # The folder or bucket may hold what is not this service's: only names that were minted here are.
+        prefixes = [prefix for prefix in self._store.prefixes() if ids.age_seconds(prefix) is not None]
         self._settled.intersection_update(prefixes)
         pipeline = self._redis.pipeline(transaction=False)
         for prefix in prefixes:

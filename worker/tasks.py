@@ -56,6 +56,8 @@ def export(job_id: str) -> None:
         current_process().export(job_id)
     except RedisError as error:
         log.warning("export_lost_redis", extra={"job_id": job_id, "reason": type(error).__name__})
+    except BlobStoreUnavailable:
+        log.warning("export_lost_file_store", extra={"job_id": job_id})
     except SoftTimeLimitExceeded:
         log.error("export_out_of_time", extra={"job_id": job_id})
     except MemoryError:

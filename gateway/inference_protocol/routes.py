@@ -25,7 +25,7 @@ from gateway.inference_protocol.requests import (
 )
 from gateway.inference_protocol.tensors import to_columns
 from gateway.options import read_options
-from gateway.requests import is_async_preferred, read_json_body, read_wait_seconds
+from gateway.requests import is_async_preferred, is_wait_said, read_json_body, read_wait_seconds
 from gateway.service import Service, service
 from gateway.submitting import JSON, Parsed, Submitted, accept, find_pinned
 from rhizome.errors import AnswerOverdue, DeadlineUnmeetable, InvalidRequest, JobExpired, ModelNotFound, VersionNotFound
@@ -86,7 +86,8 @@ def infer(model: str, version: str | None) -> Response:
     body = read_json_body(here.body_slots, most=here.settings.max_body_bytes, may_be_untyped=True)
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds, unless_said=here.settings.max_wait_seconds)
     asked = parse_infer_request(body)
-    takes_receipt = is_async_preferred() or not wait_seconds
+    # Who says how long to wait knows of receipts; who does not has a client that only knows tensors and errors.
+    takes_receipt = is_async_preferred() or is_wait_said()
     try:
         parsed = _parse(here, asked, version)
     except InvalidRequest:

@@ -1,11 +1,11 @@
 """Parquet files of a job's rows: made by a worker when one is asked for first, and kept beside the rows."""
 
 import time
-from contextlib import nullcontext
 
 from flask import Response
 
-from gateway.results.rows import Piece, check_complete
+from gateway.requests import read_wait_seconds
+from gateway.results.rows import Piece, check_complete, check_version
 from gateway.results.sending import send_pieces
 from gateway.service import Service
 from rhizome.blob_slices import FileFormat, export_path
@@ -14,28 +14,40 @@ from rhizome.job_queue.exporting import request_export
 from rhizome.job_queue.views import JobView
 
 DEFAULT_WAIT_SECONDS = 5.0  #: where the caller does not say how long
-_LOOK_SECONDS = 0.5
 
 
-def send_parquet(here: Service, job: JobView, wait_seconds: float) -> Response:
-    """A complete job's rows as one Parquet file, if it is there within `wait_seconds`.
+def send_parquet(here: Service, job: JobView) -> Response:
+    """A complete job's rows as one Parquet file, if it is there within the time that the caller waits.
 
     Raises:
-        RowsIncomplete: not all rows of the job are answered.
+        RowsIncomplete: not all rows of the job are answered, or they cannot be written as Parquet.
         ExportNotReady: the file is still being made.
     """
     check_complete(job)
-    path, until = export_path(job.job_id), time.monotonic() + (wait_seconds or DEFAULT_WAIT_SECONDS)
-    with here.notices.register(job.job_id) or nullcontext() as waiter:
-        while (size := _size_of(here, path)) is None:
-            request_export(here.redis, job.job_id)
-            if time.monotonic() >= until:
-                raise ExportNotReady("the Parquet file of these rows is being made; ask again shortly")
-            if waiter is None:
-                time.sleep(_LOOK_SECONDS)  # no place to wait was free
-            else:
-                waiter.sleep(until)
+    check_version(job)
+    path = export_path(job.job_id)
+    size = _size_of(here, path)
+    if size is None:
+        size = _await_size(here, job.job_id, path)
     return send_pieces(here, job.job_id, FileFormat.PARQUET, [Piece(size, path=path)])
+
+
+def _await_size(here: Service, job_id: str, path: str) -> int:
+    """Has the file made; its size as soon as it is there. Nobody waits without a place to wait."""
+    request_export(here.redis, job_id)
+    wait_seconds = read_wait_seconds(here.settings.max_wait_seconds, DEFAULT_WAIT_SECONDS)
+    waiter = here.notices.register(job_id) if wait_seconds else None
+    if waiter is not None:
+        with waiter:
+            until = time.monotonic() + wait_seconds
+            while time.monotonic() < until:
+                if (size := _size_of(here, path)) is not None:
+                    return size
+                request_export(here.redis, job_id)
+                waiter.sleep(until)
+    if (size := _size_of(here, path)) is not None:
+        return size
+    raise ExportNotReady("the Parquet file of these rows is being made; ask again shortly")
 
 
 def _size_of(here: Service, path: str) -> int | None:

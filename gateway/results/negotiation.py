@@ -1,6 +1,7 @@
 """In which form a result is asked for: by `?format`, else by `Accept` (RFC 9110, section 12)."""
 
 from flask import request
+from werkzeug.datastructures import MIMEAccept
 
 from rhizome.blob_slices import FileFormat
 from rhizome.errors import InvalidRequest, NotAcceptable
@@ -30,10 +31,15 @@ def choose_format() -> FileFormat | None:
         return _parse_format(named)
     if "Accept" not in request.headers:
         return None
-    chosen = request.accept_mimetypes.best_match([JSON, *_FORMAT_OF_TYPE])
+    chosen = _accepted_types().best_match([JSON, *_FORMAT_OF_TYPE])
     if chosen is None:
         raise NotAcceptable(f"results are given as {', '.join([JSON, *TYPE_OF_FORMAT.values()])}; accept one of them")
     return _FORMAT_OF_TYPE.get(chosen)
+
+
+def _accepted_types() -> MIMEAccept:
+    """The types in `Accept` without parameters such as `charset` or `header`: none of them changes what is given."""
+    return MIMEAccept([(name.partition(";")[0].strip(), quality) for name, quality in request.accept_mimetypes])
 
 
 def choose_encoding() -> str:

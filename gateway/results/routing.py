@@ -10,7 +10,7 @@ from rhizome.blob_slices import FileFormat
 from rhizome.job_queue.views import JobView
 
 
-def send_rows(here: Service, job: JobView, form: FileFormat, wait_seconds: float) -> Response:
+def send_rows(here: Service, job: JobView, form: FileFormat) -> Response:
     """A complete batch job's rows.
 
     Raises:
@@ -19,6 +19,6 @@ def send_rows(here: Service, job: JobView, form: FileFormat, wait_seconds: float
         RangeNotSatisfiable, TooManyWaiters: as `send_pieces`.
     """
     if form is FileFormat.PARQUET:
-        return send_parquet(here, job, wait_seconds)
+        return send_parquet(here, job)
     check_complete(job)
     return send_pieces(here, job.job_id, form, pieces_of(here, job, form))

@@ -1,7 +1,7 @@
 """Where a batch's answers are: in Redis, of rows that came in a request; in the store, of rows that came as a file."""
 
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, takewhile
 from typing import NamedTuple
 
 import msgspec
@@ -10,6 +10,7 @@ from gateway.service import Service
 from rhizome.blob_slices import ChunkParts, FileFormat, decode_parts, part_path
 from rhizome.blob_store import BlobStore, read_blocks
 from rhizome.errors import RowsIncomplete, VersionNotFound
+from rhizome.job_documents import number
 from rhizome.job_queue.views import JobView
 from rhizome.jobs import State
 from rhizome.row_table import build_columns, csv_line, header_line, returns_of
@@ -48,7 +49,8 @@ def check_complete(job: JobView) -> None:
         raise RowsIncomplete("this job is of one sample, whose answer is JSON; ask with Accept: application/json")
     if not job.is_final:
         raise RowsIncomplete(f"this job is {job.state}: its rows are there once it has ended; wait with ?wait=30")
-    if job.state not in (State.SUCCEEDED, State.FAILED) or "error" in job.facts:
+    is_answered = number(job, "chunks_done") == number(job, "chunks")  # also where each answer is an error
+    if job.state not in (State.SUCCEEDED, State.FAILED) or not is_answered:
         raise RowsIncomplete(f"this job is {job.state}: not all of its rows were answered; submit it again")
 
 
@@ -84,8 +86,11 @@ def stream(store: BlobStore, pieces: Sequence[Piece], start: int, end: int) -> I
 
 
 def page_of(here: Service, job: JobView, offset: int, limit: int) -> list[msgspec.Raw]:
-    """The answers of `limit` rows from row `offset` on, of a file job; fewer where some are missing."""
-    parts = [part for part in read_parts(here, job) if part is not None]
+    """The answers of `limit` rows from row `offset` on, of a file job; none from the first missing chunk on.
+
+    Nobody knows how many rows that chunk has, so the place of every later row is unknown.
+    """
+    parts = [part for part in takewhile(lambda part: part is not None, read_parts(here, job)) if part is not None]
     ends = list(accumulate(part.rows for part in parts))
     answers: list[msgspec.Raw] = []
     for part, end in zip(parts, ends, strict=True):
@@ -101,7 +106,18 @@ def page_of(here: Service, job: JobView, offset: int, limit: int) -> list[msgspe
     return answers
 
 
+def check_version(job: JobView) -> None:
+    """A version answered the job: only it knows the columns of a table.
+
+    Raises:
+        RowsIncomplete: no version did; each row was given up before.
+    """
+    if "version" not in job.facts:
+        raise RowsIncomplete("no version answered this job; ask for NDJSON, whose rows say why")
+
+
 def _signature_of(here: Service, job: JobView) -> Signature:
+    check_version(job)
     try:
         return here.champion.version(job.facts["version"].decode()).manifest.signature
     except VersionNotFound:

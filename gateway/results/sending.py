@@ -56,8 +56,10 @@ def _describe(response: Response, job_id: str, form: FileFormat, tag: str) -> Re
 def _range_of(size: int, tag: str) -> tuple[int, int]:
     """The bytes that are wanted: all, unless there is one range whose condition holds."""
     wanted = parse_range_header(request.headers.get("Range"))
-    condition = parse_if_range_header(request.headers.get("If-Range"))
-    is_current = condition.etag in (None, tag) and condition.date is None
+    condition_text = request.headers.get("If-Range", "")
+    condition = parse_if_range_header(condition_text)
+    is_weak = condition_text.lstrip().startswith("W/")  # which says nothing of single bytes: RFC 9110, section 13.1.5
+    is_current = condition.etag in (None, tag) and condition.date is None and not is_weak
     if wanted is None or wanted.units != "bytes" or len(wanted.ranges) != 1 or not is_current:
         return 0, size
     part = wanted.range_for_length(size)

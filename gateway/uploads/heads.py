@@ -6,6 +6,7 @@ one is its own row's error, not the file's.
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from rhizome.signature import Signature
 from rhizome.wording import shorten, suggestion
 
 MAX_HEAD_BYTES = 1024 * 1024  #: within which the head must end
+_SHOWN_PROBLEMS = 100  #: looking for what was meant takes its time
 _BOM = b"\xef\xbb\xbf"
 _OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
@@ -77,25 +79,24 @@ def check_columns(names: Sequence[str], signature: Signature) -> None:
     Raises:
         InvalidRequest: with code `invalid_fields`, naming every column that is missing, unknown or there twice.
     """
-    problems = [
-        {"field": name, "problem": "is missing", "remedy": "add the column"}
-        for name in signature.names
-        if name not in names
-    ]
-    for name in dict.fromkeys(names):
-        if name not in signature.names:
-            problems.append(_unknown(name, signature))
-        elif names.count(name) > 1:
-            problems.append({"field": name, "problem": "is there more than once", "remedy": "send it once"})
-    if problems:
-        raise InvalidRequest(
-            f"{len(problems)} problem(s) with the file's columns",
-            code="invalid_fields",
-            problems=tuple(dict[str, object](problem) for problem in problems[:100]),
-        )
+    counts, features = Counter(names), frozenset(signature.names)
+    missing = [name for name in signature.names if name not in counts]
+    wrong = [name for name, count in counts.items() if name not in features or count > 1]
+    if not (missing or wrong):
+        return
+    shown = [_problem(name, name in features, signature) for name in wrong[: max(0, _SHOWN_PROBLEMS - len(missing))]]
+    absent = [{"field": name, "problem": "is missing", "remedy": "add the column"} for name in missing]
+    raise InvalidRequest(
+        f"{len(missing) + len(wrong)} problem(s) with the file's columns",
+        code="invalid_fields",
+        problems=tuple(dict[str, object](problem) for problem in (absent + shown)[:_SHOWN_PROBLEMS]),
+    )
 
 
-def _unknown(name: str, signature: Signature) -> dict[str, str]:
+def _problem(name: str, is_feature: bool, signature: Signature) -> dict[str, str]:
+    """What is wrong with a column: it is no feature, or one that is there already."""
+    if is_feature:
+        return {"field": name, "problem": "is there more than once", "remedy": "send it once"}
     return {
         "field": shorten(name) or "(a column without a name)",
         "problem": "is not a feature of this version",
@@ -105,9 +106,10 @@ def _unknown(name: str, signature: Signature) -> dict[str, str]:
 
 def _row_end(beginning: bytes) -> int | None:
     """The end of the first row: its first newline outside quotes."""
-    at = 0
+    at, is_odd = 0, False
     while (newline := beginning.find(b"\n", at)) >= 0:
-        if beginning.count(b'"', 0, newline) % 2 == 0:
+        is_odd ^= beginning.count(b'"', at, newline) % 2 == 1
+        if not is_odd:
             return newline + 1
         at = newline + 1
     return None

@@ -23,7 +23,7 @@ from gateway.uploads.intake import Intake
 from gateway.validation import Rows
 from rhizome.blob_slices import FileFormat, encode_slice, input_path
 from rhizome.blob_store import BLOCK_BYTES
-from rhizome.errors import BlobStoreUnavailable, InvalidRequest, QueueUnavailable, TooManyWaiters
+from rhizome.errors import BlobNotFound, BlobStoreUnavailable, InvalidRequest, QueueUnavailable, TooManyWaiters
 from rhizome.job_queue.views import JobView
 from rhizome.jobs import Encoding, Lane
 
@@ -89,7 +89,7 @@ def submit_file(here: Service, wait_seconds: float) -> Submitted:
 
 def remove_input(here: Service, job: JobView) -> None:
     """Removes the file of a job that has ended early; what cannot be removed now is swept away later."""
-    with suppress(BlobStoreUnavailable):
+    with suppress(BlobStoreUnavailable, BlobNotFound):
         here.blobs.delete(input_path(job.job_id, FileFormat(job.facts["source"].decode())))
 
 

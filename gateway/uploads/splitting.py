@@ -7,10 +7,13 @@ before it is even. Doubled quotes, the format's escape, keep that true.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from gateway.uploads.heads import Head
+from gateway.uploads.heads import MAX_HEAD_BYTES, Head
 from rhizome.errors import InvalidRequest
 
 MAX_ROW_BYTES = 8 * 1024 * 1024  #: a chunk holds whole rows, and workers hold whole chunks
+#: A chunk ends with the row that reaches this line, however short lines are: what is said of a bad row may be a hundred
+#: times as long as the row.
+MAX_CHUNK_LINES = 65_536
 
 ReadHead = Callable[[bytes, bool], Head | None]
 
@@ -31,7 +34,7 @@ class Cut(NamedTuple):
 
 
 class Splitter:
-    """Cuts a stream of lines into chunks of at least `chunk_bytes`.
+    """Cuts a stream of lines into chunks of at least `chunk_bytes`, or of `MAX_CHUNK_LINES` lines.
 
     Args:
         read_head: looks at the file's beginning; called until it finds the head.
@@ -43,7 +46,8 @@ class Splitter:
         self._read_head = read_head
         self._chunk_bytes = chunk_bytes
         self._is_quoted = is_quoted
-        self._beginning = b""
+        self._beginning = bytearray()
+        self._look_at_bytes = 1
         self._head: Head | None = None
         self._cuts: list[Cut] = []
         self._start = self._at = 0
@@ -65,7 +69,8 @@ class Splitter:
         """
         if self._head is None:
             self._beginning += block
-            self._look_for_head(is_all=False)
+            if len(self._beginning) >= self._look_at_bytes:
+                self._look_for_head(is_all=False)
         else:
             self._split(block)
 
@@ -89,10 +94,13 @@ class Splitter:
         return self._cuts
 
     def _look_for_head(self, *, is_all: bool) -> None:
-        head = self._read_head(self._beginning, is_all)
+        beginning = bytes(self._beginning)
+        head = self._read_head(beginning, is_all)
         if head is None:
+            # Every look is one at all of it: twice as much before the next keeps the sum in proportion to the head.
+            self._look_at_bytes = min(2 * len(beginning), MAX_HEAD_BYTES)
             return
-        beginning, self._beginning, self._head = self._beginning, b"", head
+        self._beginning, self._head = bytearray(), head
         self._start = self._at = head.data_start
         self._first_line = self._line = 1 + beginning.count(b"\n", 0, head.data_start)
         self._split(beginning[head.data_start :])
@@ -113,6 +121,9 @@ class Splitter:
     def _find_cut(self, block: bytes, done: int) -> int | None:
         """The end of the first row of `block` that ends a chunk."""
         at = max(done, done + self._chunk_bytes - (self._at - self._start) - 1)
+        most = MAX_CHUNK_LINES - (self._line - self._first_line)
+        if block.count(b"\n", done, at) >= most:
+            at = _find_newline(block, done, at, most)
         is_odd = self._in_quotes ^ self._has_odd_quotes(block, done, at)
         while (newline := block.find(b"\n", at)) >= 0:
             is_odd ^= self._has_odd_quotes(block, at, newline)
@@ -141,3 +152,15 @@ class Splitter:
 
     def _has_odd_quotes(self, block: bytes, start: int, end: int) -> bool:
         return self._is_quoted and block.count(b'"', start, end) % 2 == 1
+
+
+def _find_newline(block: bytes, low: int, high: int, nth: int) -> int:
+    """Where the `nth` newline of `block[low:high]` is, by halves; `low` if `nth` is 0 or less."""
+    while high - low > 1:
+        middle = (low + high) // 2
+        count = block.count(b"\n", low, middle)
+        if nth <= count:
+            high = middle
+        else:
+            low, nth = middle, nth - count
+    return low

@@ -1,27 +1,22 @@
 """Calls about one job: submit a sample, wait for it, read it, follow it, cancel it."""
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Unpack, cast
-from urllib.parse import quote
-
-import msgspec
 
 from rhizome.client.bodies import JsonBody
-from rhizome.client.errors import Timeout, UnexpectedAnswer
+from rhizome.client.errors import Timeout
+from rhizome.client.following import follow_events
 from rhizome.client.jobs import Event, Job, Prediction, prediction_of
 from rhizome.client.options import Options, split_options
-from rhizome.client.retries import Patience, Pauses, open_answer, send
+from rhizome.client.retries import Patience, Pauses, send
 from rhizome.client.samples import needs_names, read_sample
-from rhizome.client.server_sent_events import EventParser, Message
 from rhizome.client.service_calls import ServiceCalls
-from rhizome.client.session import read_as
-from rhizome.client.steps import Body, Emit, Feed, Flow, Lost, Read, Request, Sleep, Step
+from rhizome.client.session import path_part, read_as
+from rhizome.client.steps import Body, Feed, Flow, Request, Sleep
 
 MAX_WAIT_SECONDS = 20.0  #: of one request: below what proxies commonly cut
 _SILENCE_SECONDS = 10.0  #: how much longer than it was asked to wait the service may take to say so
-#: The service comments on an idle stream every 10 s.
-_STREAM_SILENCE_SECONDS = 35.0
 
 
 class JobCalls(ServiceCalls):
@@ -127,24 +122,15 @@ class JobCalls(ServiceCalls):
     def stream(self, job_id: str) -> Feed[Event]:
         """A job's life as it happens, up to its end; lost connections are taken up where they broke.
 
+        Raises:
+            NotFound, Gone: as of `result`.
+            Unavailable: the service gave no sign of life for the client's timeout.
+
         >>> job = client.submit(sample)
         >>> [event.job.status for event in client.stream(job.id)][-1]
         'succeeded'
         """
-        parser, pauses = EventParser(), Pauses()
-        while True:
-            seen = {"Last-Event-ID": parser.last_id} if parser.last_id else {}
-            headers = {"Accept": "text/event-stream", **seen}
-            request = Request(
-                "GET", f"{result_path(job_id)}/stream", headers=headers, patience_seconds=_STREAM_SILENCE_SECONDS
-            )
-            reply = yield from open_answer(request, self._endless())
-            seen_before = parser.last_id
-            if reply.status == 204 or (yield from _emit_events(parser)):
-                return
-            if parser.last_id != seen_before:
-                pauses.begin_again()
-            yield Sleep(max(parser.retry_seconds or 0.0, pauses.next_seconds()))
+        yield from follow_events(f"{result_path(job_id)}/stream", self._endless())
 
     def _read_sample(self, sample: Any, columns: Sequence[str] | None, version: str | None) -> Flow[dict[str, Any]]:
         names = (yield from self._feature_names(version)) if needs_names(sample, columns) else columns or ()
@@ -198,24 +184,4 @@ class JobCalls(ServiceCalls):
 
 def result_path(job_id: str) -> str:
     """Where a job's result is."""
-    return f"/result/{quote(job_id, safe='')}"
-
-
-def _emit_events(parser: EventParser) -> Generator[Step | Emit[Event], Any, bool]:
-    """Reads what is open to its end; returns whether the job's last event came."""
-    parser.begin_again()
-    while True:
-        block = cast(bytes | Lost, (yield Read()))
-        if isinstance(block, Lost) or not block:
-            return False
-        for message in parser.feed(block):
-            yield Emit(_event_of(message))
-            if message.type == "done":
-                return True
-
-
-def _event_of(message: Message) -> Event:
-    try:
-        return Event(message.type, message.id, msgspec.json.decode(message.data, type=Job))
-    except msgspec.DecodeError:
-        raise UnexpectedAnswer("the stream holds an event that is not Rhizome's") from None
+    return f"/result/{path_part(job_id)}"

@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
@@ -28,9 +28,13 @@ from rhizome.client.steps import Flow, Lost, Open, Reply, Request, Send, Sleep
 
 FIRST_PAUSE_SECONDS = 0.1
 MAX_PAUSE_SECONDS = 5.0
+#: What a request that is under way when the caller's time ends may still take.
+GRACE_SECONDS = 1.0
 #: The service will not say anything else to the same request a moment later.
 _FINAL_CODES = {"deadline_unmeetable"}
 _PASSING_STATUSES = {429, 502, 503, 504}
+#: What was asked for is being made.
+_PASSING_CODES = {"export_not_ready"}
 
 _KIND_OF_STATUS: dict[int, type[ClientError]] = {
     401: NotAllowed,
@@ -49,10 +53,12 @@ class Patience:
     Attributes:
         until: monotonic seconds; nothing is begun after it.
         outage_seconds: how long the service may fail to answer, from its first failure on.
+        away_since: monotonic seconds; from here on an outage is counted that began before this request.
     """
 
     until: float = math.inf
     outage_seconds: float = math.inf
+    away_since: float = math.inf
 
     @property
     def seconds_left(self) -> float:
@@ -61,7 +67,12 @@ class Patience:
 
     def is_exhausted(self, failing_since: float, pause: float) -> bool:
         """Whether another try after the pause would be too late."""
-        return time.monotonic() + pause > min(self.until, failing_since + self.outage_seconds)
+        outage_until = min(failing_since, self.away_since) + self.outage_seconds
+        return time.monotonic() + pause > min(self.until, outage_until)
+
+    def since(self, moment: float) -> "Patience":
+        """The same with somebody who has got nowhere since `moment`, whatever was answered."""
+        return replace(self, away_since=moment)
 
 
 class Pauses:
@@ -98,8 +109,8 @@ def open_answer(request: Request, patience: Patience) -> Flow[Reply]:
 def _exchange(step: Send | Open, patience: Patience) -> Flow[Reply]:
     pauses, failing_since = Pauses(), math.inf
     while True:
-        outcome = cast(Reply | Lost, (yield step))
-        if isinstance(outcome, Reply) and outcome.status < 400:
+        outcome = cast(Reply | Lost, (yield replace(step, request=within(step.request, patience))))
+        if isinstance(outcome, Reply) and outcome.status < 300:
             return outcome
         error = unavailable(outcome) if isinstance(outcome, Lost) else error_of(outcome)
         failing_since = min(failing_since, time.monotonic())
@@ -109,12 +120,17 @@ def _exchange(step: Send | Open, patience: Patience) -> Flow[Reply]:
         yield Sleep(pause)
 
 
+def within(request: Request, patience: Patience) -> Request:
+    """The request, with what is left of the caller's time."""
+    return replace(request, limit_seconds=patience.seconds_left + GRACE_SECONDS)
+
+
 def _may_pass(outcome: Reply | Lost, error: ClientError, request: Request) -> bool:
     if isinstance(outcome, Lost):
         return request.is_repeatable or not outcome.may_have_arrived
     refused_before_anything = outcome.status == 429
     return (
-        outcome.status in _PASSING_STATUSES
+        (outcome.status in _PASSING_STATUSES or error.code in _PASSING_CODES)
         and error.code not in _FINAL_CODES
         and (request.is_repeatable or refused_before_anything)
     )
@@ -133,7 +149,12 @@ class _ProblemDocument(msgspec.Struct):
 
 
 def error_of(reply: Reply) -> ClientError:
-    """What an answer with a status from 400 on says (RFC 9457 problem documents)."""
+    """What an answer with a status from 300 on says (RFC 9457 problem documents)."""
+    if reply.status < 400:
+        towards = f" and points to {reply.headers['location']}" if "location" in reply.headers else ""
+        return UnexpectedAnswer(
+            f"the service answered with status {reply.status}{towards}; is the address right?", status=reply.status
+        )
     problem = _ProblemDocument()
     with suppress(msgspec.DecodeError):  # a proxy's page, perhaps
         problem = msgspec.json.decode(reply.content, type=_ProblemDocument)

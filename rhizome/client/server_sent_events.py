@@ -1,6 +1,9 @@
 """Parsing of a stream of server-sent events (WHATWG HTML, section 9.2.6), block by block."""
 
+import re
 from typing import NamedTuple
+
+_MILLISECONDS = re.compile(r"[0-9]{1,9}")
 
 
 class Message(NamedTuple):
@@ -53,6 +56,6 @@ class EventParser:
             self._type = value
         elif name == "id" and "\0" not in value:
             self._id = value
-        elif name == "retry" and value.isascii() and value.isdigit():
+        elif name == "retry" and _MILLISECONDS.fullmatch(value):
             self.retry_seconds = int(value) / 1000
         return None

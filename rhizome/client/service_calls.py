@@ -1,13 +1,12 @@
 """Calls about the service itself: its health, its versions, and what the holder of the admin key may change."""
 
 from typing import Any, cast
-from urllib.parse import quote
 
 import msgspec
 
 from rhizome.client.errors import NotFound
-from rhizome.client.retries import error_of, send, unavailable
-from rhizome.client.session import Session, read_as
+from rhizome.client.retries import error_of, send, unavailable, within
+from rhizome.client.session import Session, path_part, read_as
 from rhizome.client.steps import Flow, Lost, Reply, Request, Send
 
 
@@ -80,7 +79,7 @@ class ServiceCalls(Session):
         >>> client.health().status in ("ok", "degraded")
         True
         """
-        outcome = cast(Reply | Lost, (yield Send(Request("GET", "/health"))))
+        outcome = cast(Reply | Lost, (yield Send(within(Request("GET", "/health"), self._patience()))))
         if isinstance(outcome, Lost):
             raise unavailable(outcome)
         if outcome.status not in (200, 503):
@@ -114,7 +113,7 @@ class ServiceCalls(Session):
             NotFound: there is no such version.
             NotAllowed: the admin key is missing or wrong.
         """
-        return read_as(Promotion, (yield from self._order(f"/models/{quote(version, safe='')}/promote")))
+        return read_as(Promotion, (yield from self._order(f"/models/{path_part(version)}/promote")))
 
     def rollback(self) -> Flow[Promotion]:
         """Puts the previous champion back. Never done twice: a lost answer is an `Unavailable`, look at `models`.

@@ -3,10 +3,11 @@
 import math
 import time
 from typing import TypeVar
+from urllib.parse import quote
 
 import msgspec
 
-from rhizome.client.errors import UnexpectedAnswer
+from rhizome.client.errors import InvalidInput, Problem, UnexpectedAnswer
 from rhizome.client.retries import Patience
 from rhizome.client.steps import Reply
 
@@ -54,3 +55,29 @@ def read_as(kind: type[T], reply: Reply) -> T:
         raise UnexpectedAnswer(
             f"the answer is not Rhizome's ({error}); is the address right?", status=reply.status
         ) from None
+
+
+def check_content_type(reply: Reply, wanted: str) -> None:
+    """Makes sure that the content that is open is what was asked for, as far as the answer says what it is.
+
+    Raises:
+        UnexpectedAnswer: it says that it is something else.
+    """
+    given = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given and given != wanted:
+        raise UnexpectedAnswer(
+            f"the answer is {given}, not {wanted}, so it is not Rhizome's; is the address right?", status=reply.status
+        )
+
+
+def path_part(name: str) -> str:
+    """A name as one part of a path, which cannot lead elsewhere.
+
+    Raises:
+        InvalidInput: it holds what no address can.
+    """
+    try:
+        return quote(name, safe="")
+    except UnicodeEncodeError:
+        problem = Problem(repr(name), "is no valid text", "send it as the service gave it")
+        raise InvalidInput("the name cannot be sent as it is", problems=[problem]) from None

@@ -4,6 +4,7 @@ A call is a generator that yields steps and is sent their outcomes, so that the 
 share everything but the input and output itself.
 """
 
+import math
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
@@ -30,6 +31,7 @@ class Request:
         path: relative to the service.
         params: the query string.
         patience_seconds: how long the service may stay silent before the connection is taken for lost.
+        limit_seconds: what is left of the caller's time; neither connecting nor writing nor silence may take longer.
         is_repeatable: doing it twice is doing it once; others are repeated only if they cannot have arrived.
     """
 
@@ -39,6 +41,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Body | None = None
     patience_seconds: float = 10.0
+    limit_seconds: float = math.inf
     is_repeatable: bool = True
 
 

@@ -38,15 +38,15 @@ def find_url(base_url: str | None) -> str:
 
 def arguments_of(request: Request) -> dict[str, Any]:
     """A request as `httpx.Client.build_request` wants it, but for its content."""
-    silence = httpx.Timeout(
-        CONNECT_SECONDS, read=max(CONNECT_SECONDS, request.patience_seconds), write=WRITE_SECONDS, pool=CONNECT_SECONDS
+    connect, silence, write = (
+        min(seconds, request.limit_seconds) for seconds in (CONNECT_SECONDS, request.patience_seconds, WRITE_SECONDS)
     )
     return {
         "method": request.method,
         "url": request.path,
         "params": dict(request.params),
         "headers": dict(request.headers),
-        "timeout": silence,
+        "timeout": httpx.Timeout(connect=connect, read=silence, write=write, pool=connect),
     }
 
 

@@ -3,16 +3,25 @@
 from redis import Redis
 
 from rhizome import keys
+from rhizome.errors import RowsIncomplete
 from rhizome.task_message import EXPORT_TASK, build_task_message
 
 #: A request is answered, or its worker says that it still works on it, within this; else it may be made again.
 CLAIM_SECONDS = 30
+FAILURE_SECONDS = 60  #: a file that could not be made is not tried again for so long
+_UNDER_WAY, _FAILED = b"1", b"failed"
 
 
 def request_export(redis: Redis, job_id: str) -> None:
-    """Has a worker make the file, unless one has been asked already."""
-    if redis.set(keys.export(job_id), "1", nx=True, ex=CLAIM_SECONDS):
+    """Has a worker make the file, unless one has been asked already.
+
+    Raises:
+        RowsIncomplete: a worker tried a short while ago, and it cannot be made.
+    """
+    if redis.set(keys.export(job_id), _UNDER_WAY, nx=True, ex=CLAIM_SECONDS):
         redis.lpush(keys.EXPORT_QUEUE, build_task_message(EXPORT_TASK, keys.EXPORT_QUEUE, [job_id]))
+    elif redis.get(keys.export(job_id)) == _FAILED:
+        raise RowsIncomplete("these rows cannot be written as Parquet; ask for them as CSV or NDJSON")
 
 
 def renew_export(redis: Redis, job_id: str) -> None:
@@ -21,6 +30,12 @@ def renew_export(redis: Redis, job_id: str) -> None:
 
 
 def end_export(redis: Redis, job_id: str) -> None:
-    """The file is there, or will not be: whoever waits for it looks."""
+    """The file is there: whoever waits for it looks."""
     redis.delete(keys.export(job_id))
+    redis.publish(keys.FINISHED, job_id)
+
+
+def fail_export(redis: Redis, job_id: str) -> None:
+    """The file cannot be made: whoever waits for it is told."""
+    redis.set(keys.export(job_id), _FAILED, ex=FAILURE_SECONDS)
     redis.publish(keys.FINISHED, job_id)

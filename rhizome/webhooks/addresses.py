@@ -37,6 +37,8 @@ _SPECIAL_V4 = tuple(
         "240.0.0.0/4",
     )
 )
+#: Azure's WireServer: public by its number, but within Azure the platform's own service (guest agent, certificates).
+_WIRE_SERVER = IPv4Address("168.63.129.16")
 #: Of IPv6 only this is assigned for global use; loopback, link-local, unique-local and multicast lie outside.
 _GLOBAL_V6 = IPv6Network("2000::/3")
 _SPECIAL_V6 = tuple(
@@ -60,7 +62,7 @@ def is_public(address: Address) -> bool:
         if any(address in network for network in _WRAPPING):
             return is_public(IPv4Address(int(address) & 0xFFFFFFFF))
         return address in _GLOBAL_V6 and not any(address in network for network in _SPECIAL_V6)
-    return not any(address in network for network in _SPECIAL_V4)
+    return address != _WIRE_SERVER and not any(address in network for network in _SPECIAL_V4)
 
 
 class Allowances(NamedTuple):

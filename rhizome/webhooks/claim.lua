@@ -1,10 +1,20 @@
 -- Takes one delivery that is due, of a receiver that has a free place; rings for help where more is due.
--- ARGV: lease (ms). Returns {delivery id, attempt, name, value, name, value, …}, or nil.
--- Each turn of the loop takes one or puts a receiver off, so it ends.
+-- ARGV: lease (ms), how many of the standings may be served, from the first on
+-- Returns {delivery id, attempt, standing of the receiver, name, value, name, value, …}, or nil.
+-- Each turn of the loop takes one, or puts a receiver off or where it belongs, so it ends.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function first_due()
+  for index = 1, tonumber(ARGV[2]) do
+    local standing = WEBHOOKS_STANDINGS[index]
+    local receiver = redis.call('ZRANGEBYSCORE', WEBHOOKS_DUE .. standing, '-inf', now, 'LIMIT', 0, 1)[1]
+    if receiver then return receiver, standing end
+  end
+end
+
 while true do
-  local receiver = redis.call('ZRANGEBYSCORE', WEBHOOKS_DUE, '-inf', now, 'LIMIT', 0, 1)[1]
+  local receiver, standing = first_due()
   if not receiver then return nil end
   local waiting, busy = WEBHOOKS_WAITING .. receiver, WEBHOOKS_BUSY .. receiver
   redis.call('ZREMRANGEBYSCORE', busy, '-inf', now)
@@ -19,8 +29,8 @@ while true do
     redis.call('HINCRBY', WEBHOOK .. id, 'cycle_attempts', 1)
     local attempt = redis.call('HINCRBY', WEBHOOK .. id, 'attempts', 1)
     reschedule(receiver)
-    if redis.call('ZCOUNT', WEBHOOKS_DUE, '-inf', now) > 0 then ring_deliverer() end
-    return {id, attempt, unpack(redis.call('HGETALL', WEBHOOK .. id))}
+    if is_anything_due(now) then ring_deliverer() end
+    return {id, attempt, standing, unpack(redis.call('HGETALL', WEBHOOK .. id))}
   end
   reschedule(receiver)
 end

@@ -52,7 +52,7 @@ class Ledger:
 
     Args:
         redis: a client; every call is one round trip.
-        max_pending: deliveries that may wait before submits with a webhook are refused.
+        max_pending: deliveries that may wait before submits with a webhook are refused; more can come to wait.
     """
 
     def __init__(self, redis: Redis, max_pending: int) -> None:
@@ -63,14 +63,18 @@ class Ledger:
         self._depth = load_script(redis, "depth")
 
     def check_room(self, target: Target) -> None:
-        """Looks whether the outbox would hold another event for this receiver.
+        """Looks whether another job may have a webhook to this receiver.
+
+        What counts are events that have happened. Those of jobs that were accepted and are not final come on top, one
+        of each single job and eleven of each batch job at most, and so do redeliveries: what was promised is
+        never dropped. So the outbox can exceed its bound by what the lanes hold (`RHIZOME_MAX_WAITING_*`).
 
         Raises:
             WebhooksFull: too many deliveries are pending, to this receiver or to all.
         """
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.zcard(keys.WEBHOOKS_PENDING)
-        pipeline.zcard(keys.webhooks_waiting(target.origin))
+        pipeline.zcard(keys.webhooks_waiting(target.receiver))
         pending, waiting = pipeline.execute()
         if waiting >= max(1, int(self._max_pending * RECEIVER_SHARE)):
             raise WebhooksFull("too many events wait for this webhook's receiver; try again when it answers again")

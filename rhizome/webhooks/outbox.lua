@@ -2,8 +2,8 @@
 -- every script that puts into it or takes out of it, behind the constants of `scripts.py`.
 --
 -- A delivery is a hash. It waits in the sorted set of its receiver, whose score is when it is next due (ms); while it is
--- being sent, that is when the lease of its sender ends. `WEBHOOKS_DUE` holds the receivers, each with when it has
--- something to be sent; `WEBHOOKS_BUSY .. receiver` those of its deliveries that are being sent.
+-- being sent, that is when the lease of its sender ends. `WEBHOOKS_BUSY .. receiver` holds those that are being sent;
+-- `WEBHOOKS_DUE .. standing` the receivers that stand so, each with when it has something to be sent.
 
 -- One wake-up for the deliverer, unless one is on its way already or lies unanswered on the Celery queue.
 local function ring_deliverer()
@@ -14,18 +14,32 @@ local function ring_deliverer()
   end
 end
 
+-- A receiver is a host, whatever the scheme and the port: else one host could be many. As `Target.receiver` has it.
+local function receiver_of(url)
+  local host = string.match(url, '^%a+://(%[[^%]]*%])') or string.match(url, '^%a+://([^/?:]+)')
+  return (string.gsub(host, '%.$', ''))
+end
+
+local function is_anything_due(now)
+  for _, standing in ipairs(WEBHOOKS_STANDINGS) do
+    if redis.call('ZCOUNT', WEBHOOKS_DUE .. standing, '-inf', now) > 0 then return true end
+  end
+  return false
+end
+
 -- Says when a receiver has something to be sent again: when its first delivery is due, and a place is free.
 local function reschedule(receiver)
   local head = redis.call('ZRANGE', WEBHOOKS_WAITING .. receiver, 0, 0, 'WITHSCORES')
-  if #head == 0 then
-    redis.call('ZREM', WEBHOOKS_DUE, receiver)
-    return
+  local standing = #head > 0 and (redis.call('GET', WEBHOOKS_STANDING .. receiver) or 'new')
+  for _, other in ipairs(WEBHOOKS_STANDINGS) do
+    if other ~= standing then redis.call('ZREM', WEBHOOKS_DUE .. other, receiver) end
   end
+  if not standing then return end
   local due, busy = tonumber(head[2]), WEBHOOKS_BUSY .. receiver
   if redis.call('ZCARD', busy) >= WEBHOOKS_PER_RECEIVER then
     due = math.max(due, tonumber(redis.call('ZRANGE', busy, 0, 0, 'WITHSCORES')[2]))
   end
-  redis.call('ZADD', WEBHOOKS_DUE, string.format('%d', due), receiver)
+  redis.call('ZADD', WEBHOOKS_DUE .. standing, string.format('%d', due), receiver)
 end
 
 -- A delivery is due at once, and is kept until it is settled.
@@ -51,9 +65,9 @@ local function announce(job_id, name, state, now)
   local filter = string.match(name, '^%a+')
   if not string.find(',' .. wanted[2] .. ',', ',' .. filter .. ',', 1, true) then return end
   if redis.call('EXISTS', WEBHOOK .. id) == 1 then return end
-  local receiver = string.match(wanted[1], '^%a+://[^/?]+')
+  local receiver = receiver_of(wanted[1])
   local facts = {'job', job_id, 'event', name, 'status', state, 'url', wanted[1], 'receiver', receiver, 'at', now,
-    'cycle_at', now, 'next_at', now, 'state', 'pending', 'attempts', 0, 'cycle_attempts', 0}
+    'cycle', 1, 'cycle_at', now, 'next_at', now, 'state', 'pending', 'attempts', 0, 'cycle_attempts', 0}
   for index, value in ipairs(redis.call('HMGET', job, unpack(COPIED))) do
     if value then
       facts[#facts + 1] = COPIED[index]

@@ -7,9 +7,12 @@ import msgspec
 from redis import Redis
 
 from rhizome import keys
-from rhizome.webhooks.scripts import load_script
+from rhizome.webhooks.scripts import STANDINGS, load_script
 
 MAX_LOG_LINES = 50  #: kept per job
+QUICK_MS = 2000.0  #: an attempt that takes as long has kept a thread from others
+STANDING_SECONDS = 86_400  #: how long it is remembered of a receiver whether it is quick
+QUICK, _, SLOW = STANDINGS
 
 
 class Delivery(NamedTuple):
@@ -19,11 +22,13 @@ class Delivery(NamedTuple):
         id: the same for all attempts, so that a receiver knows what it has seen: job id and event.
         attempt: counted from 1 over the delivery's life.
         facts: what the outbox holds of it: `job`, `event`, `status`, `url`, `at` (ms), and what was copied of the job.
+        is_quick: whether the last attempt at its receiver did not take long; False where there was none lately.
     """
 
     id: str
     attempt: int
     facts: dict[str, bytes]
+    is_quick: bool = False
 
     @property
     def job_id(self) -> str:
@@ -82,19 +87,27 @@ class Outbox:
         """Deletes the bell, before the first look at the outbox: an event after this rings again."""
         self._redis.delete(keys.WEBHOOKS_BELL)
 
-    def claim(self) -> Delivery | None:
-        """The delivery that is due for longest, of a receiver that is not sent enough already."""
-        answer = cast(list[Any] | None, self._claim(args=[self._lease_ms]))
+    def claim(self, *, only_quick: bool = False) -> Delivery | None:
+        """A delivery that is due, of a receiver that is not sent enough already.
+
+        Receivers whose last attempt was quick come first, then those of whom nothing is known, at last those that took
+        long; among equals the one that is due for longest.
+
+        Args:
+            only_quick: of the first alone.
+        """
+        answer = cast(list[Any] | None, self._claim(args=[self._lease_ms, 1 if only_quick else len(STANDINGS)]))
         if answer is None:
             return None
-        delivery_id, attempt, *flat = answer
+        delivery_id, attempt, standing, *flat = answer
         facts = {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
-        return Delivery(delivery_id.decode(), attempt, facts)
+        return Delivery(delivery_id.decode(), attempt, facts, standing == QUICK.encode())
 
     def settle(self, delivery: Delivery, verdict: Verdict, duration_ms: float) -> None:
         """Notes an attempt; repeating it adds a line to the log and changes nothing else."""
         now_ms = int(time.time() * 1000)
         delay_ms = int(verdict.delay_seconds * 1000)
+        is_quick = duration_ms < QUICK_MS and verdict.error != "timeout"
         line = {
             "id": delivery.id,
             "attempt": delivery.attempt,
@@ -117,6 +130,9 @@ class Outbox:
                 verdict.error,
                 self._keep_seconds,
                 now_ms,
+                delivery.text("cycle"),
+                QUICK if is_quick else SLOW,
+                STANDING_SECONDS,
             ]
         )
 

@@ -30,7 +30,7 @@ class Target(NamedTuple):
 
     Attributes:
         scheme: `http` or `https`.
-        host: in lower case; an IPv6 address without its brackets.
+        host: in lower case; an address in its usual form, IPv6 without brackets.
         port: 1 to 65535.
         path: path and query, as they are sent.
     """
@@ -47,14 +47,14 @@ class Target(NamedTuple):
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
-    def origin(self) -> str:
-        """Names the receiver: URLs of one origin share its bounds."""
-        return f"{self.scheme}://{self.authority}"
+    def receiver(self) -> str:
+        """Names the receiver: URLs of one host share its bounds, whatever scheme and port. As `outbox.lua` has it."""
+        return f"[{self.host}]" if ":" in self.host else self.host.removesuffix(".")
 
     @property
     def url(self) -> str:
         """The URL in its normal form."""
-        return self.origin + self.path
+        return f"{self.scheme}://{self.authority}{self.path}"
 
 
 def parse_target(url: str, allowances: Allowances) -> Target:
@@ -82,13 +82,12 @@ def parse_target(url: str, allowances: Allowances) -> Target:
     if port not in _PORTS.values() and port < _FIRST_FREE_PORT:
         raise _refusal(f"names port {port}", f"use 80, 443, or one from {_FIRST_FREE_PORT} on")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    target = Target(parts.scheme, parts.hostname, port, path)
-    _check_host(target.host, allowances)
-    return target
+    return Target(parts.scheme, _check_host(parts.hostname, allowances), port, path)
 
 
-def _check_host(host: str, allowances: Allowances) -> None:
-    address = _literal(host)
+def _check_host(host: str, allowances: Allowances) -> str:
+    """The host; one that is an address in its usual form, so that one receiver has one name."""
+    literal = address = _literal(host)
     if address is None and (not _NAME.fullmatch(host) or _NUMERIC.fullmatch(host)):
         raise _refusal("names no possible host", "send one such as https://example.com/hooks")
     is_local = host.rstrip(".") == "localhost" or host.rstrip(".").endswith(".localhost")
@@ -99,6 +98,7 @@ def _check_host(host: str, allowances: Allowances) -> None:
             "names an address that is not public",
             "send a public one; an operator can allow others with RHIZOME_WEBHOOK_ALLOW_PRIVATE",
         )
+    return str(literal) if literal else host
 
 
 def _literal(host: str) -> Address | None:

@@ -12,7 +12,7 @@ from tests.docker.report import Failed, expect, note
 
 MEGABYTE = 1_000_000
 #: Above the base image.
-BUDGET_BYTES = {"gateway": 90 * MEGABYTE, "worker": 380 * MEGABYTE, "trainer": 350 * MEGABYTE}
+BUDGET_BYTES = {"gateway": 90 * MEGABYTE, "worker": 370 * MEGABYTE, "trainer": 350 * MEGABYTE}
 LABELS = ("title", "description", "version", "revision", "licenses")
 SAVE_SECONDS = 120.0
 

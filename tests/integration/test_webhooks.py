@@ -1,12 +1,15 @@
 """Webhooks from a submit over HTTP to a real receiver, through the whole service."""
 
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from tests.support.service import SAMPLE, Service, eventually
 from tests.support.webhooks import SECRET, Receiver
 
+ATTEMPT_SECONDS = 10.0  #: a receiver that hangs holds its thread for so long
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
@@ -14,7 +17,7 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service of its own, whose receivers may be on this machine."""
     running = Service(
-        tmp_path_factory.mktemp("webhooks"), webhook_secret=SECRET, webhook_allow_private="127.0.0.1", chunk_rows=100
+        tmp_path_factory.mktemp("webhooks"), webhook_secret=SECRET, webhook_allow_private="127.0.0.0/8", chunk_rows=100
     )
     running.start()
     yield running
@@ -105,7 +108,7 @@ def test_a_redirect_is_followed_nowhere(service: Service, receiver: Receiver) ->
 
 
 @pytest.mark.parametrize(
-    "url", ["http://10.0.0.1/", "http://169.254.169.254/latest/", "http://[::1]/", "http://0x7f.2/"]
+    "url", ["http://10.0.0.1/", "http://169.254.169.254/latest/", "http://[::1]/", "http://0xa.2/"]
 )
 def test_an_address_that_was_not_excepted_is_refused(service: Service, url: str) -> None:
     response = service.http.post("/predict", json=SAMPLE | {"webhook": url})
@@ -128,7 +131,7 @@ def test_a_receiver_that_hangs_slows_neither_scoring_nor_other_receivers(service
     held = [submit(service, receiver) for _ in range(8)]
     eventually(lambda: receiver.messages, what="the first message to hang")
 
-    with Receiver().running() as other:
+    with Receiver(host="127.0.0.2").running() as other:
         job_ids = [submit(service, other) for _ in range(20)]
         results = [service.result(job_id)["status"] for job_id in job_ids]
         eventually(lambda: len(other.messages) == 20, what="the other receiver's messages")
@@ -137,6 +140,31 @@ def test_a_receiver_that_hangs_slows_neither_scoring_nor_other_receivers(service
     assert not receiver.hold.is_set()
     assert 1 <= len(receiver.messages) <= 4  # no more at once to one receiver
     assert all(service.result(job_id)["status"] == "succeeded" for job_id in held)
+
+
+def test_many_receivers_that_hang_leave_threads_to_one_that_answers(service: Service) -> None:
+    with ExitStack() as stack:
+        quick = stack.enter_context(Receiver(host="127.0.0.9").running())
+        hanging = [stack.enter_context(Receiver(host=f"127.0.0.{10 + at}").running()) for at in range(5)]
+        eventually(lambda: delivered(service, submit_and_wait(service, quick)), what="an attempt that was quick")
+        for receiver in hanging:
+            receiver.hold.clear()
+            for _ in range(4):
+                submit(service, receiver)
+        eventually(lambda: sum(len(receiver.messages) for receiver in hanging) >= 12, what="twelve threads to hang")
+        begun = time.monotonic()
+
+        job_id = submit(service, quick)
+        eventually(lambda: quick.of(job_id), what="the message to the receiver that answers")
+
+        assert time.monotonic() - begun < ATTEMPT_SECONDS / 2
+        assert sum(len(receiver.messages) for receiver in hanging) == 12
+
+
+def submit_and_wait(service: Service, receiver: Receiver) -> str:
+    job_id = submit(service, receiver)
+    eventually(lambda: receiver.of(job_id), what="the message")
+    return job_id
 
 
 def test_health_counts_the_deliverer(service: Service) -> None:

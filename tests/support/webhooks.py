@@ -18,6 +18,7 @@ from rhizome.job_queue.terms import Terms
 from rhizome.jobs import Lane
 from rhizome.webhooks.events import Event, record_fields
 from rhizome.webhooks.outbox import Delivery, Outbox
+from rhizome.webhooks.scripts import STANDINGS
 from tests.support.queue import Queue, build_chunks, build_request
 
 URL = "https://receiver.example/hooks"
@@ -59,11 +60,12 @@ def take_all(outbox: Outbox) -> list[Delivery]:
 
 def let_all_be_due(redis: Redis) -> None:
     """Moves every waiting delivery's next attempt into the past."""
-    for receiver in redis.zrange(keys.WEBHOOKS_DUE, 0, -1):
-        waiting = keys.webhooks_waiting(receiver.decode())
-        redis.zadd(waiting, dict.fromkeys(redis.zrange(waiting, 0, -1), 1))
-        redis.delete(keys.webhooks_busy(receiver.decode()))
-        redis.zadd(keys.WEBHOOKS_DUE, {receiver: 1})
+    for due in map(keys.webhooks_due, STANDINGS):
+        for receiver in redis.zrange(due, 0, -1):
+            waiting = keys.webhooks_waiting(receiver.decode())
+            redis.zadd(waiting, dict.fromkeys(redis.zrange(waiting, 0, -1), 1))
+            redis.delete(keys.webhooks_busy(receiver.decode()))
+            redis.zadd(due, {receiver: 1})
 
 
 class Message(NamedTuple):
@@ -90,13 +92,14 @@ class _QuietServer(ThreadingHTTPServer):
 class Receiver:
     """A real HTTP server that answers as a test wants: by default it takes everything."""
 
-    def __init__(self, secret: str = SECRET, certificate: Path | None = None) -> None:
+    def __init__(self, secret: str = SECRET, certificate: Path | None = None, host: str = "127.0.0.1") -> None:
         self.messages: list[Message] = []
         self.statuses: list[int] = []  #: to be sent first, in order; then 204
         self.headers: dict[str, str] = {}
         self.hold = threading.Event()  #: answers wait until it is set
         self.hold.set()
         self.respond: Callable[[BaseHTTPRequestHandler], None] | None = None
+        self._host = host
         self._webhook = Webhook(secret)
         receiver = self
 
@@ -111,7 +114,7 @@ class Receiver:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = _QuietServer(("127.0.0.1", 0), Handler)
+        self._server = _QuietServer((host, 0), Handler)
         self._server.daemon_threads = True
         self._scheme = "http"
         if certificate:
@@ -123,7 +126,7 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        return f"{self._scheme}://127.0.0.1:{self._server.server_port}/hooks"
+        return f"{self._scheme}://{self._host}:{self._server.server_port}/hooks"
 
     def take(self, handler: BaseHTTPRequestHandler) -> None:
         raw = handler.rfile.read(int(handler.headers["Content-Length"]))

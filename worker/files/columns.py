@@ -59,6 +59,9 @@ def _is_within(values: NDArray[np.float64], feature: Feature) -> Mask:
 
 
 def _check_category(column: pa.ChunkedArray, feature: Feature) -> tuple[NDArray[Any], Mask]:
+    if pa.types.is_dictionary(column.type):
+        parts = [_check_encoded(chunk, feature) for chunk in column.chunks]
+        return np.concatenate([values for values, _ in parts]), np.concatenate([is_good for _, is_good in parts])
     if not pa.types.is_string(column.type):
         column = column.cast(pa.string())
     nulls: Mask = pc.is_null(column).to_numpy()
@@ -67,6 +70,16 @@ def _check_category(column: pa.ChunkedArray, feature: Feature) -> tuple[NDArray[
     else:
         known = ~nulls
     return column.to_numpy(), known | nulls if feature.nullable else known & ~nulls
+
+
+def _check_encoded(chunk: pa.DictionaryArray, feature: Feature) -> tuple[NDArray[Any], Mask]:
+    """The same, each text judged once; all rows of a text share it, so one repeated a million times costs no memory."""
+    texts = chunk.dictionary.to_pylist()
+    known = set(feature.categories) if feature.categories else {text for text in texts if text is not None}
+    is_good = np.array([feature.nullable if text is None else text in known for text in [*texts, None]], dtype=bool)
+    values = np.array([*texts, None], dtype=object)
+    places = chunk.indices.cast(pa.int64()).fill_null(len(texts)).to_numpy()
+    return values[places], is_good[places]
 
 
 def _join(columns: list[NDArray[Any]], signature: Signature, rows: int) -> NDArray[Any]:

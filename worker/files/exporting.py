@@ -1,5 +1,6 @@
 """All answers of a job as one Parquet file, made part by part: no more than one part is ever in memory."""
 
+import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -62,10 +63,12 @@ def _tables(
         columns = build_columns(signature, returns_of(arrays))
         return columns, (_table_of_answers(_decode_answers(array), columns) for array in arrays)
     known = {column.name: column for column in build_columns(signature, Returns.BOTH)}
-    header = arrow_csv.read_csv(pa.BufferReader(_read(store, job_id, parts[0]))).column_names
+    header = next(csv.reader(io.StringIO(_read(store, job_id, parts[0]).decode(), newline="")))
     columns = [known[name] for name in header]
     return columns, (
-        _table_of_part(_read(store, job_id, part), columns, has_header=index == 0) for index, part in enumerate(parts)
+        _table_of_part(_read(store, job_id, part), columns, has_header=index == 0)
+        for index, part in enumerate(parts)
+        if part.rows
     )
 
 
@@ -77,8 +80,7 @@ def _table_of_part(data: bytes, columns: Sequence[Column], *, has_header: bool) 
     return arrow_csv.read_csv(
         pa.BufferReader(data),
         read_options=arrow_csv.ReadOptions(
-            column_names=[column.name for column in columns],
-            skip_rows=int(has_header),
+            column_names=None if has_header else [column.name for column in columns],
             use_threads=False,
             block_size=len(data) + 1,
         ),

@@ -14,6 +14,7 @@ from rhizome.signature import Feature, Signature
 from rhizome.wording import expected, kind_of, shorten, show_value, suggestion
 
 MAX_EXACT_INTEGER = 2**53  #: beyond it float64 cannot hold every integer
+SHOWN_COLUMNS = 10  #: the words are written for each row
 _NUMBER = re.compile(r"[ \t]*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?[ \t]*", re.ASCII)
 
 Row = tuple[Any, ...]
@@ -60,7 +61,8 @@ def judge_cells(cells: Sequence[str], columns: Sequence[str], signature: Signatu
     """A CSV row's values in the order of the signature, or why it is refused."""
     if len(cells) != len(columns):
         problem = f"has {len(cells)} values, not {len(columns)}"
-        return Refused("row", problem, f"send one for each of {', '.join(columns[:50])}")
+        more = ", …" if len(columns) > SHOWN_COLUMNS else ""
+        return Refused("row", problem, f"send one for each of {', '.join(columns[:SHOWN_COLUMNS])}{more}")
     given = dict(zip(columns, cells, strict=True))
     values = {}
     for feature in signature.features:
@@ -125,7 +127,11 @@ def _number_problem(value: Any, feature: Feature) -> str:
     wanted = "an integer" if feature.dtype == "int64" else "a number"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return f"is {kind_of(value)}, not {wanted}"
-    if not math.isfinite(value):
+    try:
+        is_finite = math.isfinite(value)
+    except OverflowError:  # an integer that float64 cannot hold
+        return f"is {show_value(value)}, outside the accepted range"
+    if not is_finite:
         return "is not a finite number"
     if feature.dtype == "int64" and value != math.floor(value):
         return f"is {show_value(value)}, not an integer"

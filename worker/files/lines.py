@@ -128,7 +128,9 @@ def _label_texts(labels: NDArray[Any], output: Output) -> tuple[Texts, Texts]:
     """Labels as JSON and as cells; each class is written once."""
     known = np.array(output.classes)
     if labels.dtype == object:
-        labels = labels.astype(known.dtype)
+        given, labels = labels, labels.astype(known.dtype)
+        if not np.all(labels == given):  # cut short to the longest class, or to a whole number
+            raise ValueError("the estimator gave a label that is none of its classes")
     order = np.argsort(known, kind="stable")
     places = order[np.searchsorted(known, labels, sorter=order).clip(max=len(known) - 1)]
     if not (known[places] == labels).all():

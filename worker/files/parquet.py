@@ -1,10 +1,11 @@
 """Parquet: what a file holds, how it is divided into chunks, and the rows of one of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rhizome.blob_slices import BlobSlice
@@ -15,11 +16,15 @@ from rhizome.wording import shorten
 from worker.file_chunks import InvalidFile
 from worker.files.columns import check_table
 from worker.files.judging import BadRow, Refused, judge_values
-from worker.files.text import RowBlock
+from worker.files.text import JUDGED_ROWS, RowBlock
 
 CHUNK_ROWS = 65_536  #: of one chunk, as many as a chunk of text holds or more
 #: A row group is read from its beginning by each of its chunks, so it is divided into no more than this.
 MAX_CHUNKS_OF_GROUP = 32
+MAX_CHUNK_ROWS = 4 * CHUNK_ROWS  #: even of a large row group: a worker holds a chunk's rows as an array
+#: Of a row group before compression; one page of it may be all of it, and a worker holds whole pages.
+MAX_GROUP_BYTES = 512 * 1024 * 1024
+MAX_TEXT_BYTES = 64 * 1024 * 1024  #: of all texts of a chunk, written out, as a chunk of a text file holds them
 MAX_FOOTER_BYTES = 32 * 1024 * 1024
 _FOOTER_TAIL = 8  #: the footer's length and the magic number
 _READ_ROWS = 16_384
@@ -38,7 +43,7 @@ def plan_file(store: BlobStore, whole: BlobSlice, signature: Signature, max_byte
     Raises:
         InvalidFile: it cannot be read, its columns are not the signature's, or it holds no rows or too many.
     """
-    with _open(store, whole.path) as file:
+    with _open(store, whole.path, []) as file:
         _check_schema(file.schema_arrow, signature)
         metadata = file.metadata
         rows = metadata.num_rows
@@ -46,27 +51,41 @@ def plan_file(store: BlobStore, whole: BlobSlice, signature: Signature, max_byte
             raise InvalidFile("the file holds no rows; send one at least")
         if rows * 2 * len(signature.features) > max_bytes:
             raise InvalidFile(f"the file holds {rows} rows, more than are accepted at once; send it in parts")
-        largest = max(metadata.row_group(index).num_rows for index in range(metadata.num_row_groups))
+        groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
+        largest = max(group.num_rows for group in groups)
+        if largest > MAX_CHUNKS_OF_GROUP * MAX_CHUNK_ROWS or max(map(_bytes_of, groups)) > MAX_GROUP_BYTES:
+            raise InvalidFile(
+                f"a row group holds more than {MAX_CHUNKS_OF_GROUP * MAX_CHUNK_ROWS} rows or {MAX_GROUP_BYTES} bytes; "
+                "write smaller ones (pandas: row_group_size=100_000)"
+            )
     step = max(CHUNK_ROWS, -(-largest // MAX_CHUNKS_OF_GROUP))
     return [
         BlobSlice(whole.format, whole.path, start, min(start + step, rows), start + 1) for start in range(0, rows, step)
     ]
 
 
-def read_rows(store: BlobStore, part: BlobSlice, signature: Signature) -> RowBlock:
-    """The rows of one chunk.
+def read_rows(
+    store: BlobStore, part: BlobSlice, signature: Signature, between_slices: Callable[[], None] = lambda: None
+) -> RowBlock:
+    """The rows of one chunk; calls `between_slices` between its pieces.
 
     Raises:
         InvalidFile: it cannot be read.
     """
     blocks: list[RowBlock] = []
     first_row = part.start
-    with _open(store, part.path) as file:
+    text_bytes = 0
+    texts = [feature.name for feature in signature.features if feature.dtype == "category"]
+    with _open(store, part.path, texts) as file:
         try:
             for table in _tables(file, part.start, part.end, signature):
-                blocks.append(_check(table, first_row, part.start, signature))
+                text_bytes += _text_bytes(table)
+                if text_bytes > MAX_TEXT_BYTES:
+                    raise InvalidFile(f"texts from row {part.start + 1} on exceed {MAX_TEXT_BYTES} bytes; shorten them")
+                blocks.append(_check(table, first_row, part.start, signature, between_slices))
+                between_slices()
                 first_row += len(table)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise _unreadable() from error
     arrays = [block.array for block in blocks]
     return RowBlock(np.concatenate(arrays), [row for block in blocks for row in block.bad])
@@ -93,16 +112,23 @@ def _tables(file: pq.ParquetFile, start: int, end: int, signature: Signature) ->
             return
 
 
-def _check(table: pa.Table, first_row: int, chunk_start: int, signature: Signature) -> RowBlock:
+def _check(
+    table: pa.Table, first_row: int, chunk_start: int, signature: Signature, between_slices: Callable[[], None]
+) -> RowBlock:
     array, accepted = check_table(table, signature)
     if accepted.all():
         return RowBlock(array, [])
     bad, revised = [], []
-    for index in np.flatnonzero(~accepted).tolist():
+    said: dict[Refused, Refused] = {}  # as for text
+    for count, index in enumerate(np.flatnonzero(~accepted).tolist(), start=1):
+        if count % JUDGED_ROWS == 0:
+            between_slices()
         (values,) = table.slice(index, 1).to_pylist()
         verdict = judge_values(values, signature)
         if isinstance(verdict, Refused):
-            bad.append(BadRow(first_row + index - chunk_start, first_row + index + 1, *verdict))
+            bad.append(
+                BadRow(first_row + index - chunk_start, first_row + index + 1, *said.setdefault(verdict, verdict))
+            )
         else:
             accepted[index] = True
             revised.append((index, verdict))
@@ -111,13 +137,31 @@ def _check(table: pa.Table, first_row: int, chunk_start: int, signature: Signatu
     return RowBlock(array[accepted], bad)
 
 
-def _open(store: BlobStore, path: str) -> pq.ParquetFile:
+def _bytes_of(group: Any) -> int:
+    """What a row group's pages hold before compression; each of two places may say less than the other."""
+    columns = sum(int(group.column(index).total_uncompressed_size) for index in range(group.num_columns))
+    return max(int(group.total_byte_size), columns)
+
+
+def _text_bytes(table: pa.Table) -> int:
+    """Of all cells of the text columns, written out."""
+    return sum(
+        int(pc.sum(pc.binary_length(chunk.dictionary).take(chunk.indices)).as_py() or 0)
+        for column in table.columns
+        if pa.types.is_dictionary(column.type) and not pa.types.is_primitive(column.type.value_type)
+        for chunk in column.chunks
+    )
+
+
+def _open(store: BlobStore, path: str, texts: list[str]) -> pq.ParquetFile:
     reader = BlobReader(store, path)
     tail = store.read(path, max(0, store.size(path) - _FOOTER_TAIL), store.size(path))
     if int.from_bytes(tail[:4], "little") > MAX_FOOTER_BYTES:
         raise InvalidFile("the file's footer is too large; write fewer row groups or columns")
     try:
-        return pq.ParquetFile(pa.PythonFile(reader, mode="r"), buffer_size=_READ_BYTES, pre_buffer=False)
+        return pq.ParquetFile(
+            pa.PythonFile(reader, mode="r"), read_dictionary=texts, buffer_size=_READ_BYTES, pre_buffer=False
+        )
     except (pa.ArrowException, OSError) as error:
         raise _unreadable() from error
 

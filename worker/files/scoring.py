@@ -39,6 +39,7 @@ from worker.slicing import measure, slice_rows
 
 #: Writing answers takes longer than making them: so many rows are some 10 ms of both for a fast estimator.
 MAX_SLICE_ROWS = 8_192
+MAX_SLICE_BAD_ROWS = 1_024  #: their answers are written one by one
 _NAME_BYTES = 4
 
 
@@ -101,43 +102,51 @@ class FileScoring:
             BlobStoreUnavailable: the store cannot be used now.
         """
         with _missing_told():
-            block = self._read(decode_slice(request.payload), version.signature)
+            block = self._read(decode_slice(request.payload), version.signature, between_slices)
         form = LineFormat(version.signature, Returns(request.returns), request.top_k)
         name = f"{request.chunk:06d}-{secrets.token_hex(_NAME_BYTES)}"
         failed, compute_ms = len(block.bad), 0.0
         with _PartWriter(self._store, request.job_id, name) as writer:
             if request.chunk == 0:
                 writer.write_header(header_line(form.columns))
-            for start, end in _slices(len(block.array), version):
+            for array, bad, before in _slices(block, version):
                 between_slices()  # reading the block took as long as a slice
-                lines, its_failed, took_ms = _score(version, block.array[start:end], form, request)
-                bad, before = _bad_among(block.bad, start, end, is_last=end == len(block.array))
+                lines, its_failed, took_ms = _score(version, array, form, request)
                 writer.write(merge(lines, form.format_answers(row.answer() for row in bad), before) if bad else lines)
                 failed += its_failed
                 compute_ms += took_ms
             parts = writer.commit(len(block.array) + len(block.bad), failed, between_slices)
         return ScoredChunk(parts, compute_ms)
 
-    def _read(self, part: BlobSlice, signature: Signature) -> RowBlock:
+    def _read(self, part: BlobSlice, signature: Signature, between_slices: Callable[[], None]) -> RowBlock:
         if part.row_group == PLAN:
             return parse_ndjson(b"", 1, signature)
         if part.format == FileFormat.PARQUET:
             from worker.files.parquet import read_rows  # noqa: PLC0415 - as in `plan`
 
-            return read_rows(self._store, part, signature)
+            return read_rows(self._store, part, signature, between_slices)
         data = self._store.read(part.path, part.start, part.end)
         if part.format == FileFormat.CSV:
-            return parse_csv(data, part.columns, part.first_line, signature)
-        return parse_ndjson(data, part.first_line, signature)
+            return parse_csv(data, part.columns, part.first_line, signature, between_slices)
+        return parse_ndjson(data, part.first_line, signature, between_slices)
 
 
-def _slices(rows: int, version: LoadedVersion) -> Iterator[tuple[int, int]]:
-    """Ranges of rows; one at least, as a chunk may hold bad rows alone."""
-    start = 0
+def _slices(
+    block: RowBlock, version: LoadedVersion
+) -> Iterator[tuple[NDArray[Any], Sequence[BadRow], NDArray[np.int64]]]:
+    """A block piece by piece: good rows, bad rows, and how many of the good ones come before each bad one."""
+    positions = np.fromiter((row.position for row in block.bad), np.int64, len(block.bad))
+    rows = len(block.array) + len(block.bad)
+    start = low = 0
     while True:
         end = min(rows, start + min(slice_rows(version), MAX_SLICE_ROWS))
-        yield start, end
-        start = end
+        high = int(np.searchsorted(positions, end))
+        if high - low > MAX_SLICE_BAD_ROWS:
+            high = low + MAX_SLICE_BAD_ROWS
+            end = int(positions[high])
+        before = positions[low:high] - np.arange(low, high) - (start - low)
+        yield block.array[start - low : end - high], block.bad[low:high], before
+        start, low = end, high
         if end == rows:
             return
 
@@ -171,14 +180,6 @@ def _predict(version: LoadedVersion, array: NDArray[Any], returns: Returns) -> t
         if version.signature.task == "regression" and not np.isfinite(np.asarray(output.labels)).all():
             raise ValueError("the estimator gave a value that is not a number")
     return outputs
-
-
-def _bad_among(bad: Sequence[BadRow], start: int, end: int, *, is_last: bool) -> tuple[list[BadRow], NDArray[np.int64]]:
-    """The bad rows among the good ones from `start` up to `end`, and how many of those come before each."""
-    before = np.array([row.position - index for index, row in enumerate(bad)], dtype=np.int64)
-    low = int(np.searchsorted(before, start, side="left"))
-    high = len(bad) if is_last else int(np.searchsorted(before, end, side="left"))
-    return list(bad[low:high]), before[low:high] - start
 
 
 @contextmanager

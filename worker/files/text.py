@@ -4,7 +4,7 @@ All at once where every row is good; line by line, to say which row is bad and w
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import chain
 from operator import attrgetter
@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 import numpy as np
 import pyarrow as pa
+from celery.exceptions import SoftTimeLimitExceeded
 from numpy.typing import NDArray
 from pyarrow import csv as arrow_csv
 
@@ -23,6 +24,7 @@ from worker.files.judging import BadRow, Refused, Row, judge_cells, judge_values
 
 _BOM = b"\xef\xbb\xbf"
 _NDJSON_SPACE = b" \t\r\n"
+JUDGED_ROWS = 1_024  #: between two looks at who is more urgent: some 10 ms
 
 
 class RowBlock(NamedTuple):
@@ -37,7 +39,13 @@ class RowBlock(NamedTuple):
     bad: list[BadRow]
 
 
-def parse_csv(data: bytes, columns: tuple[str, ...], first_line: int, signature: Signature) -> RowBlock:
+def parse_csv(
+    data: bytes,
+    columns: tuple[str, ...],
+    first_line: int,
+    signature: Signature,
+    between_slices: Callable[[], None] = lambda: None,
+) -> RowBlock:
     """Rows of a CSV file (RFC 4180), without its header.
 
     Args:
@@ -45,28 +53,36 @@ def parse_csv(data: bytes, columns: tuple[str, ...], first_line: int, signature:
         columns: the file's columns, in its order.
         first_line: the line of the file at which `data` starts.
         signature: what the rows must be.
+        between_slices: serves whoever is more urgent, where rows must be read one by one.
     """
     try:
         array, accepted = check_table(_read_csv(data, columns, signature), signature)
-    except pa.ArrowInvalid:
-        return _parse_one_by_one(_csv_rows(data, columns, first_line, signature), signature)
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception:  # whatever a parser trips over is one row's fault
+        return _parse_one_by_one(_csv_rows(data, columns, first_line, signature), signature, between_slices)
     if accepted.all():
         return RowBlock(array, [])
-    return _parse_one_by_one(_csv_rows(data, columns, first_line, signature), signature)
+    return _parse_one_by_one(_csv_rows(data, columns, first_line, signature), signature, between_slices)
 
 
-def parse_ndjson(data: bytes, first_line: int, signature: Signature) -> RowBlock:
+def parse_ndjson(
+    data: bytes, first_line: int, signature: Signature, between_slices: Callable[[], None] = lambda: None
+) -> RowBlock:
     """Rows of an NDJSON file, one JSON object a line.
 
     Args as `parse_csv`.
     """
     try:
         array = _read_ndjson(data, signature)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return _parse_one_by_one(_ndjson_rows(data, first_line, signature), signature)
-    if check_array(array, signature).all():
+        is_good = bool(check_array(array, signature).all())
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception:  # as above
+        is_good = False
+    if is_good:
         return RowBlock(array, [])
-    return _parse_one_by_one(_ndjson_rows(data, first_line, signature), signature)
+    return _parse_one_by_one(_ndjson_rows(data, first_line, signature), signature, between_slices)
 
 
 def _read_csv(data: bytes, columns: tuple[str, ...], signature: Signature) -> pa.Table:
@@ -116,18 +132,24 @@ def _type_of(feature: Feature) -> Any:
 Judged = tuple[int, Row | Refused]
 
 
-def _parse_one_by_one(rows: Iterator[Judged], signature: Signature) -> RowBlock:
+def _parse_one_by_one(
+    rows: Iterator[Judged], signature: Signature, between_slices: Callable[[], None] = lambda: None
+) -> RowBlock:
     good: list[Row] = []
     bad: list[BadRow] = []
-    for line, row in rows:
+    said: dict[Refused, Refused] = {}  # what is wrong with thousands of rows is kept once
+    for count, (line, row) in enumerate(rows, start=1):
+        if count % JUDGED_ROWS == 0:
+            between_slices()
         if isinstance(row, Refused):
-            bad.append(BadRow(len(good) + len(bad), line, *row))
+            bad.append(BadRow(len(good) + len(bad), line, *said.setdefault(row, row)))
         else:
             good.append(row)
     return RowBlock(to_array(good, signature), bad)
 
 
 def _csv_rows(data: bytes, columns: tuple[str, ...], first_line: int, signature: Signature) -> Iterator[Judged]:
+    csv.field_size_limit(len(data) + 1)  # a longer cell than the module expects must not come apart into rows
     lines = data.decode(errors="replace").split("\n")
     reader = csv.reader(f"{line}\n" for line in lines)
     while True:
@@ -149,7 +171,7 @@ def _ndjson_rows(data: bytes, first_line: int, signature: Signature) -> Iterator
             continue
         try:
             values = msgspec.json.decode(text)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        except (ValueError, RecursionError):  # of msgspec, of UTF-8, and of an integer of thousands of digits
             yield line, Refused("row", "is not JSON", "send one JSON object a line, in UTF-8")
             continue
         yield line, judge_values(values, signature)

@@ -75,6 +75,7 @@ def _build_deliverer(settings: Settings, outbox: Outbox, stopping: threading.Eve
     return Deliverer(
         outbox,
         sender,
+        concurrency=settings.webhook_concurrency,
         max_age_seconds=settings.webhook_max_age_seconds,
         run_seconds=settings.run_seconds,
         is_stopping=stopping.is_set,

@@ -1,6 +1,7 @@
 """The deliverer: what one `worker.deliver_webhooks` does between the bell and its return, in one of many threads."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -14,6 +15,8 @@ from worker.webhooks.sender import Answer, Sender
 
 SETTLE_SECONDS = 3.0  #: across a short absence of Redis; then the lease runs out, and the event is sent again
 SETTLE_RETRY_SECONDS = 0.2
+#: Of the threads: these serve only receivers whose last attempt was quick, so that others cannot hold them all.
+RESERVED_SHARE = 0.25
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +27,7 @@ class Deliverer:
     Args:
         outbox: holds the events.
         sender: sends them.
+        concurrency: threads that call `run`.
         max_age_seconds: after which an event is given up.
         run_seconds: after which a run ends, and rings for its successor.
         is_stopping: tells that the process shuts down.
@@ -34,12 +38,14 @@ class Deliverer:
         outbox: Outbox,
         sender: Sender,
         *,
+        concurrency: int,
         max_age_seconds: float,
         run_seconds: float,
         is_stopping: Callable[[], bool],
     ) -> None:
         self._outbox = outbox
         self._sender = sender
+        self._places = threading.Semaphore(concurrency - int(concurrency * RESERVED_SHARE))
         self._max_age_seconds = max_age_seconds
         self._run_seconds = run_seconds
         self._is_stopping = is_stopping
@@ -49,11 +55,25 @@ class Deliverer:
         self._outbox.answer_bell()
         until = time.monotonic() + self._run_seconds
         while time.monotonic() < until and not self._is_stopping():
-            delivery = self._outbox.claim()
-            if delivery is None:
+            if not self._deliver_next():
                 return
-            self.deliver(delivery)
         self._outbox.wake()
+
+    def _deliver_next(self) -> bool:
+        """Sends one; False where nothing is due that this thread may send."""
+        has_place = self._places.acquire(blocking=False)
+        try:
+            delivery = self._outbox.claim(only_quick=not has_place)
+            if delivery is None:
+                return False
+            if has_place and delivery.is_quick:
+                self._places.release()
+                has_place = False
+            self.deliver(delivery)
+        finally:
+            if has_place:
+                self._places.release()
+        return True
 
     def deliver(self, delivery: Delivery) -> Verdict:
         """One attempt, and its note."""

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class Keeper:
-    """Runs until stopped.
+    """Runs until stopped; every failure is logged and survived, since nobody would miss a dead thread.
 
     Args:
         redis: a client.
@@ -57,6 +57,8 @@ class Keeper:
                 if not self._is_away:
                     log.warning("redis_unreachable", extra={"reason": type(error).__name__})
                 self._is_away = True
+            except Exception:
+                log.exception("keeper_failed")
             self._stopped.wait(BEAT_SECONDS)
 
     def _heartbeat(self) -> Heartbeat:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from rhizome.job_documents import head_of, iso, job_urls, progress_of
+from rhizome.job_documents import batch_urls, head_of, iso, job_urls, progress_of
 from rhizome.job_queue.views import JobView
 from rhizome.jobs import State
 from rhizome.webhooks.outbox import Delivery
@@ -42,5 +42,5 @@ def _data(delivery: Delivery) -> Any:
     job = JobView(delivery.job_id, State(delivery.text("status")), None, delivery.facts)
     document = head_of(job)
     if delivery.text("kind") != "single":
-        document |= progress_of(job)
+        return document | progress_of(job, int(delivery.facts["at"])) | {"urls": batch_urls(job.job_id)}
     return document | {"urls": job_urls(job.job_id)}

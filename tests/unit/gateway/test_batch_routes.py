@@ -87,6 +87,23 @@ def test_a_batch_is_answered_in_input_order_page_by_page(
     assert document["rows"] == {"total": 5, "done": 5, "failed": 0}
 
 
+@pytest.mark.parametrize(("page", "rows"), [("", [0, 1]), ("?offset=1", [1]), ("?offset=2", []), ("?offset=4", [4])])
+def test_the_rows_of_a_cancelled_batch_stand_at_their_places(
+    client: FlaskClient, queue: Queue, page: str, rows: list[int]
+) -> None:
+    path = client.post("/predict/batch", json=batch_of(5)).headers["Location"]
+    scorer = queue.scorer()
+    first, _, last = (entry for _ in range(3) for entry in scorer.claim())
+    scorer.finish([succeed(first, b'[{"label":0},{"label":1}]')], claim_next=False)
+    scorer.finish([succeed(last, b'[{"label":4}]')], claim_next=False)
+    client.delete(path)
+
+    document = client.get(f"{path}{page}").get_json()
+
+    assert document["status"] == State.CANCELLED
+    assert [answer["label"] for answer in document["results"]] == rows
+
+
 @pytest.mark.parametrize("page", ["offset=-1", "offset=1000000000", "limit=0", "limit=x", "offset=1.5", "limit=99999"])
 def test_a_bad_page_is_refused(client: FlaskClient, queue: Queue, page: str) -> None:
     path = client.post("/predict/batch", json=batch_of(5)).headers["Location"]
@@ -104,3 +121,41 @@ def test_a_batch_may_be_waited_for(client: FlaskClient, queue: Queue) -> None:
 
     assert response.status_code == 200
     assert [answer["label"] for answer in response.get_json()["results"]] == ["setosa"] * 3
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson"])
+def test_the_rows_of_a_batch_whose_rows_all_failed_say_why(client: FlaskClient, queue: Queue, form: str) -> None:
+    path = client.post("/predict/batch", json=batch_of(3)).headers["Location"]
+    scorer, answer = queue.scorer(), {"error": {"code": "unscorable", "detail": "not finite"}}
+    for entry in [entry for _ in range(2) for entry in scorer.claim()]:
+        scorer.bind_version(entry.request.job_id, CHAMPION.version)
+        body = json.dumps([answer] * entry.request.rows).encode()
+        scorer.finish([succeed(entry, body, failed_rows=entry.request.rows)], claim_next=False)
+
+    response = client.get(f"{path}?format={form}")
+
+    assert client.get(path).get_json()["error"]["code"] == "all_rows_failed"
+    assert response.status_code == 200, response.text
+    assert response.text.count("not finite") == 3
+
+
+def test_the_rows_of_a_batch_that_failed_early_are_incomplete(client: FlaskClient, queue: Queue) -> None:
+    path = client.post("/predict/batch?error_threshold=0", json=batch_of(3)).headers["Location"]
+    scorer = queue.scorer()
+    scorer.finish([succeed(entry, failed_rows=1) for entry in scorer.claim()], claim_next=False)
+
+    response = client.get(f"{path}?format=csv")
+
+    assert client.get(path).get_json()["error"]["code"] == "too_many_errors"
+    assert_is_problem(response, 409, "rows_incomplete")
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_rows_that_no_version_answered_are_no_table(client: FlaskClient, queue: Queue, form: str) -> None:
+    path = client.post("/predict/batch", json=batch_of(2)).headers["Location"]
+    scorer = queue.scorer()
+    scorer.finish([succeed(entry, failed_rows=2) for entry in scorer.claim()], claim_next=False)
+
+    response = client.get(f"{path}?format={form}")
+
+    assert_is_problem(response, 409, "rows_incomplete")

@@ -51,12 +51,25 @@ def while_waiting(queue: Queue, act: Callable[[Claims, Claimed], None]) -> Itera
     thread.join()
 
 
-def test_a_late_answer_is_a_504_that_says_where_it_will_be(client: FlaskClient, queue: Queue) -> None:
-    response = client.post(f"{INFER}?wait=0.2", json=TENSORS)
+def test_a_late_answer_is_a_504_that_says_where_it_will_be(
+    build_app: BuildApp, registry: Registry, queue: Queue
+) -> None:
+    client = build_app(max_wait_seconds=0.2).test_client()
+
+    response = client.post(INFER, json=TENSORS)
 
     assert_is_refused(response, INFER, 504, "answer_overdue", "GET /result/")
     where = response.get_json()["error"].split("GET ")[1].split(" ")[0]
     assert client.get(where).get_json()["status"] == "queued"
+
+
+@pytest.mark.parametrize("said", [{"query_string": {"wait": "0.2"}}, {"headers": {"Prefer": "wait=1"}}])
+def test_who_says_how_long_to_wait_gets_a_receipt_when_it_is_over(
+    client: FlaskClient, queue: Queue, said: dict[str, Any]
+) -> None:
+    response = client.post(INFER, json=TENSORS, **said)
+
+    assert (response.status_code, response.get_json()["status"]) == (202, "queued")
 
 
 def test_late_predictions_are_a_receipt(client: FlaskClient, queue: Queue) -> None:

@@ -1,21 +1,26 @@
 """Webhooks over HTTP: what a submit may ask for, and what can be seen and asked of a job's deliveries."""
 
+import json
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from rhizome import keys
 from rhizome.jobs import State
 from rhizome.registry import Registry
+from rhizome.webhooks.ledger import Ledger
 from rhizome.webhooks.outbox import Verdict
 from tests.support.queue import Queue, succeed
+from tests.support.service import eventually
 from tests.support.versions import IRIS_SAMPLE
 from tests.support.webhooks import SECRET, URL, build_outbox
 from tests.unit.gateway.conftest import BuildApp
 from tests.unit.gateway.test_health import beat_worker
+from tests.unit.gateway.test_routes import Answerer
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
@@ -157,6 +162,73 @@ def test_a_result_without_a_webhook_says_nothing_of_it(client: FlaskClient, queu
 
     assert document["status"] == State.SUCCEEDED
     assert "webhook_status" not in document
+
+
+def test_a_result_that_was_waited_for_says_how_its_webhook_stands(client: FlaskClient, queue: Queue) -> None:
+    await_notices(client, queue)
+
+    with Answerer(queue, b'{"status":"succeeded"}'):
+        response = client.post("/predict?wait=30", json=IRIS_SAMPLE | {"webhook": URL})
+
+    document = response.get_json()
+    assert (response.status_code, document["status"]) == (200, "succeeded")
+    assert (document["webhook_status"]["state"], document["webhook_status"]["attempts"]) == ("pending", 0)
+
+
+def await_notices(client: FlaskClient, queue: Queue) -> None:
+    """Until outcomes come with their notices: the first who waits has the process listen to them."""
+    client.post("/predict?wait=0.01", json=IRIS_SAMPLE)
+    eventually(lambda: dict(queue.redis.pubsub_numsub(keys.FINISHED))[keys.FINISHED.encode()], what="a subscription")
+    score_all(queue)
+
+
+def test_the_events_of_a_stream_say_how_the_webhook_stands(client: FlaskClient, queue: Queue) -> None:
+    job_id = submit(client)
+    score_all(queue)
+
+    (event,) = read_stream(client, job_id)
+
+    assert event == client.get(f"/result/{job_id}").get_json()
+    assert event["webhook_status"]["state"] == "pending"
+
+
+def test_a_job_without_a_webhook_is_not_looked_up_in_the_outbox(
+    client: FlaskClient, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up: list[str] = []
+    monkeypatch.setattr(Ledger, "last", lambda _, job_id: looked_up.append(job_id))
+
+    await_notices(client, queue)
+    with Answerer(queue, b'{"status":"succeeded"}'):
+        waited = client.post("/predict?wait=30", json=IRIS_SAMPLE)
+    job_id = client.post("/predict", json=IRIS_SAMPLE).get_json()["id"]
+    score_all(queue)
+    (event,) = read_stream(client, job_id)
+
+    assert waited.data == b'{"status":"succeeded"}'
+    assert "webhook_status" not in event
+    assert looked_up == []
+
+
+def test_the_answer_comes_where_the_outbox_cannot_be_read(
+    client: FlaskClient, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def be_away(*_: object) -> None:
+        raise RedisConnectionError("Redis went away")
+
+    await_notices(client, queue)
+    monkeypatch.setattr(Ledger, "last", be_away)
+
+    with Answerer(queue, b'{"status":"succeeded"}'):
+        response = client.post("/predict?wait=30", json=IRIS_SAMPLE | {"webhook": URL})
+
+    assert (response.status_code, response.data) == (200, b'{"status":"succeeded"}')
+
+
+def read_stream(client: FlaskClient, job_id: str) -> list[dict[str, Any]]:
+    """The documents of a final job's events."""
+    text = client.get(f"/result/{job_id}/stream").text
+    return [json.loads(line.removeprefix("data: ")) for line in text.splitlines() if line.startswith("data: ")]
 
 
 def test_the_log_shows_deliveries_and_attempts(client: FlaskClient, queue: Queue, redis: Redis) -> None:

@@ -1,8 +1,10 @@
 """One suite for both kinds of store: a folder, and a bucket of a real S3-compatible server."""
 
 import os
+import socket
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -106,3 +108,18 @@ def test_a_bucket_that_does_not_answer_says_so(monkeypatch: pytest.MonkeyPatch, 
 
     with pytest.raises(BlobStoreUnavailable):
         open_store("s3://no-such-bucket/x", endpoint).prefixes()
+
+
+def test_a_bucket_that_is_silent_does_not_hold_its_caller_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("rhizome.blob_bucket.REQUEST_TIMEOUT", timedelta(seconds=1))
+    monkeypatch.setattr("rhizome.blob_bucket.RETRY_TIMEOUT", timedelta(seconds=1))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        store = open_store("s3://bucket/x", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        began = time.monotonic()
+
+        with pytest.raises(BlobStoreUnavailable):
+            store.size("job/input.csv")
+
+    assert time.monotonic() - began < 10

@@ -113,6 +113,8 @@ def test_settings_cannot_be_changed() -> None:
         ("result_ttl_seconds", "0"),
         ("redis_fsync", "sometimes"),
         ("redis_url", "127.0.0.1:6379"),
+        ("blob_url", "s3://bucket"),
+        ("blob_url", "s3://bucket/"),
         ("redis_url", "unix:///tmp/redis"),
         ("model_name", "Iris"),
         ("model_name", "../iris"),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from rhizome import keys
 from rhizome.blob_slices import FileFormat, input_path
 from rhizome.blob_store import open_store
 from rhizome.job_queue.terms import Terms
@@ -23,9 +24,13 @@ class Place:
         self.folder = folder
         self.sweeper = Sweeper(redis, open_store(folder.as_uri()))
 
+    def mint_id(self) -> str:
+        """An id under which nothing was submitted."""
+        return self.queue.submissions.mint_id()
+
     def submit_file(self) -> str:
         """A job whose rows came as a file; nobody has scored it."""
-        job_id = self.queue.submissions.mint_id()
+        job_id = self.mint_id()
         self.queue.submissions.submit(Lane.BATCH, build_chunks(job_id, [2]), terms=Terms(record={"source": "csv"}))
         self.write(job_id)
         return job_id
@@ -67,18 +72,39 @@ def test_a_final_job_keeps_its_rows_and_loses_its_file(place: Place) -> None:
 
 
 def test_files_without_a_job_go_once_nobody_has_written_to_them_for_long(place: Place) -> None:
-    place.write("sent-just-now")
-    place.write("forgotten", age_seconds=ORPHAN_SECONDS + 60)
+    sent_just_now, forgotten = place.mint_id(), place.mint_id()
+    place.write(sent_just_now)
+    place.write(forgotten, age_seconds=ORPHAN_SECONDS + 60)
 
     removed = place.sweeper.sweep()
 
     assert removed == 1
-    assert place.files_of("forgotten") == []
-    assert len(place.files_of("sent-just-now")) == 2
+    assert place.files_of(forgotten) == []
+    assert len(place.files_of(sent_just_now)) == 2
+
+
+@pytest.mark.parametrize("name", ["somebody-elses", "a" * 32])
+def test_what_no_job_was_ever_named_is_not_touched(place: Place, name: str) -> None:
+    place.mint_id()
+    place.write(name, age_seconds=ORPHAN_SECONDS + 60)
+
+    removed = place.sweeper.sweep()
+
+    assert removed == 0
+    assert len(place.files_of(name)) == 2
+
+
+def test_nothing_goes_where_job_ids_cannot_be_told(place: Place, redis: Redis) -> None:
+    forgotten = place.mint_id()
+    place.write(forgotten, age_seconds=ORPHAN_SECONDS + 60)
+    redis.delete(keys.ID_SECRET)
+
+    assert place.sweeper.sweep() == 0
+    assert len(place.files_of(forgotten)) == 2
 
 
 def test_one_process_sweeps_for_all(place: Place, redis: Redis) -> None:
-    place.write("forgotten", age_seconds=ORPHAN_SECONDS + 60)
+    place.write(place.mint_id(), age_seconds=ORPHAN_SECONDS + 60)
     other = Sweeper(redis, open_store(place.folder.as_uri()))
 
     assert (place.sweeper.sweep_if_due(), other.sweep_if_due()) == (1, 0)

@@ -1,5 +1,7 @@
 """A file is refused by its first line where that cannot be right; what is wrong is named."""
 
+import time
+
 import pytest
 
 from gateway.uploads.heads import MAX_HEAD_BYTES, read_csv_head, read_ndjson_head
@@ -59,6 +61,20 @@ def test_a_bad_first_line_of_ndjson_is_refused(beginning: bytes, code: str) -> N
         read_ndjson_head(mixed_signature(), beginning, False)
 
     assert refusal.value.code == code
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [b'"' + b"\n" * (MAX_HEAD_BYTES - 2), ",".join(map(str, range(100_000))).encode() + b"\n"],
+    ids=["lines in quotes", "columns"],
+)
+def test_a_head_takes_time_in_proportion_to_its_length(beginning: bytes) -> None:
+    began = time.process_time()
+
+    with pytest.raises(InvalidRequest):
+        read_csv_head(mixed_signature(), beginning, True)
+
+    assert time.process_time() - began < 5
 
 
 def test_a_bad_value_is_no_matter_of_the_head() -> None:

@@ -2,13 +2,15 @@
 
 import csv
 import io
+import time
 from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.uploads.heads import read_csv_head, read_ndjson_head
+from gateway.uploads import splitting
+from gateway.uploads.heads import MAX_HEAD_BYTES, read_csv_head, read_ndjson_head
 from gateway.uploads.splitting import MAX_ROW_BYTES, Cut, Splitter
 from rhizome.errors import InvalidRequest
 from tests.support.versions import mixed_signature
@@ -79,6 +81,15 @@ def test_a_byte_order_mark_belongs_to_no_column() -> None:
     assert splitter.finish() == [Cut(15, 21, 2, 1)]
 
 
+def test_a_head_that_comes_in_small_pieces_is_not_read_again_at_each() -> None:
+    splitter, began = csv_splitter(), time.process_time()
+
+    with pytest.raises(InvalidRequest, match="does not end"):
+        feed(splitter, b'"' + b"\n" * MAX_HEAD_BYTES, 64)
+
+    assert time.process_time() - began < 5
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [
@@ -93,3 +104,24 @@ def test_a_file_that_cannot_be_cut_is_refused(data: bytes, said: str) -> None:
         feed(csv_splitter(), data, 256 * 1024)
 
     assert refusal.value.code == "invalid_file"
+
+
+@pytest.mark.parametrize("block_bytes", [7, 1000, 10**6])
+def test_short_lines_make_chunks_of_no_more_than_so_many(monkeypatch: pytest.MonkeyPatch, block_bytes: int) -> None:
+    monkeypatch.setattr(splitting, "MAX_CHUNK_LINES", 10)
+    data = (HEADER + "x\n" * 95).encode()
+
+    cuts = feed(csv_splitter(10**6), data, block_bytes)
+
+    assert [cut.rows for cut in cuts] == [10] * 9 + [5]
+    assert [cut.first_line for cut in cuts] == list(range(2, 97, 10))
+    assert cuts[-1].end == len(data)
+
+
+def test_a_row_of_many_lines_is_one_row_of_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splitting, "MAX_CHUNK_LINES", 4)
+    data = (HEADER + ('1,"a' + "\n" * 6 + 'b"\n') * 3).encode()
+
+    cuts = feed(csv_splitter(10**6), data, 5)
+
+    assert [cut.rows for cut in cuts] == [1, 1, 1]

@@ -53,6 +53,13 @@ def test_one_right_signature_of_several_is_enough_while_secrets_change() -> None
         ({**HEADERS, "webhook-timestamp": str(SENT_AT + 1)}, BODY, SENT_AT, "no signature fits"),
         ({**HEADERS, "webhook-timestamp": "now"}, BODY, SENT_AT, "number of seconds"),
         ({**HEADERS, "webhook-timestamp": "٣"}, BODY, SENT_AT, "number of seconds"),
+        ({**HEADERS, "webhook-timestamp": ""}, BODY, SENT_AT, "number of seconds"),
+        ({**HEADERS, "webhook-timestamp": f"{SENT_AT}\n"}, BODY, SENT_AT, "number of seconds"),
+        ({**HEADERS, "webhook-timestamp": "9" * 400}, BODY, SENT_AT, "number of seconds"),
+        ({**HEADERS, "webhook-timestamp": "9" * 5000}, BODY, SENT_AT, "number of seconds"),
+        ({**HEADERS, "Webhook-Id": "\udc80"}, BODY, SENT_AT, "no signature fits"),
+        ({**HEADERS, "WEBHOOK-SIGNATURE": "v1,\udc80"}, BODY, SENT_AT, "no signature fits"),
+        (HEADERS, BODY + "\udc80", SENT_AT, "no signature fits"),
         ({**HEADERS, "WEBHOOK-SIGNATURE": "v2" + HEADERS["WEBHOOK-SIGNATURE"][2:]}, BODY, SENT_AT, "no signature fits"),
         ({**HEADERS, "WEBHOOK-SIGNATURE": "v1,ü"}, BODY, SENT_AT, "no signature fits"),
         ({"webhook-id": "m"}, BODY, SENT_AT, "'webhook-timestamp' is missing"),
@@ -66,8 +73,9 @@ def test_anything_else_is_refused(headers: dict[str, str], body: str, now: float
 def test_another_secret_and_an_unusable_one_are_refused() -> None:
     with pytest.raises(WebhookInvalid, match="no signature fits"):
         verify_webhook("whsec_c2VjcmV0", HEADERS, BODY, now=SENT_AT)
-    with pytest.raises(WebhookInvalid, match="not whsec_ and base64"):
-        verify_webhook("whsec_not base64!", HEADERS, BODY, now=SENT_AT)
+    for unusable in ("whsec_not base64!", "whsec_schlüssel", "whsec_c2VjcmV"):
+        with pytest.raises(WebhookInvalid, match="not whsec_ and base64"):
+            verify_webhook(unusable, HEADERS, BODY, now=SENT_AT)
 
 
 @pytest.mark.parametrize("body", [b"{}", b"[1]", b"\xff"])

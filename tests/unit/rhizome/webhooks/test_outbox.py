@@ -8,8 +8,8 @@ from rhizome.errors import WebhooksFull
 from rhizome.task_message import DELIVER_TASK, build_task_message
 from rhizome.webhooks.addresses import parse_allowances
 from rhizome.webhooks.ledger import Ledger
-from rhizome.webhooks.outbox import MAX_LOG_LINES, Verdict
-from rhizome.webhooks.scripts import PER_RECEIVER
+from rhizome.webhooks.outbox import MAX_LOG_LINES, STANDING_SECONDS, Verdict
+from rhizome.webhooks.scripts import PER_RECEIVER, STANDINGS
 from rhizome.webhooks.targets import parse_target
 from tests.support.queue import DEADLINE_SECONDS, Queue
 from tests.support.service import eventually
@@ -21,6 +21,7 @@ RETRY, DELIVERED, FAILED = (
     Verdict("delivered", 204),
     Verdict("failed", 404),
 )
+TIMEOUT = Verdict("retry", None, "timeout", 3600.0)
 
 
 @pytest.fixture
@@ -99,8 +100,8 @@ def test_a_settled_delivery_is_kept_for_a_while_and_leaves_the_outbox(
     kept = [keys.webhook(delivery.id), keys.webhooks_of(job_id), keys.webhooks_log(job_id)]
     assert all(0 < redis.ttl(key) <= 600 for key in kept)
     assert (ledger.depth().pending, ledger.depth().due) == (0, 0)
-    left = {keys.WEBHOOKS_DUE, keys.WEBHOOKS_PENDING, keys.webhooks_waiting("https://fast.example")}
-    assert not redis.exists(*left, keys.webhooks_busy("https://fast.example"))
+    left = {keys.WEBHOOKS_PENDING, *map(keys.webhooks_due, STANDINGS), keys.webhooks_waiting("fast.example")}
+    assert not redis.exists(*left, keys.webhooks_busy("fast.example"))
 
 
 def test_an_attempt_that_ended_after_its_lease_cannot_put_off_the_next_one(
@@ -136,6 +137,84 @@ def test_a_late_attempt_that_delivered_counts(queue: Queue, redis: Redis, ledger
     assert last.facts["state"] == b"delivered"
     let_all_be_due(redis)
     assert outbox.claim() is None
+
+
+def test_what_is_left_of_an_older_cycle_cannot_settle_a_redelivery(queue: Queue, redis: Redis, ledger: Ledger) -> None:
+    (job_id,) = happen(queue)
+    outbox = build_outbox(redis, lease_seconds=0.05)
+    first = outbox.claim()
+    assert first is not None
+    second = eventually(outbox.claim, DEADLINE_SECONDS)
+    outbox.settle(first, DELIVERED, 1.0)
+    ledger.redeliver(job_id)
+
+    for verdict in (FAILED, RETRY, DELIVERED):
+        outbox.settle(second, verdict, 1.0)
+
+    last = ledger.last(job_id)
+    assert last is not None
+    assert last.facts["state"] == b"pending"
+    again = outbox.claim()
+    assert again is not None
+    assert (again.id, again.attempt, again.cycle_attempt) == (first.id, 3, 1)
+
+
+def test_one_host_is_one_receiver_whatever_its_ports(queue: Queue, redis: Redis) -> None:
+    for url in (
+        "https://slow.example/",
+        "http://slow.example:8080/",
+        "https://slow.example.:8443/",
+        "http://[2a00::1]:80/",
+    ):
+        happen(queue, PER_RECEIVER, url)
+
+    hosts = [delivery.text("receiver") for delivery in take_all(build_outbox(redis))]
+
+    assert sorted(set(hosts)) == ["[2a00::1]", "slow.example"]
+    assert hosts.count("slow.example") == PER_RECEIVER
+
+
+@pytest.mark.parametrize(("verdict", "duration_ms"), [(TIMEOUT, 1000.0), (DELIVERED, 9000.0)])
+def test_a_receiver_that_took_long_comes_behind_the_others(
+    queue: Queue, redis: Redis, verdict: Verdict, duration_ms: float
+) -> None:
+    happen(queue, 2, SLOW)
+    outbox = build_outbox(redis)
+    first = outbox.claim()
+    assert first is not None
+    outbox.settle(first, verdict, duration_ms)
+    happen(queue, 1, FAST)
+
+    urls = [delivery.text("url") for delivery in take_all(outbox)]
+
+    assert urls == [FAST, SLOW]
+
+
+def test_a_receiver_that_was_quick_comes_before_one_that_is_new(queue: Queue, redis: Redis) -> None:
+    happen(queue, 3, FAST)
+    outbox = build_outbox(redis)
+    first = outbox.claim()
+    assert first is not None
+    assert not first.is_quick
+    happen(queue, 1, SLOW)
+
+    outbox.settle(first, FAILED, 1.0)
+    reserved = [outbox.claim(only_quick=True) for _ in range(3)]
+    rest = outbox.claim()
+
+    assert [delivery and delivery.is_quick for delivery in reserved] == [True, True, None]
+    assert rest is not None
+    assert (rest.text("url"), rest.is_quick) == (SLOW, False)
+
+
+def test_what_is_known_of_a_receiver_is_forgotten(queue: Queue, redis: Redis) -> None:
+    happen(queue, 1, SLOW)
+    outbox = build_outbox(redis)
+    first = outbox.claim()
+    assert first is not None
+    outbox.settle(first, TIMEOUT, 1.0)
+
+    assert 0 < redis.ttl(keys.webhooks_standing("slow.example")) <= STANDING_SECONDS
 
 
 def test_a_receiver_is_sent_few_at_once_and_keeps_nobody_else_waiting(queue: Queue, redis: Redis) -> None:
@@ -228,6 +307,21 @@ def test_the_log_keeps_the_last_attempts(queue: Queue, redis: Redis, ledger: Led
 
     _, attempts = ledger.read(job_id)
     assert [attempt.attempt for attempt in attempts] == list(range(6, MAX_LOG_LINES + 6))
+
+
+def test_what_accepted_jobs_have_yet_to_tell_comes_on_top(queue: Queue, redis: Redis) -> None:
+    target, ledger = parse_target(FAST, parse_allowances("false")), Ledger(redis, max_pending=2)
+    job_ids = []
+    for _ in range(5):
+        ledger.check_room(target)
+        job_ids.append(submit_single(queue, FAST))
+
+    for job_id in job_ids:
+        queue.submissions.cancel(job_id)
+
+    assert ledger.depth().pending == 5
+    with pytest.raises(WebhooksFull):
+        ledger.check_room(target)
 
 
 def test_an_outbox_that_is_full_takes_no_further_jobs(queue: Queue, redis: Redis) -> None:

@@ -118,7 +118,20 @@ def test_what_the_interface_calls_usual_is_accepted(url: str) -> None:
         assert parse_target(url.removesuffix("\n"), NOBODY).url
 
 
-def test_urls_of_one_receiver_share_their_origin() -> None:
-    first, second = (parse_target(f"https://example.com:8443/{path}", NOBODY) for path in ("a", "b?c"))
+ONE_HOST = [
+    "https://example.com/a",
+    "http://example.com/",
+    "https://example.com:8443/b?c",
+    "https://EXAMPLE.com.:9000/",
+]
+ONE_ADDRESS = ["http://127.0.0.1/", "http://127.1:8080/", "http://2130706433/", "http://0x7f.1./"]
+ONE_V6 = ["http://[::1]/", "https://[0:0:0:0:0:0:0:1]:8443/"]
 
-    assert first.origin == second.origin == "https://example.com:8443"
+
+@pytest.mark.parametrize(
+    ("urls", "receiver"), [(ONE_HOST, "example.com"), (ONE_ADDRESS, "127.0.0.1"), (ONE_V6, "[::1]")]
+)
+def test_urls_of_one_host_name_one_receiver(urls: list[str], receiver: str) -> None:
+    targets = [parse_target(url, EVERYBODY) for url in urls]
+
+    assert {target.receiver for target in targets} == {receiver}

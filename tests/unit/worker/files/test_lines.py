@@ -130,3 +130,11 @@ def test_good_and_bad_rows_are_merged_in_input_order(is_good: list[bool]) -> Non
     merged = merge(lines(True), lines(False), np.array(before, dtype=np.int64))
 
     assert bytes(bytes_of(merged.csv)).decode().split() == [str(index) for index in range(len(is_good))]
+
+
+@pytest.mark.parametrize(("classes", "label"), [(("a", "b"), "ab"), ((0, 1), 0.5)])
+def test_a_label_that_only_begins_like_a_class_is_none(classes: tuple[Any, ...], label: Any) -> None:
+    form = LineFormat(signature_of(classes, has_probabilities=False), Returns.LABEL, 0)
+
+    with pytest.raises(ValueError, match="none of its classes"):
+        form.format_arrays([AnswerArrays(np.array([label], dtype=object), None)])

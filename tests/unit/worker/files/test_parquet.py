@@ -69,7 +69,12 @@ def test_a_large_row_group_is_not_read_from_its_beginning_too_often(
     ],
 )
 @pytest.mark.parametrize(
-    "colours", [pa.array(["red"] * 2).dictionary_encode(), pa.array(["red"] * 2, pa.large_string())]
+    "colours",
+    [
+        pa.array(["red"] * 2).dictionary_encode(),
+        pa.array(["red"] * 2, pa.large_string()),
+        pa.array(["red"] * 2, pa.string_view()),
+    ],
 )
 def test_any_kind_of_number_and_text_is_read(store: BlobStore, tmp_path: Path, sizes: Any, colours: Any) -> None:
     write(tmp_path, {"size": sizes, "colour": colours})
@@ -143,3 +148,36 @@ def test_more_rows_than_a_text_file_could_hold_are_refused(store: BlobStore, tmp
 
     with pytest.raises(InvalidFile, match="1000 rows"):
         plan_file(store, WHOLE, mixed_signature(), 100)
+
+
+@pytest.mark.parametrize("use_dictionary", [True, False])
+def test_few_bytes_that_stand_for_many_are_refused(
+    store: BlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use_dictionary: bool
+) -> None:
+    monkeypatch.setattr(parquet, "MAX_TEXT_BYTES", 10_000)
+    write(tmp_path, {"colour": ["x" * 1000] * 100, "size": [1.0] * 100}, use_dictionary=use_dictionary)
+
+    (chunk,) = plan_file(store, WHOLE, mixed_signature(), MOST)
+
+    with pytest.raises(InvalidFile, match="texts from row 1 on exceed 10000 bytes"):
+        read_rows(store, chunk, mixed_signature())
+
+
+def test_a_row_group_that_no_worker_can_hold_is_refused(
+    store: BlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "MAX_GROUP_BYTES", 1000)
+    write(tmp_path, some(1000))
+
+    with pytest.raises(InvalidFile, match="row group"):
+        plan_file(store, WHOLE, mixed_signature(), MOST)
+
+
+def test_texts_read_as_a_dictionary_are_judged_as_any_others(store: BlobStore, tmp_path: Path) -> None:
+    features = (Feature(name="colour", dtype="category", nullable=True),)
+    signature = mixed_signature().model_copy(update={"features": features})
+    write(tmp_path, {"colour": pa.array(["a", None, "b", "a"])}, row_group_size=2)
+
+    (chunk,) = plan_file(store, WHOLE, signature, MOST)
+
+    assert read_rows(store, chunk, signature).array.tolist() == [["a"], [None], ["b"], ["a"]]

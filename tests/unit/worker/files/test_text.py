@@ -147,3 +147,40 @@ def test_text_that_is_not_utf8_is_its_own_rows_error() -> None:
 def test_a_chunk_of_blank_lines_holds_no_rows() -> None:
     assert len(parse_csv(b"\n\r\n\n", COLUMNS, FIRST_LINE, mixed_signature()).array) == 0
     assert len(parse_ndjson(b"\n \n", FIRST_LINE, mixed_signature()).array) == 0
+
+
+@pytest.mark.parametrize("digits", [20, 310, 400, 5000])
+@pytest.mark.parametrize("dtype", ["int64", "float64"])
+def test_an_integer_too_large_for_any_number_spoils_its_row_only(digits: int, dtype: str) -> None:
+    features = (Feature(name="count", dtype=dtype, lower=-5, upper=1000),)
+    signature = mixed_signature().model_copy(update={"features": features})
+    data = f'{{"count": 1}}\n{{"count": {"9" * digits}}}\n{{"count": 3}}\n'.encode()
+
+    block = parse_ndjson(data, FIRST_LINE, signature)
+
+    assert [bad.line for bad in block.bad] == [FIRST_LINE + 1]
+    assert block.array.tolist() == [[1.0], [3.0]]
+
+
+def test_a_parser_that_fails_costs_the_array_and_not_the_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("the parser is at a loss")
+
+    monkeypatch.setattr(text, "_read_ndjson", fail)
+    monkeypatch.setattr(text, "_read_csv", fail)
+
+    blocks = (
+        parse_csv(b"red,1\n", COLUMNS, FIRST_LINE, mixed_signature()),
+        parse_ndjson(b'{"colour": "red", "size": 1}\n', FIRST_LINE, mixed_signature()),
+    )
+
+    assert [block.array.tolist() for block in blocks] == [[[1.0, "red"]]] * 2
+
+
+def test_a_quoted_cell_of_any_length_is_one_row() -> None:
+    cell = '"' + "x\n" * 150_000 + '"'
+
+    block = parse_csv(f"red,1\n{cell},2\nred,3\n".encode(), COLUMNS, FIRST_LINE, mixed_signature())
+
+    assert [(bad.position, bad.line, bad.field) for bad in block.bad] == [(1, FIRST_LINE + 1, "colour")]
+    assert block.array.tolist() == [[1.0, "red"], [3.0, "red"]]

@@ -1,23 +1,31 @@
 """The deliverer between outbox and receiver, both real."""
 
+import threading
 from typing import Any
 
 import pytest
 from redis import Redis
 
+from rhizome import keys
 from rhizome.webhooks.addresses import parse_allowances
 from rhizome.webhooks.ledger import Ledger
 from rhizome.webhooks.outbox import Outbox
 from rhizome.webhooks.signing import parse_secrets
 from tests.support.queue import Queue, succeed
+from tests.support.service import eventually
 from tests.support.webhooks import SECRET, Receiver, build_outbox, let_all_be_due, submit_batch, submit_single
 from worker.webhooks.deliverer import Deliverer
 from worker.webhooks.sender import Sender
 
 
 def build_deliverer(outbox: Outbox, **changes: Any) -> Deliverer:
-    sender = Sender(parse_secrets(SECRET), parse_allowances("127.0.0.1"), 5.0)
-    facts: dict[str, Any] = {"max_age_seconds": 3600, "run_seconds": 20.0, "is_stopping": lambda: False}
+    sender = Sender(parse_secrets(SECRET), parse_allowances("127.0.0.0/8"), 5.0)
+    facts: dict[str, Any] = {
+        "concurrency": 4,
+        "max_age_seconds": 3600,
+        "run_seconds": 20.0,
+        "is_stopping": lambda: False,
+    }
     return Deliverer(outbox, sender, **(facts | changes))
 
 
@@ -71,6 +79,23 @@ def test_a_batch_is_told_with_its_counts(queue: Queue, redis: Redis, receiver: R
     assert (data["kind"], data["lane"], data["rows"]) == ("batch", "batch", {"total": 3, "done": 3, "failed": 0})
     assert data["urls"]["result"] == f"/result/{job_id}"
     assert "results" not in data
+
+
+def test_progress_is_told_with_its_pace_as_it_was_then(queue: Queue, redis: Redis, receiver: Receiver) -> None:
+    job_id = submit_batch(queue, 2, 2, url=receiver.url, events=("progress",))
+    scorer = queue.scorer()
+    (first,) = scorer.claim()
+    scorer.bind_version(job_id, "v1")
+    redis.hincrby(keys.job(job_id), "started_at", -1000)
+    scorer.finish([succeed(first)], claim_next=False)
+
+    build_deliverer(build_outbox(redis)).run()
+
+    (message,) = receiver.messages
+    data = message.body["data"]
+    assert (message.type, data["rows"]["done"]) == ("job.progress", 2)
+    assert 0 < data["rows_per_second"] <= 2
+    assert data["eta_ms"] == pytest.approx(2 / data["rows_per_second"] * 1000, rel=0.1)
 
 
 @pytest.mark.parametrize(("deadline_ms", "kind"), [(0, "job.cancelled"), (1, "job.expired")])
@@ -181,3 +206,42 @@ def test_the_job_is_followed_by_its_trace(queue: Queue, redis: Redis, receiver: 
     traces = {message.headers["traceparent"].split("-")[1] for message in receiver.messages}
     assert len(traces) == 1
     assert len(traces.pop()) == 32
+
+
+def test_receivers_that_hang_leave_a_thread_to_one_that_answers(queue: Queue, redis: Redis, receiver: Receiver) -> None:
+    deliverer, other = build_deliverer(build_outbox(redis)), Receiver(host="127.0.0.2")
+    submit_single(queue, receiver.url)
+    score_all(queue)
+    deliverer.run()
+    other.hold.clear()
+    with other.running():
+        for _ in range(4):
+            submit_single(queue, other.url)
+        score_all(queue)
+        threads = [threading.Thread(target=deliverer.run) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        eventually(lambda: len(other.messages) == 3, what="three threads to hang")
+
+        job_id = submit_single(queue, receiver.url)
+        score_all(queue)
+        deliverer.run()
+
+        assert [message.body["data"]["id"] for message in receiver.messages[1:]] == [job_id]
+        assert len(other.messages) == 3
+        other.hold.set()
+        for thread in threads:
+            thread.join(10)
+    assert len(other.messages) == 4
+
+
+def test_a_place_is_given_back_where_nothing_is_due(queue: Queue, redis: Redis, receiver: Receiver) -> None:
+    deliverer = build_deliverer(build_outbox(redis), concurrency=1)
+    for _ in range(3):
+        deliverer.run()
+    submit_single(queue, receiver.url)
+    score_all(queue)
+
+    deliverer.run()
+
+    assert len(receiver.messages) == 1

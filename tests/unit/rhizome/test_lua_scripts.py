@@ -1,0 +1,60 @@
+"""Lua scripts: all are called in one way, on a connection that the thread keeps."""
+
+from collections.abc import Callable
+
+import pytest
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from rhizome.job_queue import scripts as queue_scripts
+from rhizome.lua_scripts import Script, write_constants
+from rhizome.webhooks import scripts as webhook_scripts
+
+LoadScript = Callable[[Redis, str], Script]
+
+
+def cut_all_connections(redis: Redis) -> None:
+    """All but the one that asks for it."""
+    redis.client_kill_filter(_type="normal", skipme=True)
+
+
+@pytest.mark.parametrize("load", [queue_scripts.load_script, webhook_scripts.load_script])
+def test_queue_and_outbox_share_one_loader(redis: Redis, load: LoadScript) -> None:
+    depth = load(redis, "depth")
+
+    assert type(depth) is Script
+
+
+def test_a_script_that_redis_forgot_is_sent_again(redis: Redis) -> None:
+    script = Script(redis, "return tonumber(ARGV[1]) + 1")
+    redis.script_flush()
+
+    assert [script(args=[1]), script(args=[2])] == [2, 3]
+
+
+def test_a_script_that_may_run_twice_survives_a_connection_that_was_cut(redis: Redis) -> None:
+    script = Script(redis, "return 1", is_repeatable=True)
+    script()
+
+    cut_all_connections(redis)
+
+    assert script() == 1
+
+
+def test_any_other_script_is_not_called_twice(redis: Redis) -> None:
+    script = Script(redis, "return 1")
+    script()
+
+    cut_all_connections(redis)
+
+    with pytest.raises(RedisConnectionError):
+        script()
+    assert script() == 1
+
+
+def test_constants_are_written_as_lua_reads_them(redis: Redis) -> None:
+    constants = write_constants({"TEXT": 'it\'s "]]"', "NUMBER": 7, "LIST": ["a", "b"]})
+
+    script = Script(redis, constants + "return {TEXT, NUMBER, LIST}")
+
+    assert script() == [b'it\'s "]]"', 7, [b"a", b"b"]]
