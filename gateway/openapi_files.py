@@ -1,6 +1,5 @@
 """What the OpenAPI document says of files: which bodies a batch may have, and in which forms rows are given."""
 
-import json
 import re
 from typing import Any
 
@@ -42,7 +41,7 @@ def file_bodies(sample: dict[str, Any]) -> dict[str, Any]:
     parquet = {"type": "string", "format": "binary", "description": f"A column for each feature. {compressed}"}
     return {
         TYPE_OF_FORMAT[FileFormat.CSV]: {"schema": csv, "example": f"{header}\n{row}\n"},
-        TYPE_OF_FORMAT[FileFormat.NDJSON]: {"schema": ndjson, "example": json.dumps(sample) + "\n"},
+        TYPE_OF_FORMAT[FileFormat.NDJSON]: {"schema": ndjson},
         TYPE_OF_FORMAT[FileFormat.PARQUET]: {"schema": parquet},
     }
 

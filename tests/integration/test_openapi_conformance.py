@@ -11,15 +11,27 @@ from tests.support.service import ADMIN_KEY, Service
 
 EXAMPLES = 25  #: generated per operation and phase
 SECONDS = 300.0
+#: Unknown headers and parameters are no mistake.
+CONFIG = """
+[generation]
+allow-extra-parameters = false
+"""
 #: No JSON schema says that columns are of one length, or that a tensor's shape fits its data.
-CONFIG = "".join(
+CONFIG += "".join(
     f"""
 [[operations]]
 include-path-regex = "{path}$"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "4xx"]
 """
-    for path in ("/predict/batch", "/invocations", "/infer")
+    for path in ("/predict/batch", "/invocations")
 )
+#: Nor that nothing is answered within a tiny `wait`, which is a 504.
+CONFIG += """
+[[operations]]
+include-path-regex = "/infer$"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "4xx", "504"]
+checks.not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", "504"]
+"""
 
 
 @pytest.fixture

@@ -175,7 +175,7 @@ def contents_of(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]
 
 def test_every_content_has_examples_that_fit_its_schema(document: dict[str, Any]) -> None:
     for place, content in contents_of(document):
-        if content["schema"].get("format") == "binary":
+        if content["schema"].get("format") == "binary" or "body application/x-ndjson" in place:
             continue
         examples = [each["value"] for each in content["examples"].values()] if "examples" in content else []
         examples += [content["example"]] if "example" in content else []
