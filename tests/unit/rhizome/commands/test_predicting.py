@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -202,8 +201,8 @@ def test_with_a_format_the_answers_are_printed_in_it(server: ScriptedServer, run
 @pytest.mark.parametrize("output", [(), ("-o", "out.csv")])
 def test_a_batch_as_json_is_one_document(server: ScriptedServer, run: Run, output: tuple[str, ...]) -> None:
     Path("rows.csv").write_text("a\n1\n2\n")
-    answers: list[Any] = [says(BATCH, 202), says(BATCH_DONE), says(BATCH_DONE)]
-    server.answers(*answers, sends(b"", Content_Type="text/csv") if output else says(BATCH_DONE))
+    rows = [sends(b"", Content_Type="text/csv")] if output else [says(BATCH_DONE), says(BATCH_DONE)]
+    server.answers(says(BATCH, 202), says(BATCH_DONE), *rows)
 
     result = run("batch", "rows.csv", "--json", *output)
 
