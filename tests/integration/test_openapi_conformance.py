@@ -25,7 +25,7 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "4xx"]
 """
     for path in ("/predict/batch", "/invocations")
 )
-#: Nor that nothing is answered within a tiny `wait`, which is a 504.
+#: Nor that nothing is answered within a tiny `deadline_ms` or `timeout`, which is a 504.
 CONFIG += """
 [[operations]]
 include-path-regex = "/infer$"
