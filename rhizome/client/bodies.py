@@ -20,11 +20,15 @@ CONTENT_TYPES = {
 }
 _ENCODINGS = {".gz": "gzip", ".zst": "zstd"}
 
-_encode = msgspec.json.Encoder().encode
+_encoder = msgspec.json.Encoder()
 
 
 class JsonBody:
-    """A JSON document, held in memory."""
+    """A JSON document, held in memory.
+
+    Raises:
+        InvalidInput: JSON cannot carry it.
+    """
 
     def __init__(self, document: Any) -> None:
         self._content = _encode(document)
@@ -90,11 +94,29 @@ class FileBody:
             self.headers["Content-Encoding"] = encoding
 
     def blocks(self) -> Iterator[bytes]:
-        """The file's bytes."""
+        """The file's bytes.
+
+        Raises:
+            InvalidInput: they are not as many as were announced.
+        """
+        left = self.bytes
         with self._path.open("rb") as file:
             while block := file.read(BLOCK_BYTES):
+                left -= len(block)
+                if left < 0:
+                    break
                 yield block
                 self.on_sent(len(block))
+        if left:
+            raise _unusable(self._path, "changed while it was sent", "send it again when nobody writes it")
+
+
+def _encode(document: Any) -> bytes:
+    try:
+        return _encoder.encode(document)
+    except UnicodeEncodeError:  # values are looked at before, by name: see `samples.clean`
+        problem = Problem("a field's name", "is no valid text: it holds half a character", "rename the field")
+        raise InvalidInput("the data cannot be sent as it is", problems=[problem]) from None
 
 
 def content_type_of(format: str) -> str:

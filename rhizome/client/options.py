@@ -1,9 +1,14 @@
 """What a submit may ask for besides its rows; it is sent in the query string, where no feature can be meant."""
 
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
+from rhizome.client.errors import InvalidInput, Problem
+
+#: What the service takes as a key, and what a header can carry.
+_KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
 #: The option's name in the query string, where it is another one than in Python.
 _WIRE_NAMES = {"returns": "return"}
 
@@ -47,11 +52,18 @@ def split_options(given: Mapping[str, Any], known: type[Options]) -> tuple[dict[
 
     Raises:
         TypeError: an option is none of `known`.
+        InvalidInput: the idempotency key cannot be sent.
     """
     if unknown := set(given) - set(known.__annotations__) - set(Options.__annotations__):
         raise TypeError(f"{sorted(unknown)[0]!r} is no option; there are: {', '.join(known.__annotations__)}")
     params = {_WIRE_NAMES.get(name, name): _text(value) for name, value in given.items() if value is not None}
-    key = params.pop("idempotency_key", None) or uuid.uuid4().hex
+    key = params.pop("idempotency_key", uuid.uuid4().hex)
+    if not _KEY.fullmatch(key):
+        problem = "is not 1 to 255 printable ASCII characters without spaces around them"
+        raise InvalidInput(
+            "the request cannot be sent as it is",
+            problems=[Problem("idempotency_key", problem, "send a UUID, for example")],
+        )
     return params, {"Idempotency-Key": key}
 
 

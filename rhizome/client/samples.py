@@ -15,7 +15,7 @@ from rhizome.client.errors import InvalidInput, Problem
 
 #: Missing values of pandas that are neither None nor NaN, by the names of their types.
 _MISSING_TYPES = {"NAType", "NaTType"}
-_PLAIN_TYPES = (str, int, bool, type(None))
+_PLAIN_TYPES = (int, bool, type(None))
 
 
 class Samples:
@@ -118,8 +118,11 @@ def clean(value: Any, name: Any, path: str = "") -> Any:
     """
     if type(value) in _PLAIN_TYPES:
         return value
+    if type(value) is str:
+        return value if value.isascii() else _check_text(value, name, path)
     if isinstance(value, float | Decimal):
-        number = float(value)
+        # Decimal's signalling NaN is missing, too, but refuses to become a float.
+        number = math.nan if isinstance(value, Decimal) and value.is_nan() else float(value)
         if math.isinf(number):
             raise _misfit(f"{path}{name}", "is infinite", "send a finite number, or None for a missing value")
         return None if math.isnan(number) else number
@@ -138,8 +141,16 @@ def _clean_unusual(value: Any, name: Any, path: str) -> Any:
         return clean(value.item(), name, path)
     for plain in (str, int):  # of a subclass
         if isinstance(value, plain):
-            return plain(value)
+            return clean(plain(value), name, path)
     raise _misfit(f"{path}{name}", f"is a {kind}", "send a number, text, true, false or None")
+
+
+def _check_text(value: str, name: Any, path: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise _misfit(f"{path}{name}", "is no valid text: it holds half a character", "send valid Unicode") from None
+    return value
 
 
 def _is_named(data: Any) -> bool:

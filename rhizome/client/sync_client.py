@@ -11,7 +11,7 @@ import httpx
 from rhizome.client.calls import Calls, present
 from rhizome.client.session import DEFAULT_TIMEOUT_SECONDS
 from rhizome.client.steps import Emit, Feed, Flow, Lost, Open, Read, Reply, Send, Step
-from rhizome.client.transport import HEADERS, arguments_of, find_url, is_open, lost, reply_of
+from rhizome.client.transport import HEADERS, build_request, find_url, is_open, lost, reply_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -143,7 +143,7 @@ class _Doer:
     def _send(self, step: Send | Open) -> Reply:
         self._close()
         body = step.request.body
-        request = self._http.build_request(**arguments_of(step.request), content=body.blocks() if body else None)
+        request = build_request(self._http, step.request, body.blocks() if body else None)
         response = self._opened = self._http.send(request, stream=True)
         if isinstance(step, Open) and is_open(response):
             self._blocks = response.iter_bytes()

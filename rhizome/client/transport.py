@@ -36,8 +36,26 @@ def find_url(base_url: str | None) -> str:
     return url
 
 
-def arguments_of(request: Request) -> dict[str, Any]:
-    """A request as `httpx.Client.build_request` wants it, but for its content."""
+def build_request(http: httpx.Client | httpx.AsyncClient, request: Request, content: Any) -> httpx.Request:
+    """A request as httpx sends it.
+
+    Args:
+        http: knows the service's address.
+        request: what is to be asked.
+        content: its body's blocks, for the kind of client that `http` is.
+
+    Raises:
+        InvalidInput: HTTP cannot carry it.
+    """
+    try:
+        return http.build_request(**_arguments_of(request), content=content)
+    except UnicodeEncodeError as error:
+        raise _unsendable(f"holds {error.object[error.start : error.end]!r}, which no address or header can") from None
+    except httpx.InvalidURL as error:
+        raise _unsendable(f"has an address that cannot be: {error}") from None
+
+
+def _arguments_of(request: Request) -> dict[str, Any]:
     connect, silence, write = (
         min(seconds, request.limit_seconds) for seconds in (CONNECT_SECONDS, request.patience_seconds, WRITE_SECONDS)
     )
@@ -60,7 +78,18 @@ def reply_of(response: httpx.Response, content: bytes) -> Reply:
     return Reply(response.status_code, {name.lower(): value for name, value in response.headers.items()}, content)
 
 
-def lost(error: httpx.HTTPError) -> Lost:
-    """A failure as calls see it."""
+def lost(error: httpx.TransportError) -> Lost:
+    """A failure as calls see it.
+
+    Raises:
+        InvalidInput: it is the request's own, and would be the same at each repetition.
+    """
+    if isinstance(error, httpx.LocalProtocolError):
+        raise _unsendable(f"breaks the rules of HTTP: {error}") from None
     reason = str(error) or type(error).__name__
     return Lost(reason, may_have_arrived=not isinstance(error, _NOT_SENT))
+
+
+def _unsendable(problem: str) -> InvalidInput:
+    remedy = "look at what was given for keys, options and headers"
+    return InvalidInput("the request cannot be sent as it is", problems=[Problem("", problem, remedy)])

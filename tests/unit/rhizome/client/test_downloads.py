@@ -1,5 +1,7 @@
 """A download that breaks goes on where it broke, and a file appears when it is whole."""
 
+import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -8,8 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from rhizome.client import Client, Conflict, InvalidInput, Unavailable
+from rhizome.client import Client, Conflict, InvalidInput, Unavailable, UnexpectedAnswer
 from tests.support.scripted_server import (
+    Behaviour,
     ScriptedServer,
     Seen,
     breaks_off,
@@ -17,6 +20,7 @@ from tests.support.scripted_server import (
     problem,
     says,
     sends,
+    takes,
 )
 from tests.unit.rhizome.client.conftest import Call
 
@@ -84,7 +88,8 @@ def test_a_file_without_a_tag_is_taken_from_its_beginning(server: ScriptedServer
 
 
 def test_a_file_in_the_making_is_waited_for(server: ScriptedServer, call: Call, tmp_path: Path) -> None:
-    server.answers(problem(503, "not_ready", retry_after=0), says({"status": "exporting"}, 202), sends(CONTENT))
+    in_the_making = problem(409, "export_not_ready", retry_after=0)
+    server.answers(problem(503, "not_ready", retry_after=0), in_the_making, says({}, 202), sends(CONTENT))
 
     assert call("download", "b", tmp_path / "a.parquet").read_bytes() == CONTENT
 
@@ -107,6 +112,94 @@ def test_a_download_that_never_ends_is_given_up(server: ScriptedServer, call: Ca
         call("download", "b", tmp_path / "a.csv", timeout=0.5)
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("etag", [{}, {"ETag": ETAG}], ids=["from the beginning", "taken up"])
+def test_a_download_that_breaks_at_the_same_place_is_an_outage(
+    server: ScriptedServer, call: Call, tmp_path: Path, etag: dict[str, str]
+) -> None:
+    def breaks_at_1000(handler: BaseHTTPRequestHandler, seen: Seen) -> None:
+        is_rest = "range" in seen.headers
+        breaks_off(b"" if is_rest else b"x" * 1000, 5000, 206 if is_rest else 200, **etag)(handler, seen)
+
+    server.answers(breaks_at_1000)
+    begun = time.monotonic()
+
+    with pytest.raises(Unavailable):
+        call("download", "b", tmp_path / "a.csv", timeout_seconds=0.5)
+
+    assert time.monotonic() - begun < 5
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_download_that_grows_is_no_outage_however_often_it_breaks(
+    server: ScriptedServer, call: Call, tmp_path: Path
+) -> None:
+    def breaks_after_each_quarter(handler: BaseHTTPRequestHandler, seen: Seen) -> None:
+        start = int(seen.headers.get("range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+        rest = CONTENT[start:]
+        answer = breaks_off(rest[: len(CONTENT) // 4], len(rest), 206 if start else 200, ETag=ETAG)
+        takes(0.2, answer)(handler, seen)
+
+    server.answers(breaks_after_each_quarter)
+
+    assert call("download", "b", tmp_path / "a.csv", timeout_seconds=0.7).read_bytes() == CONTENT
+
+
+def test_a_file_that_trickles_ends_with_the_callers_time(server: ScriptedServer, call: Call, tmp_path: Path) -> None:
+    def trickles(handler: BaseHTTPRequestHandler, seen: Seen) -> None:
+        breaks_off(b"x", 10_000)(handler, seen)
+        for _ in range(100):
+            time.sleep(0.1)
+            handler.wfile.write(b"x")
+            handler.wfile.flush()
+
+    server.answers(trickles)
+    begun = time.monotonic()
+
+    with pytest.raises(Unavailable, match="before the file is whole"):
+        call("download", "b", tmp_path / "a.csv", timeout=0.5)
+
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [sends(b"<html>log in</html>", Content_Type="text/html; charset=utf-8"), sends(b"", 302, Location="/login")],
+)
+def test_an_answer_of_something_else_is_no_file(
+    server: ScriptedServer, call: Call, tmp_path: Path, answer: Behaviour
+) -> None:
+    server.answers(answer)
+
+    with pytest.raises(UnexpectedAnswer, match="is the address right"):
+        call("download", "b", tmp_path / "a.csv")
+
+    assert len(server.seen) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_downloads_to_one_file_do_not_meet(server: ScriptedServer, call: Call, tmp_path: Path) -> None:
+    is_first_begun = threading.Event()
+
+    def waits_within(handler: BaseHTTPRequestHandler, seen: Seen) -> None:
+        breaks_off(b"first", len(b"first and last"))(handler, seen)
+        handler.wfile.flush()
+        is_first_begun.set()
+        time.sleep(0.5)
+        handler.wfile.write(b" and last")
+
+    server.answers(waits_within, sends(b"second"))
+    first = threading.Thread(target=call, args=("download", "b", tmp_path / "a.csv"))
+    first.start()
+    assert is_first_begun.wait(10)
+
+    second = call("download", "b", tmp_path / "a.csv").read_bytes()
+    first.join()
+
+    assert second == b"second"
+    assert (tmp_path / "a.csv").read_bytes() == b"first and last"
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_an_interrupted_download_leaves_nothing(tmp_path: Path) -> None:

@@ -159,6 +159,25 @@ def test_an_answer_of_something_else_is_said_to_be_one(server: ScriptedServer, c
         call("result", "a")
 
 
+def test_an_answer_that_points_elsewhere_is_no_answer(server: ScriptedServer, call: Call) -> None:
+    server.answers(sends(b"", 307, Location="https://elsewhere.example/"))
+
+    with pytest.raises(UnexpectedAnswer, match=r"status 307 and points to https://elsewhere\.example/"):
+        call("predict", SAMPLE)
+
+
+@pytest.mark.parametrize("name", ["predict", "submit", "models", "health", "wait"])
+def test_the_callers_time_bounds_a_service_that_is_silent(server: ScriptedServer, call: Call, name: str) -> None:
+    server.answers(takes(8.0, says(DONE)))
+    arguments = {"predict": [SAMPLE], "submit": [SAMPLE], "wait": ["a"]}.get(name, [])
+    begun = time.monotonic()
+
+    with pytest.raises(Unavailable):
+        call(name, *arguments, timeout_seconds=0.2)
+
+    assert time.monotonic() - begun < 4
+
+
 def test_a_slow_answer_is_no_lost_one(server: ScriptedServer, call: Call) -> None:
     server.answers(takes(0.5, says(DONE)))
 

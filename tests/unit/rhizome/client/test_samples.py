@@ -83,7 +83,9 @@ def test_one_sample_by_position(data: Any) -> None:
     assert read_sample(data, ["a", "b"]) == {"a": 1, "b": 2}
 
 
-@pytest.mark.parametrize("missing", [None, float("nan"), np.nan, np.float32("nan"), pd.NA, pd.NaT, Decimal("nan")])
+@pytest.mark.parametrize(
+    "missing", [None, float("nan"), np.nan, np.float32("nan"), pd.NA, pd.NaT, Decimal("nan"), Decimal("sNaN")]
+)
 def test_everything_that_means_missing_is_null(missing: Any) -> None:
     assert read_sample({"size": missing}) == {"size": None}
 
@@ -100,6 +102,9 @@ def test_dates_and_flags_are_kept() -> None:
         ([{"size": 1.0}, {"size": float("inf")}], "[1].size", "infinite"),
         ({"size": [1.0, np.inf]}, "[1].size", "infinite"),
         ([{"size": {1, 2}}], "[0].size", "is a set"),
+        ([{"size": 1.0}, {"size": "\ud800"}], "[1].size", "half a character"),
+        ({"size": [np.str_("\udc80")]}, "[0].size", "half a character"),
+        ([{"size": Decimal("1e999")}], "[0].size", "infinite"),
         ([{"size": 1.0}, [2.0]], "[1]", "not a mapping"),
         ({"a": [1], "b": [1, 2]}, "b", "has 2 values"),
         ([[1, 2], [1]], "[1]", "has 1 values"),

@@ -1,14 +1,16 @@
 """Events arrive whatever breaks between them, each once."""
 
+import time
+from http.server import BaseHTTPRequestHandler
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rhizome.client import NotFound, UnexpectedAnswer
+from rhizome.client import NotFound, Unavailable, UnexpectedAnswer, following
 from rhizome.client.server_sent_events import EventParser, Message
-from tests.support.scripted_server import ScriptedServer, hangs_up, problem, sends, streams
+from tests.support.scripted_server import Behaviour, ScriptedServer, Seen, hangs_up, problem, sends, streams
 from tests.unit.rhizome.client.conftest import Call
 
 RUNNING = b'event: progress\nid: running-1\ndata: {"id": "a", "status": "running"}\n\n'
@@ -52,6 +54,58 @@ def test_events_of_something_else_are_refused(server: ScriptedServer, call: Call
 
     with pytest.raises(UnexpectedAnswer):
         call("stream", "a")
+
+
+@pytest.mark.parametrize(
+    "nothing_new",
+    [
+        streams(b""),
+        streams(b"retry: 1\n\n: still here\n\n"),
+        streams(b"retry: 999999999\n\n"),
+        streams(b"retry: " + b"9" * 5000 + b"\n\n"),
+        streams(RUNNING),
+        sends(b"", 202),
+    ],
+    ids=["nothing", "comments", "a long pause", "no number", "the same again", "another status"],
+)
+def test_a_stream_that_says_nothing_new_is_an_outage(
+    server: ScriptedServer, call: Call, nothing_new: Behaviour
+) -> None:
+    server.answers(nothing_new)
+    begun = time.monotonic()
+
+    with pytest.raises(Unavailable):
+        call("stream", "a", timeout_seconds=0.5)
+
+    assert time.monotonic() - begun < 5
+
+
+def test_a_stream_that_is_alive_while_the_job_waits_is_no_outage(
+    server: ScriptedServer, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def comments(handler: BaseHTTPRequestHandler, seen: Seen) -> None:
+        streams(b"retry: 1\n\n")(handler, seen)
+        for _ in range(4):
+            time.sleep(0.1)
+            handler.wfile.write(b": still here\n\n")
+            handler.wfile.flush()
+
+    monkeypatch.setattr(following, "_ALIVE_SECONDS", 0.05)
+    server.answers(comments, comments, comments, streams(DONE))
+
+    assert [event.type for event in call("stream", "a", timeout_seconds=0.6)] == ["done"]
+
+
+@pytest.mark.parametrize(
+    "answer", [sends(b"<html>log in</html>", Content_Type="text/html"), sends(b"", 301, Location="/login")]
+)
+def test_an_answer_of_something_else_is_no_stream(server: ScriptedServer, call: Call, answer: Behaviour) -> None:
+    server.answers(answer)
+
+    with pytest.raises(UnexpectedAnswer, match="is the address right"):
+        call("stream", "a")
+
+    assert len(server.seen) == 1
 
 
 @given(st.lists(st.integers(min_value=0, max_value=200), max_size=8))
