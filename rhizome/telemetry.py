@@ -4,12 +4,14 @@ import logging
 import logging.config
 import os
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from pythonjsonlogger.msgspec import MsgspecFormatter
 
 #: Libraries that log each connection or request at INFO.
 _CHATTY = ("kombu", "amqp", "urllib3")
+
+Stream = Literal["stdout", "stderr"]
 
 
 class JsonFormatter(MsgspecFormatter):
@@ -28,27 +30,30 @@ class JsonFormatter(MsgspecFormatter):
         super().add_fields(log_data, record, message_dict)
 
 
-def log_config(process: str, level: str) -> dict[str, Any]:
+def log_config(process: str, level: str, stream: Stream = "stdout") -> dict[str, Any]:
     """A `logging.config` dictionary for one process.
 
     Args:
         process: `gateway`, `worker`, `trainer`, `beat` or `up`.
         level: the least level that is written.
+        stream: where to.
     """
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"json": {"()": "rhizome.telemetry.JsonFormatter", "process": process}},
-        "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
-        "root": {"handlers": ["stdout"], "level": level},
+        "handlers": {
+            "stream": {"class": "logging.StreamHandler", "stream": f"ext://sys.{stream}", "formatter": "json"}
+        },
+        "root": {"handlers": ["stream"], "level": level},
         "loggers": {name: {"level": "WARNING"} for name in _CHATTY}
         # Granian installs handlers of its own; its lines go through ours instead.
         | {name: {"handlers": [], "propagate": True, "level": level} for name in ("_granian", "granian.access")},
     }
 
 
-def configure_logging(process: str, level: str) -> None:
-    """Sends this process's logs to standard output as JSON.
+def configure_logging(process: str, level: str, stream: Stream = "stdout") -> None:
+    """Sends this process's logs to standard output, or to standard error, as JSON.
 
     What no line shows is not collected [1]: thread, process and source line cost a third of a line.
 
@@ -56,5 +61,5 @@ def configure_logging(process: str, level: str) -> None:
     """
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None  # the documented switch has this name
-    logging.config.dictConfig(log_config(process, level))
+    logging.config.dictConfig(log_config(process, level, stream))
     logging.captureWarnings(True)

@@ -1,5 +1,7 @@
 """`python -m trainer`: train, promote and roll back from a shell, in this process; or run the trainer, or beat.
 
+Logs go to standard output; with `--json` what was done does, as one document, and logs go to standard error.
+
 Exit codes: 0 done, 1 an error (one line, no trace), 2 wrong usage, 3 the gate refused the candidate.
 """
 
@@ -12,13 +14,14 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import click
+import msgspec
 from redis import Redis
 from redis.exceptions import RedisError
 
 from rhizome import keys
 from rhizome.connection import connect
 from rhizome.errors import QueueUnavailable, RhizomeError
-from rhizome.registry import Registry
+from rhizome.registry import Pointer, Registry
 from rhizome.settings import Settings, load_settings
 from rhizome.telemetry import configure_logging
 from rhizome.training_runs import Outcome, claim_run
@@ -35,7 +38,7 @@ EXIT_REFUSED = 3
 _EXIT_CODES = {Outcome.PROMOTED: 0, Outcome.TRAINED: 0, Outcome.REFUSED: EXIT_REFUSED, Outcome.FAILED: EXIT_ERROR}
 _POLL_SECONDS = 1.0
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Log JSON even on a terminal.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the outcome as one JSON document.")
 
 
 @click.group()
@@ -58,8 +61,12 @@ def train(reason: str, if_missing: bool, no_promote: bool, force: bool, allow_ne
             pointer = adopt(settings, Registry(redis, settings.model_name))
             if pointer:
                 logger.info("champion_present", extra={"version": pointer.version})
+                _print_pointer(pointer, as_json)
                 return
-        result = execute_run(settings, redis, _announce(settings), _claim(redis, reason), reason, wishes)
+        run_id = _claim(redis, reason)
+        result = execute_run(settings, redis, _announce(settings), run_id, reason, wishes)
+        if as_json and result:
+            _print({"run_id": run_id, "status": result.outcome, "version": result.version, "detail": result.detail})
     sys.exit(_EXIT_CODES[result.outcome] if result else EXIT_ERROR)
 
 
@@ -72,7 +79,7 @@ def promote(version: str, reason: str, force: bool, as_json: bool) -> None:
     """Make VERSION the champion."""
     with _command(as_json=as_json) as (settings, redis):
         adopt(settings, Registry(redis, settings.model_name))
-        _promoter(settings, redis).promote_version(version, reason=reason, force=force)
+        _print_pointer(_promoter(settings, redis).promote_version(version, reason=reason, force=force), as_json)
 
 
 @main.command()
@@ -81,7 +88,7 @@ def promote(version: str, reason: str, force: bool, as_json: bool) -> None:
 def rollback(reason: str, as_json: bool) -> None:
     """Put the former champion back."""
     with _command(as_json=as_json) as (settings, redis):
-        _promoter(settings, redis).roll_back(reason=reason)
+        _print_pointer(_promoter(settings, redis).roll_back(reason=reason), as_json)
 
 
 @main.command()
@@ -108,10 +115,11 @@ def _command(*, as_json: bool) -> Iterator[tuple[Settings, Redis]]:
         settings = load_settings()
     except RhizomeError as error:
         sys.exit(f"error: {error}")
-    if as_json or not sys.stdout.isatty():
-        configure_logging("trainer", settings.log_level)
-    else:
+    log = sys.stderr if as_json else sys.stdout
+    if log.isatty():
         configure_console()
+    else:
+        configure_logging("trainer", settings.log_level, "stderr" if as_json else "stdout")
     try:
         redis = connect(settings.redis_url)
         redis.ping()
@@ -120,6 +128,17 @@ def _command(*, as_json: bool) -> Iterator[tuple[Settings, Redis]]:
         _fail(QueueUnavailable(f"Redis does not answer at {_address(settings)}; start it, or set RHIZOME_REDIS_URL"))
     except RhizomeError as error:
         _fail(error)
+
+
+def _print_pointer(pointer: Pointer, as_json: bool) -> None:
+    """The champion, as the service answers a promotion over HTTP."""
+    if as_json:
+        previous = pointer.previous or None
+        _print({"version": pointer.version, "previous": previous, "promoted_at": pointer.promoted_at})
+
+
+def _print(document: dict[str, object]) -> None:
+    click.echo(msgspec.json.format(msgspec.json.encode(document)))
 
 
 def _fail(error: RhizomeError) -> None:

@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from rhizome.client import Client, Job
-from rhizome.client.bodies import format_of
+from rhizome.client.bodies import CONTENT_TYPES, format_of
 from rhizome.commands.connection import connected
 from rhizome.commands.options import ROW_FORMATS, given_options, json_option, submit_options, url_option
 from rhizome.commands.printing import job_facts, print_facts, print_json
@@ -47,7 +47,7 @@ def batch(
     \b
       rhizome batch flowers.csv -o answers.parquet
     """
-    _check_target(output, format)
+    check_target(output, format, as_json)
     with connected(url) as client:
         job = client.submit_batch(file, format=input_format, progress=not as_json, **given_options(options))
     if no_wait:
@@ -58,14 +58,24 @@ def batch(
         deliver(client, job, output, format, as_json)
 
 
-def _check_target(output: Path | None, format: str | None) -> None:
-    """Answers that could not be written must not be found out about when all work is done."""
+def check_target(output: Path | None, format: str | None, as_json: bool) -> None:
+    """Refuses, before there is any work, a place where answers cannot go. Arguments as of `deliver`.
+
+    Raises:
+        click.UsageError: naming what is wrong with it.
+    """
     if output is None:
+        if format == "parquet" and not as_json and sys.stdout.isatty():
+            raise click.UsageError("parquet is nothing for a terminal; give --output")
         return
-    if format is None and format_of(output) not in ROW_FORMATS:
-        raise click.UsageError(f"the name of '{output}' does not say a format; give --format {'|'.join(ROW_FORMATS)}")
-    if not os.access(output.parent, os.W_OK):
-        raise click.UsageError(f"the folder of '{output}' is not there, or may not be written to")
+    if (format or format_of(output)) not in CONTENT_TYPES:
+        raise click.UsageError(
+            f"the name '{output}' says no format; end it in .csv, .ndjson or .parquet, or add --format"
+        )
+    if not output.parent.is_dir():
+        raise click.UsageError(f"there is no folder '{output.parent}'; make it first")
+    if not os.access(output.parent, os.W_OK | os.X_OK):
+        raise click.UsageError(f"the folder '{output.parent}' cannot be written; choose another")
 
 
 def deliver(client: Client, job: Job, output: Path | None, format: str | None, as_json: bool) -> None:
@@ -104,8 +114,6 @@ def show_job(job: Job, as_json: bool) -> None:
 
 
 def _print_file(client: Client, job_id: str, format: str) -> None:
-    if format == "parquet" and sys.stdout.isatty():
-        raise click.UsageError("parquet is nothing for a terminal; give --output")
     with tempfile.TemporaryDirectory() as folder:
         answers_path = client.download(job_id, Path(folder) / "answers", format)
         with answers_path.open("rb") as answers:

@@ -1,8 +1,10 @@
 """A client for one command: where its service is, and what the client's errors mean for the exit code."""
 
+import errno
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import click
 
@@ -43,7 +45,7 @@ def connected(url: str | None, job_id: str | None = None) -> Iterator[Client]:
 
     Args:
         url: as given on the command line.
-        job_id: what the command waits for: after an interruption it says how to come back.
+        job_id: what the command waits for: whatever goes wrong, it says how to come back.
     """
     seconds = _WAITING_PATIENCE_SECONDS if job_id else _PATIENCE_SECONDS
     address = find_service_url(url)
@@ -53,24 +55,31 @@ def connected(url: str | None, job_id: str | None = None) -> Iterator[Client]:
 
 @contextmanager
 def explained(job_id: str | None = None) -> Iterator[None]:
-    """Ends the process with a message where the client raises, or somebody presses Ctrl-C."""
+    """Ends the process with a message where the client or a file fails, or somebody presses Ctrl-C."""
     try:
         yield
     except ClientError as error:
-        click.echo(f"rhizome: {error}", err=True)
-        if left := job_id or (error.job_id if isinstance(error, Timeout) else None):
-            click.echo(_come_back(left), err=True)
-        sys.exit(exit_code_of(error))
+        is_there = not isinstance(error, NotFound | Gone)
+        _end(str(error), exit_code_of(error), job_id if is_there else None)
     except OSError as error:
-        click.echo(f"rhizome: {error.filename or 'a file'}: {error.strerror or error}", err=True)
-        if job_id:
-            click.echo(_come_back(job_id), err=True)
-        sys.exit(FAILED)
+        if error.errno == errno.EPIPE:  # whoever read our output has seen enough
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        _end(f"{place}{error.strerror or error}", FAILED, job_id)
     except KeyboardInterrupt:
-        click.echo("\nrhizome: interrupted", err=True)
-        if job_id:
-            click.echo(_come_back(job_id), err=True)
-        sys.exit(INTERRUPTED)
+        click.echo(err=True)
+        _end("interrupted", INTERRUPTED, job_id)
+
+
+def _end(message: str, exit_code: int, job_id: str | None) -> NoReturn:
+    click.echo(f"rhizome: {message}", err=True)
+    if job_id:
+        click.echo(
+            f"the job is not lost: 'rhizome result {job_id} --wait 600' comes back to it (with -o FILE for a batch's "
+            f"answers), 'rhizome cancel {job_id}' ends it",
+            err=True,
+        )
+    sys.exit(exit_code)
 
 
 def exit_code_of(error: ClientError) -> int:
@@ -81,7 +90,3 @@ def exit_code_of(error: ClientError) -> int:
         if isinstance(error, kind):
             return code
     return FAILED
-
-
-def _come_back(job_id: str) -> str:
-    return f"the job goes on: 'rhizome result {job_id} --wait 600' waits for it, 'rhizome cancel {job_id}' ends it"

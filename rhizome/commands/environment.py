@@ -43,11 +43,15 @@ def find_service_url(given: str | None) -> str | None:
 
 
 def find_admin_key(url: str | None) -> str | None:
-    """The admin key: the environment's, else, for the service of this folder alone, the one that `rhizome up` made."""
+    """The admin key for the service at `url`: the environment's; the one of this folder is for its own service alone.
+
+    Args:
+        url: as `find_service_url` gives it.
+    """
     if key := os.environ.get(ADMIN_KEY_VARIABLE):
         return key
     run = find_run(_var_dir())
-    if run is None or (url or "").rstrip("/") != run.gateway_url:
+    if url is None or run is None or url.rstrip("/") != run.gateway_url.rstrip("/"):
         return None
     try:
         return (_var_dir() / _ADMIN_KEY_FILE).read_text().strip() or None

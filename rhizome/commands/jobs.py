@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from rhizome.client import Conflict
-from rhizome.commands.batch import deliver, show_job
+from rhizome.commands.batch import check_target, deliver, show_job
 from rhizome.commands.connection import connected
 from rhizome.commands.options import ROW_FORMATS, json_option, url_option
 from rhizome.commands.printing import job_facts, print_facts, print_json
@@ -27,6 +27,7 @@ def result(
     \b
       rhizome result agraurejanttdvp2ynr2qvlixzy4upte --wait 60 -o answers.csv
     """
+    check_target(output, format, as_json)
     with connected(url, job_id if wait else None) as client:
         job = client.wait_batch(job_id, wait, progress=not as_json) if wait else client.result(job_id)
         if output or format:

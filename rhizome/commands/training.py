@@ -19,13 +19,10 @@ if TYPE_CHECKING:
 _remote = click.option(
     "--url",
     envvar=URL_VARIABLE,
-    help=f"Ask the service at this address ({URL_VARIABLE}), with the admin key, instead of acting here.",
+    show_envvar=True,
+    help="Ask the service at this address, with the admin key, instead of acting here.",
 )
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document, and logs on standard error.")
-
-
-#: Of a line of the log, not of what it tells.
-_OF_THE_LOG = {"time", "level", "process", "pid", "logger"}
 
 
 @click.command()
@@ -40,9 +37,9 @@ def train(reason: str, force: bool, no_promote: bool, allow_new_schema: bool, ur
 
     Over HTTP, the run is only asked for; 'rhizome health' shows how it goes.
     """
-    wishes = {"--force": force, "--no-promote": no_promote, "--allow-new-schema": allow_new_schema}
-    options = [option for option, is_wanted in wishes.items() if is_wanted]
-    if not url:
+    flags = {"--force": force, "--no-promote": no_promote, "--allow-new-schema": allow_new_schema}
+    options = [name for name, is_given in flags.items() if is_given]
+    if url is None:
         _run_trainer("train", "--reason", reason, *options, as_json=as_json)
     _refuse_over_http(*options)
     _order(url, as_json, lambda client: client.retrain())
@@ -55,7 +52,7 @@ def train(reason: str, force: bool, no_promote: bool, allow_new_schema: bool, ur
 @_json
 def promote(version: str, force: bool, url: str | None, as_json: bool) -> None:
     """Make VERSION the champion."""
-    if not url:
+    if url is None:
         _run_trainer("promote", version, *(["--force"] if force else []), as_json=as_json)
     _refuse_over_http(*(["--force"] if force else []))
     _order(url, as_json, lambda client: client.promote(version))
@@ -66,7 +63,7 @@ def promote(version: str, force: bool, url: str | None, as_json: bool) -> None:
 @_json
 def rollback(url: str | None, as_json: bool) -> None:
     """Put the previous champion back."""
-    if not url:
+    if url is None:
         _run_trainer("rollback", as_json=as_json)
     _order(url, as_json, lambda client: client.rollback())
 
@@ -83,28 +80,15 @@ def _run_trainer(*arguments: str, as_json: bool) -> NoReturn:
             )
             sys.exit(1)
         environment[REDIS_VARIABLE] = run.redis_url
-    command = [sys.executable, "-m", "trainer", *arguments]
-    if not as_json:
-        sys.exit(subprocess.run(command, env=environment, check=False).returncode)
-    sys.exit(_tell_as_json([*command, "--json"], environment))
-
-
-def _tell_as_json(command: list[str], environment: dict[str, str]) -> int:
-    """Runs `command`; its log goes to standard error, the last line, which says how it ended, to standard output."""
-    last = ""
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as trainer:
-        for line in trainer.stdout or ():
-            click.echo(line, nl=False, err=True)
-            last = line
-    with suppress(ValueError):
-        told = json.loads(last)
-        click.echo(json.dumps({name: value for name, value in told.items() if name not in _OF_THE_LOG}))
-    return trainer.returncode
+    command = [sys.executable, "-m", "trainer", *arguments, *(["--json"] if as_json else [])]
+    sys.exit(subprocess.run(command, env=environment, check=False).returncode)
 
 
 def _refuse_over_http(*options: str) -> None:
     for option in options:
-        raise click.UsageError(f"{option} is for the operator beside the service; it does not work with --url")
+        raise click.UsageError(
+            f"{option} is for the operator beside the service; it does not work with --url or {URL_VARIABLE}"
+        )
 
 
 def _order(url: str, as_json: bool, order: "Callable[[Client], Any]") -> None:

@@ -59,7 +59,15 @@ def events(log: Path) -> list[str]:
 
 
 def run_cli(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "trainer", *arguments]
+    return run_module("trainer", environment, *arguments)
+
+
+def run_rhizome(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return run_module("rhizome", environment, *arguments)
+
+
+def run_module(module: str, environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", module, *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -183,6 +191,42 @@ def test_the_command_line_promotes_and_rolls_back(
     assert run_cli(environment, "rollback").returncode == 0
     assert run_cli(environment, "rollback").returncode == 3
     assert run_cli(environment, "promote", "20260101T000000Z-00000000").returncode == 1
+
+
+def test_the_operators_commands_print_one_document_and_log_beside_it(
+    environment: dict[str, str], redis: Redis, registry: Registry
+) -> None:
+    first, second = (run_rhizome(environment, "train", "--json") for _ in range(2))
+    back = run_rhizome(environment, "rollback", "--json")
+    forth = run_rhizome(environment, "promote", json.loads(second.stdout)["version"], "--json")
+    unknown = run_rhizome(environment, "promote", "20260101T000000Z-00000000", "--json")
+
+    trained, rolled_back, promoted = (json.loads(command.stdout) for command in (second, back, forth))
+    assert (trained["status"], trained["detail"]) == ("promoted", "")
+    assert rolled_back["version"] == json.loads(first.stdout)["version"]
+    assert rolled_back["previous"] == promoted["version"] == trained["version"]
+    assert promoted["promoted_at"]
+    assert {json.loads(line)["event"] for line in second.stderr.splitlines()} >= {"training_started", "promoted"}
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "command_failed" in unknown.stderr
+
+
+def test_another_schema_is_refused_with_an_option_that_exists(
+    environment: dict[str, str], redis: Redis, registry: Registry, tmp_path: Path
+) -> None:
+    assert run_rhizome(environment, "train").returncode == 0
+    other = tmp_path / "other.csv"
+    other.write_text("x,species\n" + "".join(f"{i}.5,{'ab'[i // 40]}\n" for i in range(80)))
+    changed = environment | {"RHIZOME_DATASET": str(other)}
+
+    refused = run_rhizome(changed, "train", "--json")
+    allowed = run_rhizome(changed, "train", "--allow-new-schema", "--json")
+
+    assert refused.returncode == 3
+    assert json.loads(refused.stdout)["status"] == "refused"
+    assert "--allow-new-schema" in json.loads(refused.stdout)["detail"]
+    assert allowed.returncode == 0
+    assert json.loads(allowed.stdout)["status"] == "promoted"
 
 
 def test_an_unreachable_redis_is_one_clear_line(environment: dict[str, str]) -> None:

@@ -54,6 +54,12 @@ def test_the_answers_of_an_unfinished_job_cannot_be_saved(server: ScriptedServer
     assert not Path("out.csv").exists()
 
 
+def test_a_place_that_cannot_take_answers_is_refused_before_the_wait(server: ScriptedServer, run: Run) -> None:
+    assert run("result", "a", "--wait", "5", "-o", "out.xlsx").exit_code == 2
+    assert run("result", "a", "--wait", "5", "-o", "none/out.csv").exit_code == 2
+    assert server.seen == []
+
+
 def test_saved_answers_keep_the_names_format(server: ScriptedServer, run: Run) -> None:
     server.answers(says(DONE), sends(b"PAR1"))
 
@@ -140,24 +146,34 @@ def test_refused_orders_have_their_own_exit_codes(server: ScriptedServer, run: R
     assert run("promote", "v1", "--url", server.url).exit_code == code
 
 
+def test_orders_go_where_the_environment_points(server: ScriptedServer, run: Run) -> None:
+    pointer = {"version": "v1", "previous": "v2", "promoted_at": "now"}
+    server.answers(says({"run_id": "r", "status": "queued"}, 202), says(pointer))
+
+    codes = [run("train").exit_code, run("promote", "v1").exit_code, run("rollback").exit_code]
+
+    assert codes == [0, 0, 0]
+    assert [seen.path for seen in server.seen] == ["/retrain", "/models/v1/promote", "/models/rollback"]
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [("train", "--force"), ("train", "--no-promote"), ("train", "--allow-new-schema"), ("promote", "v1", "--force")],
+    [
+        ("train", "--force"),
+        ("train", "--no-promote"),
+        ("train", "--allow-new-schema"),
+        ("promote", "v1", "--force"),
+    ],
 )
+@pytest.mark.parametrize("is_url_given", [True, False])
 def test_what_only_works_beside_the_service_is_refused_over_http(
-    server: ScriptedServer, run: Run, arguments: tuple[str, ...]
+    server: ScriptedServer, run: Run, arguments: tuple[str, ...], is_url_given: bool
 ) -> None:
-    result = run(*arguments, "--url", server.url)
+    result = run(*arguments, *(["--url", server.url] if is_url_given else []))
 
     assert result.exit_code == 2
+    assert f"{arguments[-1]} is for the operator beside the service" in " ".join(result.stderr.split())
     assert server.seen == []
-
-
-def test_the_environments_address_is_acted_on(server: ScriptedServer, run: Run) -> None:
-    server.answers(says({"version": "v1", "previous": "v2", "promoted_at": "now"}))
-
-    assert run("rollback").exit_code == 0
-    assert [seen.path for seen in server.seen] == ["/models/rollback"]
 
 
 def test_without_an_address_orders_act_beside_the_service(
@@ -172,6 +188,26 @@ def test_without_an_address_orders_act_beside_the_service(
     assert server.seen == []
 
 
+def test_the_key_of_this_folder_is_shown_to_its_own_service_alone(
+    server: ScriptedServer, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "admin_key").write_text("made at the first start\n")
+    answer = says({"run_id": "r", "status": "queued"}, 202)
+    server.answers(answer)
+
+    run("train")
+    write_run(tmp_path / "var", RunNote(os.getpid(), "redis://", "http://127.0.0.1:8123"))
+    run("train")
+    write_run(tmp_path / "var", RunNote(os.getpid(), "redis://", server.url))
+    run("train", "--url", f"{server.url}/")
+    monkeypatch.setenv("RHIZOME_ADMIN_KEY", "from-the-environment")
+    run("train")
+
+    keys = [seen.headers.get("authorization") for seen in server.seen]
+    assert keys == [None, None, "Bearer made at the first start", "Bearer from-the-environment"]
+
+
 def test_the_service_and_its_key_are_found_in_this_folder(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,7 +220,7 @@ def test_the_service_and_its_key_are_found_in_this_folder(
 
     assert find_service_url(None) == "http://127.0.0.1:8123"
     assert find_service_url("http://given") == "http://given"
-    assert find_admin_key("http://127.0.0.1:8123/") == "made at the first start"
+    assert find_admin_key("http://127.0.0.1:8123") == "made at the first start"
     assert find_admin_key("http://given") is None
 
 
