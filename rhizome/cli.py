@@ -73,7 +73,9 @@ def main() -> None:
     """Rhizome: an asynchronous prediction service for scikit-learn models that keeps its own model healthy.
 
     Settings are environment variables RHIZOME_*; ARCHITECTURE.md lists them. Commands that ask a service find it by
-    --url, by RHIZOME_URL, or in this folder.
+    --url, by RHIZOME_URL, or in this folder; train, promote and rollback ask one where an address is given, and
+    otherwise act beside the service of this folder. The admin key is RHIZOME_ADMIN_KEY; this folder's own service gets
+    the one in var/admin_key.
 
     \b
     Exit codes: 0 done

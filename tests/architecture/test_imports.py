@@ -6,6 +6,7 @@ import os
 import pkgutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,15 @@ def test_only_the_artifact_module_can_unpickle() -> None:
     able = [str(path.relative_to(ROOT)) for path in product_files() if imports_of(path) & unpicklers]
 
     assert able == ["rhizome/artifact.py"]
+
+
+def test_the_extra_of_the_client_lists_what_the_client_and_its_commands_import() -> None:
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["client"]
+    files = [*(ROOT / "rhizome/client").rglob("*.py"), *(ROOT / "rhizome/commands").rglob("*.py")]
+
+    imported = {name for path in files for name in imports_of(path)} - sys.stdlib_module_names - {"rhizome"}
+
+    assert imported == {requirement.partition(">=")[0] for requirement in extra}
 
 
 def test_no_package_imports_upwards_or_sideways() -> None:
