@@ -1,11 +1,9 @@
 """`rhizome train`, `promote` and `rollback`: beside a service through its Redis, or from anywhere over HTTP."""
 
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
