@@ -247,16 +247,3 @@ def test_a_completion_script_names_the_command(run: Run, shell: str) -> None:
 
     assert result.exit_code == 0
     assert "_RHIZOME_COMPLETE" in result.stdout
-
-
-@pytest.mark.parametrize("output", ["answers.txt", "answers.csv.gz", "nowhere/answers.csv"])
-def test_a_target_that_cannot_be_written_is_found_out_about_before_anything_is_sent(
-    server: ScriptedServer, run: Run, tmp_path: Path, output: str
-) -> None:
-    (tmp_path / "rows.csv").write_text("x\n1\n")
-
-    result = run("batch", "rows.csv", "-o", output)
-
-    assert result.exit_code == 2
-    assert output in result.stderr
-    assert server.seen == []
