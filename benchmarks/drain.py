@@ -17,11 +17,10 @@ import msgspec
 from redis import Redis
 
 from benchmarks.filling import STREAM, fill, read_entries
-from benchmarks.footprint import Process, find_processes, sum_cpu
+from benchmarks.footprint import Process, sum_cpu
 from benchmarks.limits import run_limit
 from benchmarks.pieces import Pieces, run_pieces
-from benchmarks.process_tree import ProcessTree
-from benchmarks.rounds import Report, format_rows, progress, ratio, show, turn
+from benchmarks.spreads import format_rows, progress, ratio, show, turn
 from benchmarks.services import ROOT, start_baseline_worker
 from benchmarks.stacks import StackError
 from rhizome.job_queue.submission import Submissions
