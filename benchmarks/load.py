@@ -13,8 +13,9 @@ import json
 import select
 import time
 
+from benchmarks.dialects import DIALECTS, SUCCEEDED, Dialect
 from benchmarks.tally import LoadResult, Tally
-from benchmarks.user import SUCCEEDED, Mode, User
+from benchmarks.user import Mode, User
 
 clock = time.perf_counter
 
@@ -28,13 +29,21 @@ STUCK_CHECK_SECONDS = 1.0
 class Generator:
     """Drives the users through warm-up, measured window and drain."""
 
-    def __init__(self, port: int, users: int, mode: Mode, warmup_seconds: float, seconds: float) -> None:
+    def __init__(
+        self,
+        port: int,
+        users: int,
+        mode: Mode,
+        warmup_seconds: float,
+        seconds: float,
+        dialect: Dialect = DIALECTS["rhizome"],
+    ) -> None:
         self._tally = Tally()
         self._epoll = select.epoll()
         self._by_fd: dict[int, User] = {}
         self._timers: list[tuple[float, int, User]] = []
         self._tickets = itertools.count()  # orders timers that are due at the same moment
-        self._users = [User(number, port, mode, self._watch) for number in range(users)]
+        self._users = [User(number, port, dialect, mode, self._watch) for number in range(users)]
         self._window_seconds = seconds
         self._window_start = clock() + warmup_seconds
         self._window_end = self._window_start + seconds
@@ -150,13 +159,16 @@ class Generator:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__.partition("\n")[0])
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--dialect", choices=tuple(DIALECTS), default="rhizome")
     parser.add_argument("--users", type=int, default=32)
     parser.add_argument("--mode", type=Mode, choices=list(Mode), default=Mode.WAIT)
     parser.add_argument("--warmup", type=float, default=1.0, metavar="SECONDS")
     parser.add_argument("--seconds", type=float, default=5.0)
     given = parser.parse_args()
     try:
-        result = Generator(given.port, given.users, given.mode, given.warmup, given.seconds).run()
+        result = Generator(
+            given.port, given.users, given.mode, given.warmup, given.seconds, DIALECTS[given.dialect]
+        ).run()
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     print(json.dumps(result.to_dict()))

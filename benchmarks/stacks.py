@@ -10,7 +10,8 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.process_tree import ProcessTree
+from benchmarks.process_tree import TICKS_PER_SECOND, ProcessTree, Stat
+from benchmarks.roles import assign_roles, name_role, read_words
 from benchmarks.services import HOST, RECIPES, Place, start_redis
 from benchmarks.wire import SAMPLES, decode_answer, is_right
 
@@ -32,9 +33,21 @@ class Stack:
     port: int
     services: list[ProcessTree] = field(default_factory=list)
 
+    def processes(self) -> dict[str, list[Stat]]:
+        """Lists the living processes by role (see `benchmarks.roles`); Redis is one of them."""
+        grouped: dict[str, list[Stat]] = {}
+        for service in self.services:
+            members = service.members()
+            roles = {stat.pid: name_role(read_words(stat.pid)) for stat in members}
+            for role, stats in assign_roles(members, roles, service.name).items():
+                grouped.setdefault(role, []).extend(stats)
+        return grouped
+
     def cpu_seconds(self) -> dict[str, float]:
-        """Returns the CPU time so far of each service with all its processes; Redis is one of them."""
-        return {service.name: service.cpu_seconds() for service in self.services}
+        """Returns the CPU time so far, user and system, by role."""
+        return {
+            role: sum(stat.cpu_ticks for stat in stats) / TICKS_PER_SECOND for role, stats in self.processes().items()
+        }
 
     def check_alive(self) -> None:
         """Raises `StackError`, with the ends of the logs, if a service has ended by itself."""
