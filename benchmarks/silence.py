@@ -3,20 +3,19 @@
 A service that sleeps, polls slowly or lets go of what it held shows here and nowhere else.
 """
 
-import select
 import statistics
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchmarks.dialects import DIALECTS, SUCCEEDED
+from benchmarks.one_job import run_job
 from benchmarks.services import RECIPES
 from benchmarks.stacks import Stack, StackError
 from benchmarks.user import Mode, User
 
 SILENCE_SECONDS = 10.0
 WARM_JOBS = 50  #: before each silence; their median is one warm figure
-LIMIT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -43,36 +42,23 @@ def measure_silences(stack: Stack, round_number: int, count: int) -> Silence:
     found = Silence(stack.name, recipe.modes[0], round_number, [], [])
     for _ in range(count):
         user = User(0, stack.port, DIALECTS[recipe.dialect], recipe.modes[0], lambda _: None)
-        found.warm_p50_ms.append(statistics.median(time_job(user) for _ in range(WARM_JOBS)))
+        found.warm_p50_ms.append(statistics.median(_time_job(user) for _ in range(WARM_JOBS)))
         user.socket.close()  # a fresh connection after the silence: no server must be found to keep an idle one
         time.sleep(SILENCE_SECONDS)
         user.open()
-        found.first_ms.append(time_job(user))
+        found.first_ms.append(_time_job(user))
         user.socket.close()
     return found
 
 
-def time_job(user: User) -> float:
-    """Runs one job from submit to checked answer and returns how long it took, in milliseconds.
-
-    Raises:
-        StackError: it did not succeed within `LIMIT_SECONDS`.
-    """
-    begun = time.perf_counter()
-    user.act(begun)
-    while (now := time.perf_counter()) - begun < LIMIT_SECONDS:
-        if user.due_at is not None:
-            time.sleep(max(0.0, user.due_at - now))
-            user.act(time.perf_counter())
-        if not select.select([user.socket], [], [], 1.0)[0]:
-            continue
-        outcome = user.receive(time.perf_counter())
-        if outcome is not None:
-            user.started_at = None
-            if outcome != SUCCEEDED:
-                raise StackError(f"a single job ended as {outcome}")
-            return (time.perf_counter() - begun) * 1000
-    raise StackError(f"a single job had no end within {LIMIT_SECONDS:.0f} s")
+def _time_job(user: User) -> float:
+    try:
+        outcome, milliseconds = run_job(user)
+    except (OSError, ValueError) as error:
+        raise StackError(f"a single job: {error}") from error
+    if outcome != SUCCEEDED:
+        raise StackError(f"a single job ended as {outcome}")
+    return milliseconds
 
 
 def estimate_silences(count: int) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.parts import Options
-from benchmarks.peers import describe_missing, is_installed
+from benchmarks.peer_environments import describe_missing, is_installed
 from benchmarks.progress import Progress
 from benchmarks.result import Plot, Result, Series, Spread, Table, show_ratio, spread
 from benchmarks.rounds import Load, Run, estimate_rounds, measure, take_turns
