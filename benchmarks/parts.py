@@ -15,6 +15,7 @@ from benchmarks.result import Result
 #: In the order of running.
 PART_MODULES = (
     "single",
+    "open_loop",
     "interference",
     "upload",
 )

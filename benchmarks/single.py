@@ -24,6 +24,7 @@ CEILING_SECONDS = 2.0
 #: A generator that needs more of a core than this may itself be what was measured.
 GENERATOR_CPU_LIMIT = 0.8
 OWN = "rhizome"
+ALL_STACKS = tuple(name for name in RECIPES if name != "ceiling")
 NOTE = (
     "Medians over the rounds, with the lowest and the highest. CPU is user and system time of all processes of the "
     "stack, Redis included. *generator* is the load generator's own share of one core, at most; `!` marks one that may "
@@ -45,8 +46,8 @@ class SinglePart:
     is_in_all = True
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--users", type=_parse_counts, default=(), metavar="N,N", help="default: 1,8,32,128")
-        parser.add_argument("--modes", type=_parse_modes, default=tuple(Mode), metavar="wait,poll")
+        parser.add_argument("--users", type=parse_counts, default=(), metavar="N,N", help="default: 1,8,32,128")
+        parser.add_argument("--modes", type=parse_modes, default=tuple(Mode), metavar="wait,poll")
         parser.add_argument("--silences", type=int, default=2, help="of 10 s, a round; 0 leaves them out")
 
     def estimate_seconds(self, options: Options) -> float:
@@ -94,8 +95,8 @@ class SinglePart:
 PART = SinglePart()
 
 
-def choose_stacks(options: Options) -> tuple[list[str], list[str]]:
-    """Chooses the stacks to measure.
+def choose_stacks(options: Options, default: Sequence[str] = ALL_STACKS) -> tuple[list[str], list[str]]:
+    """Chooses the stacks to measure: those asked for, else `default`; of either, those that are installed.
 
     Returns:
         Their names, and one line for each peer that is not installed.
@@ -103,7 +104,7 @@ def choose_stacks(options: Options) -> tuple[list[str], list[str]]:
     Raises:
         SystemExit: one was asked for that is unknown.
     """
-    wanted = options.stacks or tuple(name for name in RECIPES if name != "ceiling")
+    wanted = options.stacks or tuple(default)
     if unknown := set(wanted) - set(RECIPES):
         raise SystemExit(f"unknown stacks: {', '.join(sorted(unknown))}; known: {', '.join(RECIPES)}")
     chosen, missing = [], []
@@ -146,7 +147,7 @@ def _over_rounds(runs: Sequence[Run], key: str) -> Spread:
     return spread([run.found[key] for run in runs])
 
 
-def _count_errors(runs: Sequence[Run]) -> str:
+def count_errors(runs: Sequence[Run]) -> str:
     kinds: dict[str, int] = {}
     for run in runs:
         for kind, count in run.found["errors"].items():
@@ -200,7 +201,7 @@ def build_load_table(
                     *(_over_rounds(chosen, key).show(1) for key in ("p50_ms", "p95_ms", "p99_ms")),
                     spread([run.cpu_seconds_per_1000_jobs() for run in chosen]).show(2),
                     f"{share:.0%}" + ("!" if share > GENERATOR_CPU_LIMIT else ""),
-                    _count_errors(chosen),
+                    count_errors(chosen),
                 )
             )
     return Table(title, columns, tuple(rows), note)
@@ -280,9 +281,9 @@ def _build_series(options: Options, stack: str, mode: Mode, key: str, runs: Sequ
     )
 
 
-def _parse_counts(text: str) -> tuple[int, ...]:
+def parse_counts(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(","))
 
 
-def _parse_modes(text: str) -> tuple[Mode, ...]:
+def parse_modes(text: str) -> tuple[Mode, ...]:
     return tuple(Mode(part) for part in text.split(","))

@@ -21,7 +21,9 @@ class IrisAPI(litserve.LitAPI):
     def batch(self, inputs: list[list[float]]) -> np.ndarray:
         return np.array(inputs)
 
-    def predict(self, rows: np.ndarray) -> np.ndarray:
+    def predict(self, rows: np.ndarray | list[float]) -> np.ndarray | list[float]:
+        if isinstance(rows, list):  # one sample: batching is off
+            return self.pipeline.predict_proba([rows])[0].tolist()
         return self.pipeline.predict_proba(rows)
 
     def unbatch(self, output: np.ndarray) -> list[list[float]]:

@@ -19,7 +19,7 @@ def test_no_values_have_no_percentile():
 
 
 def test_jobs_per_second_count_the_measured_window_only():
-    tally = Tally(latencies_seconds=[0.2, 0.1], jobs_finished=7)
+    tally = Tally(latencies_seconds=[0.2, 0.1], ended_in_window=2, jobs_finished=7)
 
     result = tally.summarise(window_seconds=4.0, generator_cpu_seconds=1.0)
 
