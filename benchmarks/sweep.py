@@ -7,6 +7,8 @@ once a round and measured at one and at 32 users. Settings are environment varia
 import argparse
 import itertools
 import os
+import signal
+import sys
 
 from benchmarks.report import format_table
 from benchmarks.result import Table, spread
@@ -18,6 +20,7 @@ USERS = (1, 32)
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that stacks are stopped then, too
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sweep", description=__doc__.partition("\n")[0])
     parser.add_argument("stack", choices=tuple(RECIPES))
     parser.add_argument("settings", nargs="*", metavar="NAME=VALUE,VALUE")

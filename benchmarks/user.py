@@ -44,7 +44,7 @@ class User:
         self._on_open = on_open
         self._job_id = ""
         self._pause_seconds = FIRST_PAUSE_SECONDS
-        self._buffer = bytearray()
+        self._buffer = b""
         self.requests = 0
         self.started_at: float | None = None
         self.due_at: float | None = None
@@ -52,7 +52,7 @@ class User:
 
     def open(self) -> None:
         """Opens a fresh connection."""
-        self._buffer.clear()
+        self._buffer = b""
         self.socket = socket.create_connection(("127.0.0.1", self._port), CONNECT_TIMEOUT_SECONDS)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.setblocking(False)
@@ -87,11 +87,13 @@ class User:
         chunk = self.socket.recv(RECEIVE_BYTES)
         if not chunk:
             raise ConnectionError("closed by the server")
-        self._buffer += chunk
-        response = parse_response(self._buffer)
+        if self._buffer:
+            chunk = self._buffer + chunk
+        response = parse_response(chunk)
         if response is None:
+            self._buffer = chunk
             return None
-        del self._buffer[: response.size]
+        self._buffer = chunk[response.size :]
         if response.closes:
             self.socket.close()
             self.open()

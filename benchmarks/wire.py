@@ -54,9 +54,8 @@ class Answer(msgspec.Struct):
     result: Prediction | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
-    """One complete HTTP response; `size` is how many bytes of the buffer it took."""
+class Response(msgspec.Struct):
+    """One complete HTTP response; `size` is how many bytes of the buffer it took. (A Struct is made in 0.1 µs.)"""
 
     status: int
     body: bytes
