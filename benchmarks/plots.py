@@ -1,0 +1,31 @@
+"""Draws plots as SVG; apart from the report, because only this needs matplotlib."""
+
+from pathlib import Path
+
+from benchmarks.result import Plot
+
+SIZE_INCHES = (8.0, 4.8)
+BAND_OPACITY = 0.15
+
+
+def draw(plot: Plot, path: Path) -> None:
+    """Draws `plot` into a file, whose suffix (`.svg`, `.png`) says in what format."""
+    import matplotlib  # noqa: PLC0415 - half a second that only a report needs
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot  # noqa: PLC0415
+
+    figure, axes = pyplot.subplots(figsize=SIZE_INCHES, layout="constrained")
+    for series in plot.series:
+        (line,) = axes.plot(series.x, series.y, marker="o", markersize=4, label=series.name)
+        if series.low and series.high:
+            axes.fill_between(series.x, series.low, series.high, color=line.get_color(), alpha=BAND_OPACITY, lw=0)
+    axes.set(title=plot.title, xlabel=plot.x_label, ylabel=plot.y_label)
+    if plot.log_x:
+        axes.set_xscale("log")
+    if plot.log_y:
+        axes.set_yscale("log")
+    axes.grid(visible=True, which="major", alpha=0.3)
+    axes.legend()
+    figure.savefig(path)
+    pyplot.close(figure)
