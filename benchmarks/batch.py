@@ -1,27 +1,32 @@
 """Batches: a table of many rows in each form, against the same bytes parsed, predicted and encoded in one process.
 
-What is timed is from the first byte of `POST /predict/batch` until every row is answered (by `?wait`), on a service that
-runs as `rhizome up`, and in one process what `limits` does. Each size and form in turn, every round.
+What is timed is from the first byte of `POST /predict/batch` until every row is answered (by `?wait`), on a service
+that runs as `rhizome up`, and in one process what `limits` does. Each size and form in turn, every round.
 """
 
+import argparse
 import http.client
 import io
 import json
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.footprint import find_processes, read_peaks, reset_peaks, sum_cpu
 from benchmarks.limits import Limit, run_limit
+from benchmarks.parts import Options
+from benchmarks.place import HOST
 from benchmarks.process_tree import ProcessTree
-from benchmarks.spreads import format_rows, progress, ratio, show, turn
-from benchmarks.services import HOST
+from benchmarks.progress import Progress
+from benchmarks.result import Plot, Result, Series, Table
+from benchmarks.spreads import ratio, show, step_through, turn
 from benchmarks.stacks import Stack, StackError, run_stack
 from benchmarks.upload import make_rows
 
-SIZES, ROUNDS = (1_000, 10_000, 100_000, 1_000_000), 5
-QUICK_SIZES, QUICK_ROUNDS = (1_000, 100_000), 1
+SIZES, QUICK_ROWS = (1_000, 10_000, 100_000, 1_000_000), 2_000
+START_SECONDS, LIMIT_SECONDS, ROWS_PER_SECOND = 15.0, 4.0, 80_000.0  #: about; for the estimate alone
 TYPES = {
     "json": "application/json",
     "csv": "text/csv",
@@ -48,32 +53,51 @@ class Batch(NamedTuple):
     limit: dict[str, float]
 
 
-def run(*, quick: bool = False, rounds: int = 0, sizes: tuple[int, ...] = (), fsync: str = "always") -> Any:
-    """Measures every form and size, so many rounds.
+class BatchPart:
+    name = "batch"
+    summary = "tables of 1,000 to 1,000,000 rows in every form, against one process without a queue"
+    is_in_all = True
 
-    Raises:
-        StackError: a row was not answered.
-    """
-    rounds = rounds or (QUICK_ROUNDS if quick else ROUNDS)
-    sizes = sizes or (QUICK_SIZES if quick else SIZES)
-    cases = [(form, size) for size in sizes for form in TYPES]
-    found: list[Batch] = []
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        progress("batch", rounds * len(cases)) as report,
-        run_stack("rhizome", fsync, **LIMITS) as stack,
-    ):
-        artefact = find_artefact(stack)
-        files = {(form, size): Path(folder) / f"{size}.{form}" for form, size in cases}
-        for (form, size), file in files.items():
-            file.write_bytes(make_body(form, size))
-        _warm_up(stack)
-        for number in range(rounds):
-            for form, size in turn(cases, number):
-                report(f"round {number + 1}: {size:,} rows, {form}")
-                limit = run_limit("table", form, files[form, size], artefact)
-                found.append(_measure(stack, form, size, files[form, size].read_bytes(), limit))
-    return {"fsync": fsync, "batches": [batch._asdict() for batch in found]}
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--sizes", type=_parse_counts, default=SIZES, metavar="N,N")
+        parser.add_argument(
+            "--forms", type=lambda text: tuple(text.split(",")), default=tuple(TYPES), metavar="FORM,FORM"
+        )
+
+    def estimate_seconds(self, options: Options) -> float:
+        rows = sum(size for _, size in _choose_cases(options))
+        return START_SECONDS + options.rounds * (len(_choose_cases(options)) * LIMIT_SECONDS + rows / ROWS_PER_SECOND)
+
+    def run(self, options: Options, progress: Progress) -> Result:
+        cases, found = _choose_cases(options), []
+        report = step_through(progress, self.estimate_seconds(options) / options.rounds / len(cases))
+        report("starting")
+        with tempfile.TemporaryDirectory() as folder, run_stack("rhizome", options.fsync, **LIMITS) as stack:
+            artefact = find_artefact(stack)
+            files = {(form, size): Path(folder) / f"{size}.{form}" for form, size in cases}
+            for (form, size), file in files.items():
+                file.write_bytes(make_body(form, size))
+            _warm_up(stack)
+            for number in range(options.rounds):
+                for form, size in turn(cases, number):
+                    report(f"round {number + 1} of {options.rounds}: {size:,} rows, {form}")
+                    limit = run_limit("table", form, files[form, size], artefact)
+                    found.append(_measure(stack, form, size, files[form, size].read_bytes(), limit))
+        batches = [batch._asdict() for batch in found]
+        return Result(build_tables(batches), build_plots(batches), {"batches": batches})
+
+
+PART = BatchPart()
+
+
+def _choose_cases(options: Options) -> list[tuple[str, int]]:
+    """Forms and sizes."""
+    sizes = [min(size, QUICK_ROWS) for size in options.given["sizes"]] if options.quick else options.given["sizes"]
+    return [(form, size) for size in sorted(set(sizes)) for form in options.given["forms"]]
+
+
+def _parse_counts(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
 
 
 def make_body(form: str, rows: int) -> bytes:
@@ -96,13 +120,13 @@ def find_artefact(stack: Stack) -> Path:
     return artefact
 
 
-def format_markdown(data: dict[str, Any]) -> str:
+def build_tables(found: Sequence[dict[str, Any]]) -> tuple[Table, ...]:
     """Rows a second beside the limit's, CPU time, and memory."""
     cases: dict[tuple[int, str], list[dict[str, Any]]] = {}
-    for batch in data["batches"]:
+    for batch in found:
         cases.setdefault((batch["rows"], batch["form"]), []).append(batch)
     speeds, memory = [], []
-    parts = sorted({part for batch in data["batches"] for part in batch["peak_mb"]})
+    parts = sorted({part for batch in found for part in batch["peak_mb"]})
     for (rows, form), batches in sorted(cases.items()):
         service = [rows / batch["seconds"] for batch in batches]
         limit = [rows / batch["limit"]["seconds"] for batch in batches]
@@ -116,23 +140,30 @@ def format_markdown(data: dict[str, Any]) -> str:
         peaks = [f"{max(batch['peak_mb'].get(part, 0.0) for batch in batches):.0f}" for part in parts]
         memory.append((f"{rows:,}", form, *peaks, f"{max(batch['limit']['peak_mb'] for batch in batches):.0f}"))
     head = ("rows", "form", "rows/s", "limit: rows/s", "share", "target", "CPU µs a row", "limit: CPU µs a row")
+    note = (
+        "CPU time is that of all processes. The limit answers in one form (CSV or JSON), the service to files in two."
+    )
+    peak = "Most memory (RSS, MB) of one process while it ran"
     return (
-        format_rows(head, speeds)
-        + "\n\nMost memory (RSS, MB) of one process while it ran:\n\n"
-        + format_rows(("rows", "form", *parts, "limit"), memory)
+        Table("Batches", head, tuple(speeds), note),
+        Table(peak, ("rows", "form", *parts, "limit"), tuple(memory)),
     )
 
 
-def plot(data: dict[str, Any]) -> dict[str, Any]:
-    """Lines: share of the limit against rows, one a form."""
-    series: dict[str, list[tuple[float, float]]] = {}
+def build_plots(found: Sequence[dict[str, Any]]) -> tuple[Plot, ...]:
+    """Share of the limit against rows, one line a form."""
+    series = []
     for form in TYPES:
-        mine = [batch for batch in data["batches"] if batch["form"] == form]
-        for rows in sorted({batch["rows"] for batch in mine}):
-            its = [batch for batch in mine if batch["rows"] == rows]
-            share = ratio([batch["limit"]["seconds"] for batch in its], [batch["seconds"] for batch in its])
-            series.setdefault(form, []).append((rows, share))
-    return {"kind": "lines", "title": "Batch", "x": "rows", "y": "share of the in-process limit", "series": series}
+        mine = [batch for batch in found if batch["form"] == form]
+        sizes = sorted({batch["rows"] for batch in mine})
+        its = [[batch for batch in mine if batch["rows"] == rows] for rows in sizes]
+        shares = [
+            ratio([batch["limit"]["seconds"] for batch in each], [batch["seconds"] for batch in each]) for each in its
+        ]
+        if sizes:
+            series.append(Series(form, tuple(map(float, sizes)), tuple(shares)))
+    plot = Plot("share", "Batches against one process", "rows", "share of the limit", tuple(series), log_x=True)
+    return (plot,)
 
 
 def send(stack: Stack, form: str, body: bytes) -> tuple[str, float, float]:

@@ -4,6 +4,7 @@ Three in turn, every round: Rhizome's worker; one process that decodes, predicts
 plain stack's Celery worker with as many messages as a few seconds need (a list's length does not change its pace).
 """
 
+import argparse
 import os
 import subprocess
 import sys
@@ -19,16 +20,22 @@ from redis import Redis
 from benchmarks.filling import STREAM, fill, read_entries
 from benchmarks.footprint import Process, sum_cpu
 from benchmarks.limits import run_limit
+from benchmarks.parts import Options
 from benchmarks.pieces import Pieces, run_pieces
-from benchmarks.spreads import format_rows, progress, ratio, show, turn
-from benchmarks.services import ROOT, start_baseline_worker
+from benchmarks.place import ROOT
+from benchmarks.progress import Progress
+from benchmarks.result import Result, Table
+from benchmarks.services import start_baseline_worker
+from benchmarks.spreads import ratio, show, step_through, turn
 from benchmarks.stacks import StackError
 from rhizome.job_queue.submission import Submissions
 from rhizome.jobs import State
 
 ROWS = ((5.1, 3.5, 1.4, 0.2), (5.7, 2.8, 4.1, 1.3), (6.3, 3.3, 6.0, 2.5))  #: one flower a species
-JOBS, BASELINE_JOBS, ROUNDS = 100_000, 10_000, 5
-QUICK_JOBS, QUICK_BASELINE_JOBS, QUICK_ROUNDS = 20_000, 2_000, 1
+JOBS, BASELINE_JOBS = 100_000, 10_000
+QUICK_JOBS, QUICK_BASELINE_JOBS = 5_000, 500
+#: About; for the estimate alone.
+START_SECONDS, JOBS_PER_SECOND, BASELINE_JOBS_PER_SECOND = 10.0, 4_000.0, 100.0
 #: Measured is the time between so much left and so much left: not the worker's start, nor its last half-empty call.
 FIRST_LEFT, LAST_LEFT = 0.9, 0.05
 DRAIN_SECONDS = 600.0
@@ -38,29 +45,44 @@ STACKS = ("rhizome", "limit", "baseline")
 TARGETS = {"limit": 0.5, "baseline": 25.0}
 
 
-def run(*, quick: bool = False, rounds: int = 0, jobs: int = 0, baseline_jobs: int = 0, fsync: str = "always") -> Any:
-    """Measures all three, so many rounds.
+class DrainPart:
+    name = "drain"
+    summary = "a backlog of single jobs, against one process without a queue and the plain stack's worker"
+    is_in_all = True
 
-    Raises:
-        StackError: a job was not answered.
-    """
-    rounds = rounds or (QUICK_ROUNDS if quick else ROUNDS)
-    jobs = jobs or (QUICK_JOBS if quick else JOBS)
-    baseline_jobs = baseline_jobs or (QUICK_BASELINE_JOBS if quick else BASELINE_JOBS)
-    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in STACKS}
-    with progress("drain", 2 * rounds) as report:
-        for number in range(rounds):
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--jobs", type=int, default=JOBS)
+        parser.add_argument("--baseline-jobs", type=int, default=BASELINE_JOBS)
+
+    def estimate_seconds(self, options: Options) -> float:
+        jobs, baseline_jobs = _choose_jobs(options)
+        return options.rounds * (2 * START_SECONDS + jobs / JOBS_PER_SECOND + baseline_jobs / BASELINE_JOBS_PER_SECOND)
+
+    def run(self, options: Options, progress: Progress) -> Result:
+        report = step_through(progress, self.estimate_seconds(options) / options.rounds / 2)
+        jobs, baseline_jobs = _choose_jobs(options)
+        runs: dict[str, list[dict[str, Any]]] = {name: [] for name in STACKS}
+        for number in range(options.rounds):
             for name in turn(("rhizome", "baseline"), number):
-                report(f"round {number + 1}: {name}")
+                report(f"round {number + 1} of {options.rounds}: {name}")
                 if name == "baseline":
-                    runs[name].append(drain_baseline(baseline_jobs, fsync))
+                    runs[name].append(drain_baseline(baseline_jobs, options.fsync))
                     continue
-                with run_pieces(fsync) as pieces:
+                with run_pieces(options.fsync) as pieces:
                     pieces.train("--if-missing")
                     drained = drain_pieces(pieces, jobs, measure_limit=True)
                 runs["limit"].append(drained.pop("limit"))
                 runs[name].append(drained)
-    return {"jobs": jobs, "baseline_jobs": baseline_jobs, "fsync": fsync, "runs": runs}
+        figures = {"jobs": jobs, "baseline_jobs": baseline_jobs, "runs": runs}
+        return Result(build_tables(runs), figures=figures)
+
+
+PART = DrainPart()
+
+
+def _choose_jobs(options: Options) -> tuple[int, int]:
+    jobs, baseline_jobs = options.given["jobs"], options.given["baseline_jobs"]
+    return (min(jobs, QUICK_JOBS), min(baseline_jobs, QUICK_BASELINE_JOBS)) if options.quick else (jobs, baseline_jobs)
 
 
 def drain_pieces(
@@ -131,17 +153,16 @@ def watch(count_left: Callable[[], int], jobs: int, find: Callable[[], list[Proc
     return {"jobs": done, "seconds": seconds, "cpu_seconds": cpu}
 
 
-def worker_cpu_seconds(run_: dict[str, Any]) -> float:
+def worker_cpu_seconds(run: dict[str, Any]) -> float:
     """CPU seconds of the processes that score."""
-    return sum(s for part, s in run_["cpu_seconds"].items() if part.split()[0] in ("worker", "celery", "process"))
+    return sum(s for part, s in run["cpu_seconds"].items() if part.split()[0] in ("worker", "celery", "process"))
 
 
-def format_markdown(data: dict[str, Any]) -> str:
+def build_tables(runs: dict[str, list[dict[str, Any]]]) -> tuple[Table, ...]:
     """Jobs a second, and what each costs, with the ratios that the targets are about."""
-    runs = data["runs"]
-    paces = {name: [run_["jobs"] / run_["seconds"] for run_ in runs[name]] for name in STACKS}
-    cores = {name: [run_["jobs"] / worker_cpu_seconds(run_) for run_ in runs[name]] for name in STACKS}
-    rows = [
+    paces = {name: [run["jobs"] / run["seconds"] for run in runs[name]] for name in STACKS}
+    cores = {name: [run["jobs"] / worker_cpu_seconds(run) for run in runs[name]] for name in STACKS}
+    rows = tuple(
         (
             name,
             show(paces[name], 0),
@@ -151,21 +172,18 @@ def format_markdown(data: dict[str, Any]) -> str:
             f"≥ {TARGETS[name]:g} ×" if name in TARGETS else "",
         )
         for name in STACKS
-    ]
-    head = ("drain", "jobs/s", "jobs per CPU s of its worker", "Rhizome's jobs/s", "Rhizome's jobs per CPU s", "target")
-    parts = [
-        (name, part, show([run_["cpu_seconds"].get(part, 0.0) / run_["jobs"] * 1e6 for run_ in runs[name]]))
+    )
+    columns = ("", "jobs/s", "jobs per CPU s of its worker", "Rhizome's jobs/s", "Rhizome's jobs per CPU s", "target")
+    note = "`limit` is one process that decodes, predicts and encodes the same entries, 4,096 at a time."
+    parts = tuple(
+        (name, part, show([run["cpu_seconds"].get(part, 0.0) / run["jobs"] * 1e6 for run in runs[name]]))
         for name in STACKS
-        for part in sorted({part for run_ in runs[name] for part in run_["cpu_seconds"]})
-    ]
-    return format_rows(head, rows) + "\n\n" + format_rows(("drain", "process", "CPU µs a job"), parts)
-
-
-def plot(data: dict[str, Any]) -> dict[str, Any]:
-    """Bars: jobs per CPU second of the worker."""
-    runs = data["runs"]
-    values = {name: [run_["jobs"] / worker_cpu_seconds(run_) for run_ in runs[name]] for name in STACKS}
-    return {"kind": "bars", "title": "Drain", "y": "jobs per CPU second of the worker", "series": values}
+        for part in sorted({part for run in runs[name] for part in run["cpu_seconds"]})
+    )
+    return (
+        Table("A backlog", columns, rows, note),
+        Table("CPU time of a drained job", ("", "process", "µs a job"), parts),
+    )
 
 
 def _measure_limit(pieces: Pieces, jobs: int) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from rhizome.manifest import Manifest
 CALLS_AT_ONCE = 500
 MOST_WAITING = 100_000_000
 RESULT_TTL_SECONDS = 3600
-#: What a submit is answered while the real answer has yet to come: accepted, first entry, nothing before it, no estimate.
+#: What a submit is told while the real answer has yet to come: accepted, first entry, nothing before it, no estimate.
 ASSUMED_ANSWER = [b"accepted", b"1-0", 0, b"", -1]
 STREAM = lane(stream_of(Lane.INTERACTIVE, DEFAULT_PRIORITY, "single"))  #: where single jobs wait
 

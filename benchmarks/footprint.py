@@ -28,7 +28,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Memory:
-    """Of one process, in MB (10^6 bytes): resident, resident with shared pages divided among their users, and its own."""
+    """Of one process, in MB (10^6 bytes): resident; with shared pages divided among their users; its own alone."""
 
     part: str
     rss_mb: float
@@ -63,7 +63,7 @@ def name_part(words: list[str], parent: str | None) -> str:
     """
     if "resource_tracker" in " ".join(words):
         return f"{parent} tracker"
-    if parent in (None, "rhizome"):  # the supervisor's children are the service's parts
+    if parent in (None, "make", "rhizome"):  # the supervisor's children are the service's parts
         return _name_command(words)
     return parent if parent and parent.endswith(" child") else f"{parent} child"
 
@@ -122,4 +122,6 @@ def _name_command(words: list[str]) -> str:
             place = words.index(flag) + 1
             following = [word for word in words[place + 1 : place + 2] if word in ("beat", "webhooks")]
             return " ".join([words[place], *following])
-    return Path(words[0].partition(" ")[0]).name or "unknown"
+    program = Path(words[0].partition(" ")[0]).name
+    is_script = program.startswith("python") and len(words) > 1 and not words[1].startswith("-")
+    return Path(words[1]).name if is_script else program or "unknown"

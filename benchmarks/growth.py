@@ -4,15 +4,15 @@ Cells of one table run beside one another and are measured in turn, so that a no
 that is not measured does nothing.
 """
 
+import argparse
 import csv
 import http.client
 import json
 import random
-import statistics
 import struct
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,18 +22,22 @@ from redis import Redis
 from benchmarks.drain import ROWS, drain_pieces, worker_cpu_seconds
 from benchmarks.filling import STREAM, fill
 from benchmarks.footprint import read_memory
+from benchmarks.parts import Options
 from benchmarks.pieces import Pieces, run_pieces
-from benchmarks.spreads import Report, format_rows, progress, ratio, show, turn
-from benchmarks.services import HOST
+from benchmarks.place import HOST
+from benchmarks.progress import Progress
+from benchmarks.result import Plot, Result, Series, Table, spread
+from benchmarks.spreads import Report, ratio, show, step_through, turn
 from benchmarks.stacks import StackError
 from benchmarks.tally import percentile
 
 DEPTHS, RESULTS = (10, 1_000, 100_000, 1_000_000), (0, 1_000, 200_000)
 WORKERS, FEATURES = (1, 2, 4), (4, 16, 64, 256, 1_000)
 ESTIMATORS = ("logistic_regression", "random_forest", "gradient_boosting")
-ROUNDS, REQUESTS, DRAINED_JOBS = 5, 300, 20_000
-QUICK_DEPTHS, QUICK_RESULTS, QUICK_WORKERS, QUICK_FEATURES = (10, 10_000), (0, 5_000), (1, 2), (4, 256)
-QUICK_ROUNDS, QUICK_REQUESTS, QUICK_DRAINED_JOBS = 2, 100, 5_000
+REQUESTS, DRAINED_JOBS = 300, 20_000
+QUICK_SIZE, QUICK_REQUESTS, QUICK_DRAINED_JOBS = 1_000, 50, 2_000
+#: About; for the estimate alone.
+START_SECONDS, DRAIN_START_SECONDS, ROUND_SECONDS, JOBS_PER_SECOND = 8.0, 6.0, 3.0, 4_000.0
 WARMUP_REQUESTS = 50
 MOST_WAITING = 100_000_000  #: of a lane: a million that wait leave room for what is measured
 DRAIN_SECONDS, REWRITE_SECONDS, TIMEOUT_SECONDS = 900.0, 300.0, 60.0
@@ -41,96 +45,126 @@ TRAINING_ROWS = 300
 FEATURE_JOBS = 2_000_000  #: drained values in all, so that a wide table takes no more memory than a narrow one
 FLAT = 0.2  #: target: no more than this from the smallest to the largest
 SECOND_WORKER = 1.8  #: target: two workers over one, where there are cores for both
-SECTIONS = ("depth", "results", "workers", "features", "estimators")
+LATENCY_SECTIONS = ("depth", "results")
+SECTIONS = (*LATENCY_SECTIONS, "workers", "features", "estimators")
+TITLES = {"depth": "waiting jobs", "results": "stored results"}
 
 
-def run(*, quick: bool = False, rounds: int = 0, sections: Sequence[str] = SECTIONS, fsync: str = "always") -> Any:
-    """Measures each of `sections`.
+class GrowthPart:
+    name = "growth"
+    summary = "latency, jobs/s and memory against waiting jobs, results, workers, features and estimators"
+    is_in_all = True
 
-    Raises:
-        StackError: something was not accepted or not answered.
-    """
-    rounds = rounds or (QUICK_ROUNDS if quick else ROUNDS)
-    requests = QUICK_REQUESTS if quick else REQUESTS
-    jobs = QUICK_DRAINED_JOBS if quick else DRAINED_JOBS
-    found: dict[str, Any] = {"fsync": fsync, "rounds": rounds, "requests": requests, "jobs": jobs}
-    for section in sections:
-        if section == "depth":
-            found[section] = _measure_latencies(QUICK_DEPTHS if quick else DEPTHS, rounds, requests, fsync, _queue)
-        elif section == "results":
-            found[section] = _measure_latencies(QUICK_RESULTS if quick else RESULTS, rounds, requests, fsync, _store)
-        elif section == "workers":
-            cells = {str(count): {"worker_processes": count} for count in (QUICK_WORKERS if quick else WORKERS)}
-            found[section] = _measure_drains("workers", cells, rounds, jobs, fsync)
-        elif section == "features":
-            cells = {str(count): {"features": count} for count in (QUICK_FEATURES if quick else FEATURES)}
-            found[section] = _measure_drains("features", cells, rounds, jobs, fsync)
-        else:
-            cells = {name: {"estimator": f"trainer.estimators:{name}"} for name in ESTIMATORS}
-            found[section] = _measure_drains("estimators", cells, rounds, jobs, fsync)
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "--sections", type=lambda text: tuple(text.split(",")), default=SECTIONS, metavar="NAME,NAME"
+        )
+        parser.add_argument("--depths", type=_parse_counts, default=DEPTHS, metavar="N,N")
+        parser.add_argument("--results", type=_parse_counts, default=RESULTS, metavar="N,N")
+
+    def estimate_seconds(self, options: Options) -> float:
+        return sum(self._estimate(section, options) for section in options.given["sections"])
+
+    def run(self, options: Options, progress: Progress) -> Result:
+        found: dict[str, Any] = {}
+        for section in options.given["sections"]:
+            cells = _choose_cells(section, options)
+            report = step_through(progress, self._estimate(section, options) / len(cells) / (options.rounds + 1))
+            measure = _measure_latencies if section in LATENCY_SECTIONS else _measure_drains
+            found[section] = measure(section, cells, options, report)
+        return Result(build_tables(found), build_plots(found), found)
+
+    def _estimate(self, section: str, options: Options) -> float:
+        cells = _choose_cells(section, options)
+        if section in LATENCY_SECTIONS:
+            sizes = sum(its["size"] for its in cells.values())
+            return len(cells) * (START_SECONDS + options.rounds * ROUND_SECONDS) + sizes / JOBS_PER_SECOND
+        return len(cells) * (START_SECONDS + options.rounds * (DRAIN_START_SECONDS + DRAINED_JOBS / JOBS_PER_SECOND))
+
+
+PART = GrowthPart()
+
+
+def _parse_counts(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+def _choose_cells(section: str, options: Options) -> dict[str, dict[str, Any]]:
+    """What is measured of a section: by name, the size, or settings of the service."""
+    if section in LATENCY_SECTIONS:
+        sizes = options.given["depths" if section == "depth" else "results"]
+        sizes = sorted({min(size, QUICK_SIZE) for size in sizes}) if options.quick else sizes
+        return {f"{size:,}": {"size": size} for size in sizes}
+    if section == "workers":
+        return {str(count): {"worker_processes": count} for count in (WORKERS[:2] if options.quick else WORKERS)}
+    if section == "features":
+        return {str(count): {"features": count} for count in (FEATURES[:2] if options.quick else FEATURES)}
+    if section == "estimators":
+        return {name: {"estimator": f"trainer.estimators:{name}"} for name in ESTIMATORS}
+    raise StackError(f"there is no section '{section}'; there are {', '.join(SECTIONS)}")
+
+
+def build_tables(found: dict[str, Any]) -> tuple[Table, ...]:
+    """One table a section."""
+    return tuple(
+        (_latency_table if section in LATENCY_SECTIONS else _drain_table)(section, cells)
+        for section, cells in found.items()
+    )
+
+
+def build_plots(found: dict[str, Any]) -> tuple[Plot, ...]:
+    """Submit and poll against waiting jobs, and against stored results."""
+    return tuple(
+        Plot(
+            section,
+            f"Latency by {TITLES[section]}",
+            TITLES[section],
+            "p50, ms",
+            tuple(_series(kind, found[section]) for kind in ("submit", "poll")),
+            log_x=True,
+        )
+        for section in LATENCY_SECTIONS
+        if section in found
+    )
+
+
+def _series(kind: str, cells: dict[str, Any]) -> Series:
+    spreads = [spread(cell[f"{kind}_p50_ms"]) for cell in cells.values()]
+    sizes = tuple(max(1.0, float(size.replace(",", ""))) for size in cells)
+    medians, low, high = zip(*((each.median, each.low, each.high) for each in spreads), strict=True)
+    return Series(kind, sizes, medians, low, high)
+
+
+def _measure_latencies(section: str, cells: dict[str, Any], options: Options, report: Report) -> dict[str, Any]:
+    """Submits and polls on one service per cell, all prepared before, measured in turn."""
+    found: dict[str, dict[str, list[float]]] = {cell: {} for cell in cells}
+    requests, prepare = QUICK_REQUESTS if options.quick else REQUESTS, _queue if section == "depth" else _store
+    with ExitStack() as stack:
+        services = {}
+        for cell, its in cells.items():
+            report(f"{cell} {TITLES[section]}: preparing")
+            pieces = stack.enter_context(run_pieces(options.fsync, max_waiting_interactive=MOST_WAITING))
+            pieces.train("--if-missing")
+            pieces.start("gateway")
+            services[cell] = pieces, prepare(pieces, its["size"])
+            _settle(pieces.redis)
+            _measure_requests(*services[cell], WARMUP_REQUESTS)
+        for number in range(options.rounds):
+            for cell in turn(tuple(cells), number):
+                report(f"{cell} {TITLES[section]}: round {number + 1} of {options.rounds}")
+                figures = _measure_requests(*services[cell], requests) | _measure_memory(services[cell][0])
+                for name, value in figures.items():
+                    found[cell].setdefault(name, []).append(value)
     return found
 
 
-def format_markdown(data: dict[str, Any]) -> str:
-    """One table a section."""
-    texts = []
-    for section, title in (("depth", "waiting jobs"), ("results", "stored results")):
-        if section in data:
-            texts.append(_format_latencies(data[section], title))
-    for section in ("workers", "features", "estimators"):
-        if section in data:
-            texts.append(_format_drains(data[section], section))
-    return "\n\n".join(texts)
-
-
-def plot(data: dict[str, Any]) -> list[dict[str, Any]]:
-    """Lines: submit and poll (p50 ms) against waiting jobs, and against stored results."""
-    plots = []
-    for section, title in (("depth", "waiting jobs"), ("results", "stored results")):
-        if section not in data:
-            continue
-        series = {
-            kind: [(float(size), statistics.median(cell[f"{kind}_p50_ms"])) for size, cell in data[section].items()]
-            for kind in ("submit", "poll")
-        }
-        plots.append({"kind": "lines", "title": f"Growth: {title}", "x": title, "y": "p50, ms", "series": series})
-    return plots
-
-
-def _measure_latencies(
-    sizes: Sequence[int], rounds: int, requests: int, fsync: str, prepare: Callable[[Pieces, int, Report], list[str]]
-) -> dict[str, Any]:
-    """Submits and polls on one service per size, all prepared before, measured in turn."""
-    cells: dict[str, dict[str, list[float]]] = {}
-    with ExitStack() as stack, progress(prepare.__name__.strip("_"), len(sizes) * (rounds + 1)) as report:
-        services = {}
-        for size in sizes:
-            report(f"{size:,}: preparing")
-            pieces = stack.enter_context(run_pieces(fsync, max_waiting_interactive=MOST_WAITING))
-            pieces.train("--if-missing")
-            pieces.start("gateway")
-            ids = prepare(pieces, size, report)
-            _settle(pieces.redis, fsync)
-            services[size] = (pieces, ids)
-            _measure_requests(pieces, ids, WARMUP_REQUESTS)
-        for number in range(rounds):
-            for size in turn(sizes, number):
-                report(f"{size:,}: round {number + 1}")
-                pieces, ids = services[size]
-                figures = _measure_requests(pieces, ids, requests) | _measure_memory(pieces)
-                cell = cells.setdefault(str(size), {})
-                for name, value in figures.items():
-                    cell.setdefault(name, []).append(value)
-    return {str(size): cells[str(size)] for size in sizes}
-
-
-def _queue(pieces: Pieces, size: int, _: Report) -> list[str]:
+def _queue(pieces: Pieces, size: int) -> list[str]:
     """So many jobs wait."""
     with _unsynced(pieces.redis):
         return fill(pieces.redis, pieces.manifest, size, ROWS)
 
 
-def _store(pieces: Pieces, size: int, _: Report) -> list[str]:
+def _store(pieces: Pieces, size: int) -> list[str]:
     """So many jobs are answered (one at least: a poll needs one)."""
     with _unsynced(pieces.redis):
         ids = fill(pieces.redis, pieces.manifest, max(1, size), ROWS)
@@ -151,7 +185,7 @@ def _unsynced(redis: Redis) -> Iterator[None]:
         redis.config_set("appendfsync", before)
 
 
-def _settle(redis: Redis, fsync: str) -> None:
+def _settle(redis: Redis) -> None:
     """What was prepared is on the disk, and no rewriting of the file goes on: it is not what is measured."""
     redis.config_set("auto-aof-rewrite-percentage", 0)
     deadline = time.monotonic() + REWRITE_SECONDS
@@ -196,17 +230,18 @@ def _measure_memory(pieces: Pieces) -> dict[str, float]:
     }
 
 
-def _measure_drains(name: str, cells: dict[str, dict[str, Any]], rounds: int, jobs: int, fsync: str) -> dict[str, Any]:
-    """Single jobs, one after the other, and a backlog, per cell."""
+def _measure_drains(section: str, cells: dict[str, Any], options: Options, report: Report) -> dict[str, Any]:
+    """A backlog per cell, in turn."""
     found: dict[str, dict[str, list[float]]] = {cell: {} for cell in cells}
-    with ExitStack() as stack, progress(name, len(cells) * (rounds + 1)) as report:
+    jobs = QUICK_DRAINED_JOBS if options.quick else DRAINED_JOBS
+    with ExitStack() as stack:
         services = {}
         for cell, settings in cells.items():
-            report(f"{cell}: preparing")
-            services[cell] = stack.enter_context(_run_cell(fsync, settings))
-        for number in range(rounds):
+            report(f"{section} {cell}: preparing")
+            services[cell] = stack.enter_context(_run_cell(options.fsync, settings))
+        for number in range(options.rounds):
             for cell in turn(tuple(cells), number):
-                report(f"{cell}: round {number + 1}")
+                report(f"{section} {cell}: round {number + 1} of {options.rounds}")
                 for figure, value in _measure_cell(*services[cell], jobs).items():
                     found[cell].setdefault(figure, []).append(value)
     return found
@@ -250,28 +285,29 @@ def _measure_cell(pieces: Pieces, rows: Sequence[Sequence[float]], jobs: int) ->
     }
 
 
-def _format_latencies(cells: dict[str, Any], title: str) -> str:
+def _latency_table(section: str, cells: dict[str, Any]) -> Table:
     kinds = ("submit_p50_ms", "submit_p99_ms", "poll_p50_ms", "poll_p99_ms")
-    rows = [
+    rows = tuple(
         (
-            f"{int(size):,}",
+            size,
             *(show(cell[kind], 2) for kind in kinds),
             f"{max(cell['redis_mb']):.0f}",
             f"{max(cell['gateway_mb']):.0f}",
         )
         for size, cell in cells.items()
-    ]
-    head = (title, "submit p50 ms", "submit p99", "poll p50", "poll p99", "Redis MB", "gateway process MB")
+    )
+    columns = (TITLES[section], "submit p50 ms", "submit p99", "poll p50", "poll p99", "Redis MB", "gateway process MB")
     first, last = next(iter(cells.values())), list(cells.values())[-1]
-    verdict = ", ".join(
+    changes = ", ".join(
         f"{kind} {ratio(last[f'{kind}_p50_ms'], first[f'{kind}_p50_ms']) - 1:+.0%}" for kind in ("submit", "poll")
     )
-    return f"{format_rows(head, rows)}\n\nFrom the smallest to the largest, p50: {verdict} (target: ±{FLAT:.0%})."
+    note = f"From the smallest to the largest, p50: {changes} (target: ±{FLAT:.0%})."
+    return Table(f"Growth: {TITLES[section]}", columns, rows, note)
 
 
-def _format_drains(cells: dict[str, Any], title: str) -> str:
+def _drain_table(section: str, cells: dict[str, Any]) -> Table:
     first = next(iter(cells.values()))
-    rows = [
+    rows = tuple(
         (
             name,
             show(cell["jobs_per_second"], 0),
@@ -280,12 +316,10 @@ def _format_drains(cells: dict[str, Any], title: str) -> str:
             show(cell["redis_us"]),
         )
         for name, cell in cells.items()
-    ]
-    head = (title, "jobs/s", "over the first", "worker CPU µs a job", "Redis CPU µs a job")
-    target = ""
-    if title == "workers":
-        target = (
-            f"\n\nTarget: two ≥ {SECOND_WORKER:g} × one where there are cores for both and for Redis; else the CPU "
-            "time of a job stays the same."
-        )
-    return format_rows(head, rows) + target
+    )
+    columns = (section, "jobs/s", "over the first", "worker CPU µs a job", "Redis CPU µs a job")
+    note = (
+        f"Target: two ≥ {SECOND_WORKER:g} × one where there are cores for both and for Redis; else the CPU time of a "
+        "job stays the same."
+    )
+    return Table(f"Growth: {section}, a backlog", columns, rows, note if section == "workers" else "")

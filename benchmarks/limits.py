@@ -24,8 +24,8 @@ import msgspec
 import numpy as np
 
 from benchmarks.footprint import parse_sizes
+from benchmarks.place import ROOT
 from benchmarks.process_tree import PROC
-from benchmarks.services import ROOT
 
 #: Jobs decoded, predicted and encoded together: more gain nothing.
 BLOCK_JOBS = 4_096
@@ -152,7 +152,9 @@ _PARSERS: dict[str, Callable[[bytes, Sequence[str]], Any]] = {
 
 
 def _encode_lines(classes: Sequence[str], best: Any, probabilities: Any, end: str) -> bytes:
-    """One JSON object a row, each with `end`. Arrow writes all numbers of a column at once: a third of the time of an object a row."""
+    """One JSON object a row, each with `end`. Arrow writes all numbers of a column at once,
+    in a third of the time of an object a row.
+    """
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.compute as pc  # noqa: PLC0415
 

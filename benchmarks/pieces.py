@@ -19,9 +19,10 @@ from typing import Any
 from redis import Redis
 
 from benchmarks.footprint import Process, find_processes
+from benchmarks.place import HOST, ROOT, Place, find_free_port
 from benchmarks.process_tree import ProcessTree
-from benchmarks.services import HOST, ROOT, Place, start_redis
-from benchmarks.stacks import StackError, find_free_port
+from benchmarks.services import name_settings, start_redis
+from benchmarks.stacks import StackError
 from rhizome.connection import connect
 from rhizome.keys import champion
 from rhizome.manifest import Manifest
@@ -56,11 +57,7 @@ class Pieces:
     def environment(self) -> dict[str, str]:
         """What the service's processes are told."""
         return {
-            "RHIZOME_HOST": HOST,
-            "RHIZOME_PORT": str(self.place.port),
-            "RHIZOME_REDIS_URL": self.place.redis_url,
-            "RHIZOME_MODELS_DIR": str(self.place.folder / "models"),
-            "RHIZOME_VAR_DIR": str(self.place.folder / "var"),
+            **name_settings(self.place),
             "RHIZOME_ADMIN_KEY": ADMIN_KEY,
             **{f"RHIZOME_{name.upper()}": str(value) for name, value in self.settings.items()},
         }

@@ -1,19 +1,19 @@
-"""What the parts with rounds share: figures over rounds, tables of them, and a progress bar."""
+"""What the parts with many cells share: figures over rounds, cells in turn, and steps of about equal length."""
 
 import statistics
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
-from tqdm import tqdm
+from benchmarks.progress import Progress
+from benchmarks.result import spread
 
 Report = Callable[[str], None]
+Item = TypeVar("Item")
 
 
 def show(values: Sequence[float], digits: int = 1) -> str:
     """The median over rounds with the lowest and the highest."""
-    low, middle, high = min(values), statistics.median(values), max(values)
-    return f"{middle:,.{digits}f} ({low:,.{digits}f}–{high:,.{digits}f})"
+    return spread(values).show(digits)
 
 
 def ratio(values: Sequence[float], others: Sequence[float]) -> float:
@@ -21,27 +21,19 @@ def ratio(values: Sequence[float], others: Sequence[float]) -> float:
     return statistics.median(values) / statistics.median(others)
 
 
-def format_rows(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
-
-
-def turn(items: Sequence[Any], number: int) -> list[Any]:
-    """`items` in another order every round: turned around every other one, so that none always comes second."""
+def turn(items: Sequence[Item], number: int) -> list[Item]:
+    """`items` in this round's order: turned around every other round, so that none always comes second."""
     return list(items) if number % 2 == 0 else list(reversed(items))
 
 
-@contextmanager
-def progress(title: str, steps: int) -> Iterator[Report]:
-    """A progress bar on standard error, where that is a terminal; each report is the beginning of a step."""
-    with tqdm(total=steps, desc=title, unit="step", disable=None, leave=False) as bar:
-        begun = 0
+def step_through(progress: Progress, seconds_each: float) -> Report:
+    """What is to be told of the beginning of each step; the one before counts as done then."""
+    steps = 0
 
-        def report(what: str) -> None:
-            nonlocal begun
-            bar.update(1 if begun else 0)
-            begun += 1
-            bar.set_postfix_str(what)
+    def report(what: str) -> None:
+        nonlocal steps
+        progress.advance(seconds_each if steps else 0.0)
+        steps += 1
+        progress.report(what)
 
-        yield report
+    return report
