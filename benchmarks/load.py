@@ -8,6 +8,7 @@ the generator.
 import argparse
 import json
 
+from benchmarks.arrivals import ArrivalGenerator
 from benchmarks.dialects import DIALECTS
 from benchmarks.generator import Generator
 from benchmarks.user import Mode
@@ -23,10 +24,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--rate", type=float, help="arrivals a second, on as many connections as there are users")
     given = parser.parse_args()
+    common = (given.port, given.users, given.mode, given.warmup, given.seconds, DIALECTS[given.dialect])
+    generator = ArrivalGenerator(given.rate, *common) if given.rate else Generator(*common)
     try:
-        result = Generator(
-            given.port, given.users, given.mode, given.warmup, given.seconds, DIALECTS[given.dialect]
-        ).run()
+        result = generator.run()
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     print(json.dumps(result.to_dict()))

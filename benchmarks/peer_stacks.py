@@ -33,17 +33,23 @@ def _fit(place: Place, environment: str) -> str:
     return model
 
 
-def start_litserve(place: Place) -> ProcessTree:
+def start_litserve(place: Place, **settings: str) -> ProcessTree:
     return place.start(
         "litserve",
         [find_program("litserve", "python"), str(SOURCES / "litserve" / "server.py")],
         LITSERVE_MODEL=_fit(place, "litserve"),
         LITSERVE_PORT=str(place.port),
         **NO_REPORTS,
+        **settings,
     )
 
 
-def start_mlserver(place: Place) -> ProcessTree:
+def start_litserve_unbatched(place: Place) -> ProcessTree:
+    """Starts it without batching, which answers one user sooner."""
+    return start_litserve(place, LITSERVE_BATCH="1")
+
+
+def start_mlserver(place: Place, **settings: str) -> ProcessTree:
     _fit(place, "mlserver")
     for source in (SOURCES / "mlserver").glob("*.json"):
         shutil.copy(source, place.folder)
@@ -53,9 +59,14 @@ def start_mlserver(place: Place) -> ProcessTree:
         MLSERVER_HTTP_PORT=str(place.port),
         MLSERVER_GRPC_PORT=str(find_free_port()),
         MLSERVER_METRICS_PORT=str(find_free_port()),
-        **{name: os.environ.get(name, best) for name, best in MLSERVER_BEST.items()},
+        **{name: os.environ.get(name, best) for name, best in MLSERVER_BEST.items()} | settings,
         **NO_REPORTS,
     )
+
+
+def start_mlserver_unbatched(place: Place) -> ProcessTree:
+    """Starts it without batching, which answers one user sooner."""
+    return start_mlserver(place, MLSERVER_MODEL_MAX_BATCH_SIZE="0")
 
 
 def start_bentoml(place: Place) -> ProcessTree:

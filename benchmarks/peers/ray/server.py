@@ -21,10 +21,10 @@ from starlette.responses import JSONResponse, Response
 FEATURES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 STATUS = {"PENDING": "queued", "STARTED": "running", "RETRY": "running", "SUCCESS": "succeeded"}
 REDIS_URL = os.environ["RAY_PEER_REDIS_URL"]
-CONSUMERS = int(os.environ.get("RAY_PEER_CONSUMERS", "1"))
+CONSUMERS = int(os.environ.get("RAY_PEER_CONSUMERS", "2"))
 CONSUMER_THREADS = int(os.environ.get("RAY_PEER_CONSUMER_THREADS", "4"))
 INGRESSES = int(os.environ.get("RAY_PEER_INGRESSES", "1"))
-IN_THREADS = os.environ.get("RAY_PEER_IN_THREADS", "1") == "1"
+IN_THREADS = os.environ.get("RAY_PEER_IN_THREADS", "0") == "1"
 CONFIG = TaskProcessorConfig(
     queue_name="iris",
     adapter_config=CeleryAdapterConfig(

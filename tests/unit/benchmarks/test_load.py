@@ -2,6 +2,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +15,7 @@ import pytest
 from benchmarks.arrivals import NEVER_ENDED, ArrivalGenerator
 from benchmarks.ceiling_app import LABEL_OF_BODY
 from benchmarks.generator import Generator
+from benchmarks.place import ROOT
 from benchmarks.tally import LoadResult
 from benchmarks.user import Mode
 
@@ -170,3 +173,17 @@ def test_what_is_never_answered_counts_with_its_age(monkeypatch: pytest.MonkeyPa
     assert result.errors[NEVER_ENDED] > 3
     assert result.p50_ms > 200
     assert result.jobs_per_second == 0
+
+
+def test_the_command_prints_one_object_for_users_and_for_arrivals():
+    found = []
+    with serve(lambda _, label: succeed(label)) as port:
+        for options in ((), ("--rate", "50")):
+            words = ("--port", str(port), "--users", "4", "--warmup", "0.1", "--seconds", "0.5", *options)
+            command = [sys.executable, "-m", "benchmarks.load", *words]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=30)
+            found.append(json.loads(done.stdout))
+
+    closed, arriving = found
+    assert closed["errors"] == arriving["errors"] == {}
+    assert closed["generator_delay_p99_ms"] == 0 < arriving["generator_delay_p99_ms"]

@@ -1,7 +1,12 @@
 """How the rounds of a comparison are summed up."""
 
+from pathlib import Path
+
+import pytest
+
+from benchmarks.parts import Options
 from benchmarks.rounds import Load, Run, order_stacks
-from benchmarks.single import NOTE, Scenario, build_load_table, build_ratios, build_roles
+from benchmarks.single import NOTE, Scenario, build_load_table, build_ratios, build_roles, choose_stacks
 from benchmarks.tally import Tally
 from benchmarks.user import Mode
 
@@ -56,3 +61,21 @@ def test_no_stack_always_comes_second():
     stacks = ("rhizome", "baseline")
 
     assert [tuple(order_stacks(stacks, number)) for number in (0, 1)] == [stacks, stacks[::-1]]
+
+
+def test_a_peer_that_is_not_installed_is_left_out_with_a_line_that_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("benchmarks.peer_environments.ENVIRONMENTS", tmp_path)
+    (tmp_path / "mlserver").mkdir()
+    (tmp_path / "mlserver" / ".installed").touch()
+
+    stacks, lines = choose_stacks(Options(stacks=("rhizome", "ray", "mlserver")))
+
+    assert stacks == ["rhizome", "mlserver"]
+    assert lines == ["ray is not installed and left out; `make bench-peers PEERS=ray` installs it"]
+
+
+def test_an_unknown_stack_is_refused_by_name():
+    with pytest.raises(SystemExit, match="unknown stacks: torchserve; known: rhizome, baseline"):
+        choose_stacks(Options(stacks=("torchserve",)))
