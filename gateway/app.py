@@ -44,7 +44,12 @@ def create_app(settings: Settings, redis: Redis) -> Flask:
     registry = Registry(redis, settings.model_name)
     submissions = Submissions(redis, settings.max_waiting, settings.result_ttl_seconds)
     champion = ChampionView(registry)
-    notices = Notices(lambda: connect(settings.redis_url), settings.max_waiters, on_champion_moved=champion.forget)
+    notices = Notices(
+        lambda: connect(settings.redis_url),
+        settings.max_waiters,
+        settings.max_waiting_threads,
+        on_champion_moved=champion.forget,
+    )
     webhooks = Ledger(redis, settings.webhook_max_pending)
     app.extensions[EXTENSION] = Service(
         settings=settings,
@@ -77,7 +82,7 @@ def create_app(settings: Settings, redis: Redis) -> Flask:
 
 def _body_slots(settings: Settings) -> int:
     """How many bodies are read at once: what waiting, files and everything else leave of the threads."""
-    return max(1, settings.gateway_threads - settings.max_waiters - RESERVED_THREADS - UPLOADS - DOWNLOADS)
+    return max(1, settings.gateway_threads - settings.max_waiting_threads - RESERVED_THREADS - UPLOADS - DOWNLOADS)
 
 
 def create_app_from_environment() -> Flask:

@@ -3,6 +3,7 @@
 import hashlib
 import math
 import re
+from collections.abc import Sequence
 from threading import Semaphore
 
 from flask import Response, abort, request
@@ -147,12 +148,21 @@ def read_idempotency(body: bytes) -> Idempotency | None:
     key = request.headers.get("Idempotency-Key")
     if key is None:
         return None
+    return make_idempotency(key, request.path, list(request.args.items(multi=True)), body)
+
+
+def make_idempotency(key: str, path: str, parameters: Sequence[tuple[str, str]], body: bytes) -> Idempotency:
+    """The same, of a request by its parts.
+
+    Raises:
+        InvalidRequest: the key is empty, too long, or not printable ASCII.
+    """
     if not _KEY.fullmatch(key):
         raise _bad_parameter(
             "Idempotency-Key", "is not 1 to 255 printable ASCII characters", "send a UUID, for example"
         )
-    parameters = sorted((name, value) for name, value in request.args.items(multi=True) if name != "wait")
-    fingerprint = hashlib.blake2b(repr((request.path, parameters)).encode(), digest_size=_DIGEST_BYTES)
+    counted = sorted((name, value) for name, value in parameters if name != "wait")
+    fingerprint = hashlib.blake2b(repr((path, counted)).encode(), digest_size=_DIGEST_BYTES)
     fingerprint.update(body)
     return Idempotency(hashlib.blake2b(key.encode(), digest_size=_DIGEST_BYTES).hexdigest(), fingerprint.hexdigest())
 

@@ -8,12 +8,13 @@ import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 
 class Script:
@@ -30,9 +31,9 @@ class Script:
     """
 
     def __init__(self, redis: Redis, source: str, *, is_repeatable: bool = False) -> None:
-        self._pool = redis.connection_pool
-        self._source = source
-        self._sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+        self.pool = redis.connection_pool
+        self.source = source
+        self.sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
         self._is_repeatable = is_repeatable
 
     def __call__(self, keys: Sequence[str] = (), args: Sequence[Any] = ()) -> Any:
@@ -49,21 +50,77 @@ class Script:
         return self._run(keys, args)
 
     def _run(self, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        connection = _held_connection(self._pool)
-        try:
-            try:
-                connection.send_command("EVALSHA", self._sha, len(keys), *keys, *args)
-                return connection.read_response()
-            except NoScriptError:
-                connection.send_command("SCRIPT LOAD", self._source)
+        return _run_once([Call(self, keys, args)])[0]
+
+
+class Call(NamedTuple):
+    """One script with its keys and arguments."""
+
+    script: Script
+    keys: Sequence[str]
+    args: Sequence[Any]
+
+
+def call_together(calls: Sequence[Call]) -> list[Any]:
+    """Runs several scripts of one server in one round trip, each repeatable: once more where the connection was cut.
+
+    Returns:
+        The answers, in order.
+
+    Raises:
+        redis.RedisError: the connection was cut, the answers did not come in time, or a script failed.
+    """
+    try:
+        return _run_once(calls)
+    except RedisTimeoutError:
+        raise  # it has waited long enough
+    except RedisConnectionError:
+        return _run_once(calls)
+
+
+def _run_once(calls: Sequence[Call]) -> list[Any]:
+    connection = _held_connection(calls[0].script.pool)
+    try:
+        answers = _exchange(connection, calls)
+        forgotten = {call.script for call, answer in zip(calls, answers, strict=True) if _is_forgotten(answer)}
+        if forgotten:
+            for script in forgotten:
+                connection.send_command("SCRIPT LOAD", script.source)
                 connection.read_response()
-                connection.send_command("EVALSHA", self._sha, len(keys), *keys, *args)
-                return connection.read_response()
-        except ResponseError:
-            raise  # a whole answer: the connection is as good as before
-        except BaseException:
-            connection.disconnect()
-            raise
+            # What was run before is run again: that is what repeatable means; of a single call, nothing was.
+            answers = _exchange(connection, calls)
+    except ResponseError:
+        raise  # a whole answer: the connection is as good as before
+    except BaseException:
+        connection.disconnect()
+        raise
+    for answer in answers:
+        if isinstance(answer, ResponseError):
+            raise answer
+    return answers
+
+
+def _exchange(connection: Any, calls: Sequence[Call]) -> list[Any]:
+    """Sends all calls, then reads all answers; a refusal stands in its answer's place."""
+    if len(calls) == 1:
+        script, keys, args = calls[0]
+        connection.send_command("EVALSHA", script.sha, len(keys), *keys, *args)
+    else:
+        connection.send_packed_command(
+            connection.pack_commands([("EVALSHA", c.script.sha, len(c.keys), *c.keys, *c.args) for c in calls])
+        )
+    return [_read_answer(connection) for _ in calls]
+
+
+def _read_answer(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except ResponseError as refusal:
+        return refusal
+
+
+def _is_forgotten(answer: Any) -> bool:
+    return isinstance(answer, NoScriptError)
 
 
 _held = threading.local()
