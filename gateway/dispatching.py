@@ -51,6 +51,10 @@ class Dispatcher:
         self._predict = predicting.PredictRoute(here, round_trips, parking)
         self._result = reading.ResultRoute(here, round_trips, parking)
 
+    def close(self) -> None:
+        """Lets the threads end that serve routes; nothing is taken any more."""
+        self._pool.shutdown(wait=False)
+
     def __call__(self, responder: Responder, scope: Scope) -> None:
         """Serves a request, now or later."""
         method, path = scope["REQUEST_METHOD"], scope["PATH_INFO"]
