@@ -82,13 +82,12 @@ def _run_once(calls: Sequence[Call]) -> list[Any]:
     connection = _held_connection(calls[0].script.pool)
     try:
         answers = _exchange(connection, calls)
-        forgotten = {call.script for call, answer in zip(calls, answers, strict=True) if _is_forgotten(answer)}
-        if forgotten:
-            for script in forgotten:
+        if forgotten := [at for at, answer in enumerate(answers) if isinstance(answer, NoScriptError)]:
+            for script in {calls[at].script for at in forgotten}:
                 connection.send_command("SCRIPT LOAD", script.source)
                 connection.read_response()
-            # What was run before is run again: that is what repeatable means; of a single call, nothing was.
-            answers = _exchange(connection, calls)
+            for at, answer in zip(forgotten, _exchange(connection, [calls[at] for at in forgotten]), strict=True):
+                answers[at] = answer
     except ResponseError:
         raise  # a whole answer: the connection is as good as before
     except BaseException:
@@ -117,10 +116,6 @@ def _read_answer(connection: Any) -> Any:
         return connection.read_response()
     except ResponseError as refusal:
         return refusal
-
-
-def _is_forgotten(answer: Any) -> bool:
-    return isinstance(answer, NoScriptError)
 
 
 _held = threading.local()

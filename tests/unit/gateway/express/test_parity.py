@@ -87,9 +87,7 @@ def test_a_submit_is_answered_as_by_the_routes(
 
 
 @pytest.mark.parametrize("headers", [{"Prefer": "wait=5"}, {}])
-def test_a_waiting_submit_gets_the_workers_document(
-    gateway: Dispatched, queue: Queue, headers: dict[str, str]
-) -> None:
+def test_a_waiting_submit_gets_the_workers_document(gateway: Dispatched, queue: Queue, headers: dict[str, str]) -> None:
     path = "/predict" if headers else "/predict?wait=5"
     answer = gateway.begin("POST", path, SAMPLE, headers | MANY)
     scorer = queue.scorer()
@@ -113,9 +111,7 @@ def test_a_wait_that_ends_without_an_answer_is_a_receipt(gateway: Dispatched, cl
     assert by_dispatcher(answer) == by_routes(client, "POST", "/predict", SAMPLE, sent)
 
 
-def test_where_nobody_may_wait_any_more_a_submit_gets_its_receipt_at_once(
-    build_app: BuildApp, registry: Any
-) -> None:
+def test_where_nobody_may_wait_any_more_a_submit_gets_its_receipt_at_once(build_app: BuildApp, registry: Any) -> None:
     app = build_app(max_waiters=0)
     with dispatched(app) as gateway:
         answer = gateway.send("POST", "/predict", SAMPLE, {"Prefer": "wait=30"} | MANY)
@@ -187,7 +183,9 @@ READS = [
 ]
 
 
-@pytest.mark.parametrize("state", ["succeeded", "failed", "running", "queued", "batch", "cancelled", "unknown", "short"])
+@pytest.mark.parametrize(
+    "state", ["succeeded", "failed", "running", "queued", "batch", "cancelled", "unknown", "short"]
+)
 @pytest.mark.parametrize(("path", "headers"), READS)
 def test_a_result_is_shown_as_by_the_routes(
     gateway: Dispatched, client: FlaskClient, ids: dict[str, str], state: str, path: str, headers: dict[str, str]
@@ -210,7 +208,9 @@ def test_who_waits_for_a_result_gets_it_when_it_is_there(gateway: Dispatched, qu
     assert answer.times == 1
 
 
-def test_a_waiting_submit_whose_job_is_cancelled_is_told(gateway: Dispatched, client: FlaskClient, queue: Queue) -> None:
+def test_a_waiting_submit_whose_job_is_cancelled_is_told(
+    gateway: Dispatched, client: FlaskClient, queue: Queue
+) -> None:
     answer = gateway.begin("POST", "/predict?wait=5", SAMPLE, MANY)
     (job_key,) = queue.redis.keys("rhizome:job:*")
 
