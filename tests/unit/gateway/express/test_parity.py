@@ -166,7 +166,7 @@ def ids(queue: Queue, client: FlaskClient) -> Iterator[dict[str, str]]:
     queue.submissions.cancel(ids["cancelled"])
     ids["unknown"] = "a" * 32
     ids["short"] = "abc"
-    yield ids
+    return ids
 
 
 READS = [
