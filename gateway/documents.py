@@ -33,7 +33,7 @@ def receipt_document(receipt: Receipt, *, kind: str, lane: str, priority: int, r
             "priority": priority,
             "rows": rows or None,  # of a Parquet file, nobody has looked yet
             "queue_position": receipt.position,
-            "eta_ms": receipt.eta_ms,
+            "eta_ms": receipt.eta_ms if rows else None,
             "expires_at": iso(receipt.expires_ms) if receipt.expires_ms else None,
             "request_id": request_id,
             "submitted_at": iso(receipt.submitted_ms),
