@@ -22,13 +22,16 @@ _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 _FRACTIONAL_SECONDS = re.compile(r"\d{1,400}(\.\d{1,400})?([eE][+-]?\d{1,3})?", re.ASCII)
 
 
-def read_json_body(slots: Semaphore, *, most: int, may_be_untyped: bool = False, or_else: str = "") -> bytes:
+def read_json_body(
+    slots: Semaphore, *, most: int, may_be_untyped: bool = False, also: str | None = None, or_else: str = ""
+) -> bytes:
     """The raw body of a JSON request.
 
     Args:
         slots: so many bodies are read at once: one that trickles in holds a thread, and some must stay free.
         most: bytes of a body.
         may_be_untyped: accept a body without a content type, as clients of the inference protocol send it.
+        also: another content type that is accepted.
         or_else: where else other content types are taken.
 
     Raises:
@@ -37,7 +40,7 @@ def read_json_body(slots: Semaphore, *, most: int, may_be_untyped: bool = False,
     """
     mimetype = request.mimetype
     is_json = mimetype == "application/json" or (mimetype.startswith("application/") and mimetype.endswith("+json"))
-    if not is_json and not (may_be_untyped and mimetype in _UNTYPED):
+    if not is_json and mimetype != also and not (may_be_untyped and mimetype in _UNTYPED):
         raise InvalidRequest(
             f"the content type is '{mimetype[:64] or 'missing'}'; send Content-Type: application/json{or_else}",
             code="unsupported_media_type",

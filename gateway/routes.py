@@ -95,19 +95,20 @@ def cancel(job_id: str) -> Response:
     job = here.submissions.read(job_id)
     if is_from_file(job):
         remove_input(here, job)
-    return _show(here, job)
+    return Response(_document_with_status(here, job, offset=0, limit=0), 200, content_type=JSON)  # nobody asks for rows
 
 
 def _submit(here: Service, lane: Lane, body: bytes, parse: Callable[[Known], Rows], wait_seconds: float) -> Response:
     kind = "single" if lane is Lane.INTERACTIVE else "batch"
     try:
         parsed = parse_rows(here, body, parse)
+        submitted = submit_rows(here, lane, kind, body, parsed, wait_seconds)
     except InvalidRequest:
-        # The same request may have been accepted when the champion took other rows.
+        # The same request may have been accepted when the champion took other rows, or gave other answers.
         if (standing := find_submitted(here, body, wait_seconds)) is None:
             raise
-        return _answer(here, standing)
-    return _answer(here, submit_rows(here, lane, kind, body, parsed, wait_seconds))
+        submitted = standing
+    return _answer(here, submitted)
 
 
 def _answer(here: Service, submitted: Submitted) -> Response:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from gateway.columns import ColumnValidator
 from gateway.complaints import describe_problems, is_malformed, refusal
+from gateway.csv_table import CSV_FORM, read_csv
 from gateway.options import BATCH_FIELDS, MAX_NAME_CHARACTERS, OPTION_PREFIX, SINGLE_FIELDS
 from gateway.tabular_forms import find_records, read_table
 from gateway.value_types import value_type
@@ -85,6 +86,15 @@ class Validator:
             return self._parse_records(form, body, max_rows, chunk_rows)
         options = _options_beside(self._check(_BESIDE.model_validate, beside))
         return self.cut(list(self.columns.to_rows(columns, form)), chunk_rows, options)
+
+    def parse_csv(self, body: bytes, *, max_rows: int, chunk_rows: int) -> Rows:
+        """Many samples from CSV, cut into chunks; there is no place for options.
+
+        Raises:
+            InvalidRequest: naming every offending cell with the index of its row.
+        """
+        columns = read_csv(body, self.signature, max_rows=max_rows)
+        return self.cut(list(self.columns.to_rows(columns, CSV_FORM)), chunk_rows, {})
 
     def cut(self, rows: Sequence[tuple[Any, ...]], chunk_rows: int, options: Mapping[str, Any]) -> Rows:
         """Validated rows in chunks of `chunk_rows`, as they travel."""
