@@ -92,8 +92,7 @@ class RoundTrips:
             return call_together(calls)
         args = self._submissions.submit_head()
         for ask in submits:
-            assert ask.submit is not None  # noqa: S101 - for the type checker
-            args += ask.submit.args
+            args += ask.submit.args if ask.submit else ()
         of_submits, *of_reads = call_together([Call(self._submissions.submit_script, (), args), *calls])
         return [*of_submits, *of_reads]
 

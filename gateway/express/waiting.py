@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 _QUERY = re.compile(r"wait=(\d{1,9}(?:\.\d{1,9})?)", re.ASCII)
@@ -24,9 +25,8 @@ class Wait(NamedTuple):
 NO_WAIT = Wait(0.0, is_preference=False)
 
 
-def read_wait(scope: Mapping[str, Any], most: float) -> Wait | None:
-    """The wait that a request asks for, as `gateway.requests.read_wait_seconds` has it; None for what is not plain."""
-    query, preference = scope["QUERY_STRING"], scope.get("HTTP_PREFER")
+@lru_cache(maxsize=256)
+def _parse(query: str, preference: str | None, most: float) -> Wait | None:
     if query:
         match = _QUERY.fullmatch(query)
         return Wait(min(float(match[1]), most), is_preference=False) if match and preference is None else None
@@ -37,3 +37,8 @@ def read_wait(scope: Mapping[str, Any], most: float) -> Wait | None:
         return None
     seconds = min(float(match[1]), most)
     return Wait(seconds, is_preference=seconds > 0)
+
+
+def read_wait(scope: Mapping[str, Any], most: float) -> Wait | None:
+    """The wait that a request asks for, as `gateway.requests.read_wait_seconds` has it; None for what is not plain."""
+    return _parse(scope["QUERY_STRING"], scope.get("HTTP_PREFER"), most)

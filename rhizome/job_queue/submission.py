@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
+import msgspec
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
@@ -59,7 +60,7 @@ _FIELDS = (
 
 
 _PLAIN = Terms()
-_COUNT_BEFORE_RECORD = 11  #: arguments of a job before those that describe its record
+_pack = msgspec.msgpack.Encoder().encode
 STREAM_INDEX = {stream: index for index, stream in enumerate(STREAMS, start=1)}  #: as the scripts count them
 
 
@@ -136,20 +137,21 @@ class Submissions:
         stream = stream_of(lane, terms.priority, first.kind)
         rows = first.rows if len(requests) == 1 else sum(request.rows for request in requests)
         record = _record_fields(stream, rows, first, terms)
-        args: list[Any] = [
-            _COUNT_BEFORE_RECORD + len(record) + len(requests),
-            STREAM_INDEX[stream],
-            self._max_waiting[lane],
-            first.job_id,
-            keys.idempotency(idempotency.key) if idempotency else "",
-            idempotency.fingerprint if idempotency else "",
-            terms.deadline_ms,
-            *(pace.costs_of(lane, len(requests), rows) if pace else NO_ESTIMATE),
-            "1" if refusal else "",
-            len(record),
-            *record,
-            *(encode_request(request) for request in requests),
-        ]
+        facts = _pack(
+            (
+                STREAM_INDEX[stream],
+                self._max_waiting[lane],
+                first.job_id,
+                keys.idempotency(idempotency.key) if idempotency else "",
+                idempotency.fingerprint if idempotency else "",
+                terms.deadline_ms,
+                *(pace.costs_of(lane, len(requests), rows) if pace else NO_ESTIMATE),
+                refusal is not None,
+                len(requests),
+                record,
+            )
+        )
+        args = [facts, *(encode_request(request) for request in requests)]
         return PreparedSubmit(args, lane, terms.deadline_ms, refusal)
 
     def submit_head(self) -> list[Any]:
@@ -294,13 +296,13 @@ class PreparedSubmit(NamedTuple):
     """One job as `submit.lua` takes it.
 
     Attributes:
-        args: its arguments, their number first.
+        args: its arguments.
         lane: where it waits.
         deadline_ms: after its acceptance; 0 for none.
         refusal: what is raised if it is not known from before.
     """
 
-    args: list[Any]
+    args: list[bytes]
     lane: Lane
     deadline_ms: int
     refusal: RhizomeError | None
@@ -333,17 +335,23 @@ class PreparedSubmit(NamedTuple):
 
 def _record_fields(stream: str, rows: int, first: ScoreRequest, terms: Terms) -> list[Any]:
     """Names and values of a job's record, flat."""
-    facts: dict[str, Any] = {
-        "lane": stream,
-        "kind": first.kind,
-        "rows": rows,
-        "chunk_rows": first.rows,
-        "request_id": first.request_id,
-        **terms.record,
-    }
+    fields: list[Any] = [
+        "lane",
+        stream,
+        "kind",
+        first.kind,
+        "rows",
+        rows,
+        "chunk_rows",
+        first.rows,
+        "request_id",
+        first.request_id,
+    ]
+    for fact in terms.record.items():
+        fields += fact
     if terms.error_threshold >= 0:
-        facts["error_threshold"] = terms.error_threshold
-    return [part for fact in facts.items() for part in fact]
+        fields += ("error_threshold", terms.error_threshold)
+    return fields
 
 
 def _lane_depth(streams: Sequence[Sequence[int]]) -> LaneDepth:
