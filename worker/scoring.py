@@ -138,7 +138,7 @@ class Scoring:
         """Scores `array`; returns the answers and the milliseconds it took."""
         if version.cost.of(len(array)) > BUSY_MS:
             self._claims.stop_listening()
-        return measure(version, len(array), lambda: score_rows(version.estimator, array, version.signature, returns))
+        return measure(version, len(array), lambda: score_rows(version.calls, array, version.signature, returns))
 
     def _find(self, version: str) -> LoadedVersion | None:
         try:
@@ -157,7 +157,7 @@ def _version_for(request: ScoreRequest, champion: LoadedVersion | None) -> str:
 
 def _group_by_call(entries: Sequence[Claimed], version: LoadedVersion) -> Iterable[list[Claimed]]:
     wanted = {entry.request.returns for entry in entries}
-    calls = {returns: find_call(version.estimator, Returns(returns)) for returns in wanted}
+    calls = {returns: find_call(version.calls, Returns(returns)) for returns in wanted}
     groups: defaultdict[tuple[str, Returns], list[Claimed]] = defaultdict(list)
     for entry in entries:
         groups[entry.request.encoding, calls[entry.request.returns]].append(entry)
