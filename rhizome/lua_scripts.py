@@ -49,21 +49,33 @@ class Script:
         return self._run(keys, args)
 
     def _run(self, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        connection = _held_connection(self._pool)
+        command = ("EVALSHA", self._sha, len(keys), *keys, *args)
         try:
-            try:
-                connection.send_command("EVALSHA", self._sha, len(keys), *keys, *args)
-                return connection.read_response()
-            except NoScriptError:
-                connection.send_command("SCRIPT LOAD", self._source)
-                connection.read_response()
-                connection.send_command("EVALSHA", self._sha, len(keys), *keys, *args)
-                return connection.read_response()
-        except ResponseError:
-            raise  # a whole answer: the connection is as good as before
-        except BaseException:
-            connection.disconnect()
-            raise
+            return _exchange(self._pool, command)
+        except NoScriptError:
+            _exchange(self._pool, ("SCRIPT LOAD", self._source))
+            return _exchange(self._pool, command)
+
+
+def call(redis: Redis, *command: Any) -> Any:
+    """Sends one command as scripts are sent, and gives the answer as it comes.
+
+    Raises:
+        redis.RedisError: the connection was cut, the answer did not come in time, or the command failed.
+    """
+    return _exchange(redis.connection_pool, command)
+
+
+def _exchange(pool: Any, command: Sequence[Any]) -> Any:
+    connection = _held_connection(pool)
+    try:
+        connection.send_command(*command)
+        return connection.read_response()
+    except ResponseError:
+        raise  # a whole answer: the connection is as good as before
+    except BaseException:
+        connection.disconnect()
+        raise
 
 
 _held = threading.local()
