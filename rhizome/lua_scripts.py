@@ -60,6 +60,11 @@ class Call(NamedTuple):
     keys: Sequence[str]
     args: Sequence[Any]
 
+    @property
+    def command(self) -> tuple[Any, ...]:
+        """As Redis takes it."""
+        return ("EVALSHA", self.script.sha, len(self.keys), *self.keys, *self.args)
+
 
 def call_together(calls: Sequence[Call]) -> list[Any]:
     """Runs several scripts of one server in one round trip, each repeatable: once more where the connection was cut.
@@ -78,44 +83,53 @@ def call_together(calls: Sequence[Call]) -> list[Any]:
         return _run_once(calls)
 
 
+def call(redis: Redis, *command: Any) -> Any:
+    """Sends one command as scripts are sent, and gives the answer as it comes.
+
+    Raises:
+        redis.RedisError: the connection was cut, the answer did not come in time, or the command failed.
+    """
+    (answer,) = _exchange(redis.connection_pool, [command])
+    return _check(answer)
+
+
 def _run_once(calls: Sequence[Call]) -> list[Any]:
-    connection = _held_connection(calls[0].script.pool)
+    pool = calls[0].script.pool
+    answers = _exchange(pool, [call.command for call in calls])
+    if forgotten := [at for at, answer in enumerate(answers) if isinstance(answer, NoScriptError)]:
+        sources = {calls[at].script.source for at in forgotten}
+        for answer in _exchange(pool, [("SCRIPT LOAD", source) for source in sources]):
+            _check(answer)
+        for at, answer in zip(forgotten, _exchange(pool, [calls[at].command for at in forgotten]), strict=True):
+            answers[at] = answer
+    return [_check(answer) for answer in answers]
+
+
+def _exchange(pool: Any, commands: Sequence[Sequence[Any]]) -> list[Any]:
+    """Sends all commands, then reads all answers; a refusal stands in its answer's place."""
+    connection = _held_connection(pool)
     try:
-        answers = _exchange(connection, calls)
-        if forgotten := [at for at, answer in enumerate(answers) if isinstance(answer, NoScriptError)]:
-            for script in {calls[at].script for at in forgotten}:
-                connection.send_command("SCRIPT LOAD", script.source)
-                connection.read_response()
-            for at, answer in zip(forgotten, _exchange(connection, [calls[at] for at in forgotten]), strict=True):
-                answers[at] = answer
-    except ResponseError:
-        raise  # a whole answer: the connection is as good as before
+        if len(commands) == 1:
+            connection.send_command(*commands[0])
+        else:
+            connection.send_packed_command(connection.pack_commands(commands))
+        return [_read_answer(connection) for _ in commands]
     except BaseException:
         connection.disconnect()
         raise
-    for answer in answers:
-        if isinstance(answer, ResponseError):
-            raise answer
-    return answers
-
-
-def _exchange(connection: Any, calls: Sequence[Call]) -> list[Any]:
-    """Sends all calls, then reads all answers; a refusal stands in its answer's place."""
-    if len(calls) == 1:
-        script, keys, args = calls[0]
-        connection.send_command("EVALSHA", script.sha, len(keys), *keys, *args)
-    else:
-        connection.send_packed_command(
-            connection.pack_commands([("EVALSHA", c.script.sha, len(c.keys), *c.keys, *c.args) for c in calls])
-        )
-    return [_read_answer(connection) for _ in calls]
 
 
 def _read_answer(connection: Any) -> Any:
     try:
         return connection.read_response()
     except ResponseError as refusal:
-        return refusal
+        return refusal  # a whole answer: the connection is as good as before
+
+
+def _check(answer: Any) -> Any:
+    if isinstance(answer, ResponseError):
+        raise answer
+    return answer
 
 
 _held = threading.local()

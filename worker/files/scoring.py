@@ -168,14 +168,14 @@ def _score(
         rows, took_ms = measure(
             version,
             len(array),
-            lambda: score_rows(version.estimator, array, version.signature, Returns(request.returns)),
+            lambda: score_rows(version.calls, array, version.signature, Returns(request.returns)),
         )
     failed = sum(isinstance(row, RowFailure) for row in rows)
     return form.format_answers(answer_of(row, version.signature, request) for row in rows), failed, took_ms
 
 
 def _predict(version: LoadedVersion, array: NDArray[Any], returns: Returns) -> tuple[AnswerArrays, ...]:
-    outputs = predict_arrays(version.estimator, array, version.signature, returns)
+    outputs = predict_arrays(version.calls, array, version.signature, returns)
     for output in outputs:
         if output.probabilities is not None and not np.isfinite(output.probabilities).all():
             raise ValueError("the estimator gave a probability that is not a number")
