@@ -156,12 +156,16 @@ class Notices:
         with closing(redis), redis.pubsub(ignore_subscribe_messages=True) as subscription:  # type: ignore[no-untyped-call]
             subscription.subscribe(keys.FINISHED, keys.CHAMPION_MOVED)
             self._wake_all()  # what was published while nobody listened
+            # Read as it comes: the client's own way costs four times as much a message.
+            connection = subscription.connection
             while not self._stopped.is_set():
-                message = subscription.get_message(timeout=LOOK_SECONDS)
-                if message is None:
+                if not connection.can_read(timeout=LOOK_SECONDS):
                     continue
-                if message["channel"] == keys.FINISHED.encode():
-                    self._deliver(message["data"])
+                kind, channel, data = connection.read_response()
+                if kind != b"message":
+                    continue  # the subscription stands
+                if channel == keys.FINISHED.encode():
+                    self._deliver(data)
                 else:
                     self._on_champion_moved()
 
