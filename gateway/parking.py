@@ -53,22 +53,27 @@ class Parked:
         self.holds_thread = False
         self.until = until
         self._settle = settle
-        self._look = look
+        self._look: Callable[[Ending], None] | None = look
 
     def wake(self, outcome: bytes | None) -> None:
         """A notice came; see `gateway.notices.Sleeper`."""
-        if outcome is None or self._settle is None:
+        settle = self._settle
+        if outcome is None or settle is None:
             self._parking.look_soon(self)
         elif self.leave():
-            self._guard(self._settle, outcome)
+            self._guard(settle, outcome)
 
     def leave(self) -> bool:
         """Gives the place up; True for the one who does, and who answers the request."""
-        return self._parking.notices.give_up(self)
+        if not self._parking.notices.give_up(self):
+            return False
+        self._settle = self._look = None  # the request is not kept until the next sweep
+        return True
 
     def call_back(self, ending: Ending) -> None:
         """Has the request look at its job."""
-        self._guard(self._look, ending)
+        if look := self._look:
+            self._guard(look, ending)
 
     def _guard(self, function: Callable[..., None], *args: object) -> None:
         try:
