@@ -36,7 +36,7 @@ blueprint = Blueprint("mlflow", __name__)
 def invocations() -> Response:
     """Many samples: 200 with the predictions alone, or 202 with a receipt if they did not come in time."""
     here = service()
-    body = read_json_body(here.body_slots, most=here.settings.max_body_bytes, also=_CSV, or_else=_FILES)
+    body = read_json_body(most=here.settings.max_body_bytes, also=_CSV, or_else=_FILES)
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds, unless_said=here.settings.max_wait_seconds)
     options, parse = None, _choose_parser(here, body)
     try:

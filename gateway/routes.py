@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 def predict() -> Response:
     """One sample: 202 with an id, or 200 with the result if the caller waits and it comes in time."""
     here = service()
-    body = read_json_body(here.body_slots, most=min(MAX_SAMPLE_BYTES, here.settings.max_body_bytes))
+    body = read_json_body(most=min(MAX_SAMPLE_BYTES, here.settings.max_body_bytes))
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
     return _submit(here, Lane.INTERACTIVE, body, lambda known: known.validator.parse_single(body), wait_seconds)
 
@@ -47,7 +47,7 @@ def predict_batch() -> Response:
     if is_file():
         wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
         return _answer(here, submit_file(here, wait_seconds))
-    body = read_json_body(here.body_slots, most=here.settings.max_body_bytes)
+    body = read_json_body(most=here.settings.max_body_bytes)
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
     bounds = {"max_rows": here.settings.max_batch_rows, "chunk_rows": here.settings.chunk_rows}
     return _submit(here, Lane.BATCH, body, lambda known: known.validator.parse_batch(body, **bounds), wait_seconds)
@@ -72,7 +72,9 @@ def stream(job_id: str) -> Response:
     here = service()
     job, seen = here.submissions.read(job_id), request.headers.get("Last-Event-ID", "")
     if job.is_final and seen == event_id(job):
-        return Response(status=204)
+        over = Response(status=204)
+        del over.headers["Content-Type"]  # of no content
+        return over
     waiter = here.notices.register(job_id)
     if waiter is None:
         raise TooManyWaiters("too many requests wait or stream already; try again shortly, or poll the result")

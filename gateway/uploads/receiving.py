@@ -15,8 +15,8 @@ from werkzeug.formparser import FormDataParser
 from gateway.answers import find_submitted
 from gateway.champion import Known
 from gateway.options import REMEDIES, JobOptions, parse_option, read_options
-from gateway.requests import SLOT_SECONDS, read_idempotency
-from gateway.service import Service
+from gateway.requests import read_idempotency
+from gateway.service import SLOT_SECONDS, Service
 from gateway.submitting import Parsed, Submitted, find_pinned, submit_rows
 from gateway.uploads.admission import Admission, admit
 from gateway.uploads.body import Body, check_length
