@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from rhizome.decision_rule import is_of_scikit_learn
 from rhizome.direct_calls.descent import Tree, Trees, build_tree
 from rhizome.direct_calls.learner import Answer, Array, Learner, OutOfRange, Step
 
@@ -72,15 +73,18 @@ def _find_sum(inner: list[Any]) -> Step:
             total += predict(rows).reshape(len(rows), width)
         return total
 
-    trees = [_read_tree(tree) for tree in inner]
-    values = np.concatenate([tree.value.reshape(tree.node_count, -1) for tree in inner])
-    return _choose(trees, values, MOST_FOREST_DESCENTS, add_up)
+    def build() -> Trees:
+        values = np.concatenate([tree.value.reshape(tree.node_count, -1) for tree in inner])
+        return Trees([_read_tree(tree) for tree in inner], values)
+
+    sizes = [(tree.node_count, tree.max_depth) for tree in inner]
+    return _choose(sizes, MOST_FOREST_DESCENTS, build, add_up)
 
 
 def _gradient_boosting(learner: Any) -> Learner | None:
     from sklearn.ensemble._gradient_boosting import predict_stages  # noqa: PLC0415 - loaded with it already
 
-    if learner.init_ != "zero" and type(learner.init_).__name__ not in ("DummyClassifier", "DummyRegressor"):
+    if not _is_constant(learner.init_):
         return None
     stages, rate = learner.estimators_, learner.learning_rate
     initial = learner._raw_predict_init(np.zeros((1, learner.n_features_in_)))  # the same for every row
@@ -91,6 +95,13 @@ def _gradient_boosting(learner: Any) -> Learner | None:
         return total
 
     return _boosted(learner, raw)
+
+
+def _is_constant(first: Any) -> bool:
+    """Whether what boosting begins with is the same for every row."""
+    if not is_of_scikit_learn(first):
+        return bool(first == "zero")
+    return type(first).__name__ in ("DummyClassifier", "DummyRegressor") and first.strategy != "stratified"
 
 
 def _histogram_boosting(learner: Any) -> Learner | None:
@@ -114,9 +125,12 @@ def _histogram_boosting(learner: Any) -> Learner | None:
             total[:, number % width] += leaf
         return total
 
-    trees = [_read_predictor(each.nodes) for each in predictors]
-    values = np.concatenate([each.nodes["value"] for each in predictors])
-    return _boosted(learner, _choose(trees, values, MOST_HISTOGRAM_DESCENTS, add_up, initial.reshape(-1)))
+    def build() -> Trees:
+        values = np.concatenate([each.nodes["value"] for each in predictors])
+        return Trees([_read_predictor(each.nodes) for each in predictors], values, initial.reshape(-1))
+
+    sizes = [(len(each.nodes), int(each.nodes["depth"].max())) for each in predictors]
+    return _boosted(learner, _choose(sizes, MOST_HISTOGRAM_DESCENTS, build, add_up))
 
 
 def _boosted(learner: Any, raw: Step) -> Learner:
@@ -147,12 +161,21 @@ def _read_predictor(nodes: Array) -> Tree:
     return build_tree(is_leaf, nodes["feature_idx"], nodes["num_threshold"], children, int(nodes["depth"].max()))
 
 
-def _choose(trees: list[Tree], values: Array, most: int, add_up: Step, initial: Array | None = None) -> Step:
-    """The shorter way for each number of rows: `Trees.add_up` within `most` descents, else `add_up`."""
-    nodes, levels = sum(len(tree.feature) for tree in trees), max(tree.depth for tree in trees)
-    if len(trees) < TREES_PER_LEVEL * levels or nodes > MOST_NODES:
+def _choose(sizes: list[tuple[int, int]], most: int, build: Callable[[], Trees], add_up: Step) -> Step:
+    """The shorter way for each number of rows: `Trees.add_up` within `most` descents, else `add_up`.
+
+    Args:
+        sizes: nodes and levels of each tree.
+        most: rows x trees.
+        build: puts the trees side by side; called only where that is worth its memory.
+        add_up: tree after tree.
+    """
+    if (
+        len(sizes) < TREES_PER_LEVEL * max(levels for _, levels in sizes)
+        or sum(nodes for nodes, _ in sizes) > MOST_NODES
+    ):
         return add_up
-    at_once, most_rows = Trees(trees, values, initial).add_up, min(MOST_ROWS, most // len(trees))
+    at_once, most_rows = build().add_up, min(MOST_ROWS, most // len(sizes))
     return lambda rows: (at_once if len(rows) <= most_rows else add_up)(rows)
 
 
