@@ -3,13 +3,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS ?= litserve mlserver bentoml ray
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help up test lint types imports bench lock clean
+.PHONY: help up test lint types imports bench bench-peers lock clean
 
 help: ## Say what there is
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 up: $(VENV)/.runtime ## Set up and run the whole service on this machine (Ctrl-C stops it)
 	@exec $(BIN)/rhizome up
@@ -27,14 +28,16 @@ types: $(VENV)/.dev
 imports: $(VENV)/.dev
 	@$(BIN)/lint-imports --no-cache
 
-bench: $(VENV)/.bench ## Measure against the plain Flask + gunicorn + Celery stack
-	@exec $(BIN)/python -m benchmarks single
+bench: $(VENV)/.bench ## Measure everything, or PART=single alone; ARGS="--quick" and others go along
+	@exec $(BIN)/python -m benchmarks $(or $(PART),all) $(ARGS)
+
+bench-peers: $(PEERS:%=.venv-peers/%/.installed) ## Install the servers that `make bench` measures beside, each in an environment of its own
 
 lock: ## Lock requirements/*.in anew (needs uv)
 	@requirements/compile
 
-clean: ## Remove the virtual environment, what runs have left in var/ and caches; versions stay
-	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache
+clean: ## Remove the virtual environments, what runs have left in var/ and caches; versions stay
+	rm -rf $(VENV) .venv-peers var .pytest_cache .mypy_cache .ruff_cache
 
 $(BIN)/python:
 	@test -w . || { echo "this folder is not writable; clone Rhizome where it may write" >&2; exit 1; }
@@ -57,7 +60,13 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 	@$(PIP) install --require-hashes --no-deps -r requirements/dev.txt
 	@touch $@
 
-$(VENV)/.bench: requirements/baseline.txt $(VENV)/.runtime
-	@echo "installing what the plain stack needs …"
-	@$(PIP) install --require-hashes --no-deps -r requirements/baseline.txt
+$(VENV)/.bench: requirements/bench.txt $(VENV)/.runtime
+	@echo "installing what the benchmarks need …"
+	@$(PIP) install --require-hashes --no-deps -r requirements/bench.txt
+	@touch $@
+
+.venv-peers/%/.installed: requirements/peers/%.txt
+	@echo "installing $* …"
+	@$(PYTHON) -m venv .venv-peers/$*
+	@.venv-peers/$*/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps -r $<
 	@touch $@

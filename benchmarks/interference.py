@@ -4,13 +4,17 @@ One user sends a sample, waits for the answer and pauses, first with nothing els
 rows is scored; several rounds, on one service.
 """
 
+import argparse
 import http.client
 import json
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from benchmarks.services import HOST
+from benchmarks.parts import Options
+from benchmarks.progress import Progress
+from benchmarks.result import Result, Table, show_ratio, spread
+from benchmarks.services import HOST, RECIPES
 from benchmarks.stacks import Stack, StackError, run_stack
 from benchmarks.upload import BLOCK_ROWS, FEATURES, make_rows
 
@@ -18,6 +22,8 @@ SAMPLE = json.dumps(dict.fromkeys(FEATURES, 3.0) | {"petal_length": 1.5, "petal_
 PAUSE_SECONDS = 0.01
 WARMUP_JOBS = 100
 TIMEOUT_SECONDS = 600.0
+QUICK_ROWS = 100_000
+ROWS_PER_SECOND = 100_000  #: about, beside single jobs; for the estimate alone
 
 
 @dataclass(frozen=True)
@@ -64,21 +70,42 @@ def run_interference(rows: int, rounds: int, fsync: str) -> Interference:
     return found
 
 
-def format_interference(found: Interference) -> str:
+class InterferencePart:
+    name = "interference"
+    summary = "single predictions beside a large batch, on one service"
+    is_in_all = True
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--rows", type=int, default=1_000_000)
+
+    def estimate_seconds(self, options: Options) -> float:
+        return RECIPES["rhizome"].start_seconds + options.rounds * 2 * _choose_rows(options) / ROWS_PER_SECOND
+
+    def run(self, options: Options, progress: Progress) -> Result:
+        progress.report("a file of rows, and single jobs beside it")
+        found = run_interference(_choose_rows(options), options.rounds, options.fsync)
+        return Result((_build_table(found),), figures=asdict(found))
+
+
+PART = InterferencePart()
+
+
+def _choose_rows(options: Options) -> int:
+    asked: int = options.given["rows"]
+    return min(asked, QUICK_ROWS) if options.quick else asked
+
+
+def _build_table(found: Interference) -> Table:
     """The medians over rounds, their spread, and the ratio of the medians."""
-    lines = [
-        "| single jobs | p50 ms | p99 ms |",
-        "|---|---|---|",
-        f"| alone | {_spread(found.alone_p50)} | {_spread(found.alone_p99)} |",
-        f"| beside the batch | {_spread(found.beside_p50)} | {_spread(found.beside_p99)} |",
-    ]
-    ratios = [
-        statistics.median(beside) / statistics.median(alone)
-        for alone, beside in ((found.alone_p50, found.beside_p50), (found.alone_p99, found.beside_p99))
-    ]
-    lines.append(f"| ratio | {ratios[0]:.2f} | {ratios[1]:.2f} |")
-    lines.append(f"\nbatch: {_spread(found.batch_seconds)} s; single jobs beside it, per round: {found.jobs_beside}")
-    return "\n".join(lines)
+    alone = (spread(found.alone_p50), spread(found.alone_p99))
+    beside = (spread(found.beside_p50), spread(found.beside_p99))
+    rows = (
+        ("alone", *(figure.show(1) for figure in alone)),
+        ("beside the batch", *(figure.show(1) for figure in beside)),
+        ("ratio", *(show_ratio(mine, other) for mine, other in zip(beside, alone, strict=True))),
+    )
+    note = f"The batch took {spread(found.batch_seconds).show(1)} s; single jobs beside it: {found.jobs_beside}."
+    return Table("Single predictions beside a large batch", ("single jobs", "p50 ms", "p99 ms"), rows, note)
 
 
 def _bytes_of(rows: int) -> int:
@@ -122,7 +149,3 @@ def _call(
     document: dict[str, object] = json.loads(response.read())
     connection.close()
     return response.status, document
-
-
-def _spread(figures: list[float]) -> str:
-    return f"{statistics.median(figures):.1f} ({min(figures):.1f}-{max(figures):.1f})"

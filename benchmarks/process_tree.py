@@ -84,11 +84,11 @@ class ProcessTree:
 
     def watch(self) -> None:
         """Notes its present processes, so that `stop` finds them even after they have lost their parent."""
-        self._members()
+        self.members()
 
     def cpu_seconds(self) -> float:
         """Returns the CPU time, user and system, of all its processes since they started."""
-        return sum(stat.cpu_ticks for stat in self._members()) / TICKS_PER_SECOND
+        return sum(stat.cpu_ticks for stat in self.members()) / TICKS_PER_SECOND
 
     def stop(self) -> bool:
         """Ends it by SIGTERM, after a bounded wait by SIGKILL.
@@ -111,7 +111,7 @@ class ProcessTree:
             self._popen.wait(KILL_WAIT_SECONDS)
         return not left
 
-    def _members(self) -> list[Stat]:
+    def members(self) -> list[Stat]:
         """Lists the living: descendants, the session's, and those once seen that lost their parent since."""
         stats = read_stats()
         members = {stat.pid for stat in stats.values() if self._belongs(stat)}
@@ -129,4 +129,4 @@ class ProcessTree:
 
     def _left(self) -> list[Stat]:
         self._popen.poll()  # reaps it
-        return [stat for stat in self._members() if not stat.is_zombie]
+        return [stat for stat in self.members() if not stat.is_zombie]

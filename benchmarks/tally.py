@@ -25,6 +25,8 @@ class Tally:
     """Counts of one run. Errors count all along, latencies only within the measured window."""
 
     latencies_seconds: list[float] = field(default_factory=list)
+    ended_in_window: int = 0  #: jobs whose right answer came within the measured window
+    delays_seconds: list[float] = field(default_factory=list)  #: from a planned arrival to its being sent
     jobs_finished: int = 0  #: warm-up and drain included: what the stack's CPU time is divided by
     requests: int = 0
     connections: int = 0  #: opened; more than there are users means that some were closed on us
@@ -40,11 +42,12 @@ class Tally:
         ordered = sorted(self.latencies_seconds)
         p50, p95, p99 = (percentile(ordered, share) * 1000 for share in (0.50, 0.95, 0.99))
         return LoadResult(
-            jobs_per_second=len(ordered) / window_seconds,
+            jobs_per_second=self.ended_in_window / window_seconds,
             p50_ms=p50,
             p95_ms=p95,
             p99_ms=p99,
             mean_ms=statistics.fmean(ordered) * 1000 if ordered else math.nan,
+            generator_delay_p99_ms=percentile(sorted(self.delays_seconds), 0.99) * 1000 if self.delays_seconds else 0.0,
             jobs_measured=len(ordered),
             jobs_finished=self.jobs_finished,
             requests=self.requests,
@@ -56,13 +59,17 @@ class Tally:
 
 @dataclass(frozen=True)
 class LoadResult:
-    """One run's figures. `generator_cpu_share` is of one core: near 1.0 the generator was the bottleneck."""
+    """One run's figures. `generator_cpu_share` is of one core: near 1.0 the generator was the bottleneck.
+
+    `generator_delay_p99_ms` says how late it sent what was to arrive at a given moment (open loop only).
+    """
 
     jobs_per_second: float
     p50_ms: float
     p95_ms: float
     p99_ms: float
     mean_ms: float
+    generator_delay_p99_ms: float
     jobs_measured: int
     jobs_finished: int
     requests: int

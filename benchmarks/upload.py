@@ -3,19 +3,25 @@
 The same bytes are also read, predicted and written in this one process, which is the most that a service could give.
 """
 
+import argparse
 import http.client
 import json
 import random
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 
-from benchmarks.process_tree import PROC, read_stats
-from benchmarks.services import HOST
+from benchmarks.parts import Options
+from benchmarks.process_tree import PROC
+from benchmarks.progress import Progress
+from benchmarks.result import Result, Table
+from benchmarks.services import HOST, RECIPES
 from benchmarks.stacks import Stack, StackError, run_stack
 
 GIGABYTE = 1_000_000_000
+QUICK_BYTES = 5_000_000
+BYTES_PER_SECOND = 6_000_000  #: about; for the estimate alone
 FEATURES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 RANGES = ((43, 79), (20, 44), (10, 69), (1, 25))  #: in tenths
 BLOCK_ROWS = 50_000
@@ -56,15 +62,36 @@ def run_upload(form: str, file_bytes: int) -> Upload:
         return Upload(document["rows"]["done"], file_bytes, sent - begun, time.monotonic() - begun, peaks)
 
 
-def format_upload(upload: Upload) -> str:
-    """The figures as text."""
-    lines = [
-        f"{upload.file_bytes / GIGABYTE:.2f} GB, {upload.rows:,} rows: sent in {upload.sending_seconds:.1f} s, "
-        f"answered after {upload.total_seconds:.1f} s ({upload.rows / upload.total_seconds:,.0f} rows/s)",
-        "most memory (RSS) of one process:",
-    ]
-    lines += [f"  {name:<10} {megabytes:6.0f} MB" for name, megabytes in sorted(upload.peak_megabytes.items())]
-    return "\n".join(lines)
+class UploadPart:
+    name = "upload"
+    summary = "one large file: rows per second, and the most memory of each process"
+    is_in_all = False  # three minutes and a gigabyte of disk; `batch` measures the same on less
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--gigabytes", type=float, default=1.0)
+        parser.add_argument("--format", choices=tuple(TYPES), default="csv")
+
+    def estimate_seconds(self, options: Options) -> float:
+        return RECIPES["rhizome"].start_seconds + _choose_bytes(options) / BYTES_PER_SECOND
+
+    def run(self, options: Options, progress: Progress) -> Result:
+        progress.report("one large file")
+        found = run_upload(options.given["format"], _choose_bytes(options))
+        rows = tuple((name, f"{megabytes:.0f}") for name, megabytes in sorted(found.peak_megabytes.items()))
+        note = (
+            f"{found.file_bytes / GIGABYTE:.2f} GB, {found.rows:,} rows: sent in {found.sending_seconds:.1f} s, "
+            f"answered after {found.total_seconds:.1f} s ({found.rows / found.total_seconds:,.0f} rows/s)."
+        )
+        table = Table("One large file: most resident memory of one process", ("process", "MB"), rows, note)
+        return Result((table,), figures=asdict(found))
+
+
+PART = UploadPart()
+
+
+def _choose_bytes(options: Options) -> int:
+    asked = int(options.given["gigabytes"] * GIGABYTE)
+    return min(asked, QUICK_BYTES) if options.quick else asked
 
 
 def make_rows(form: str, file_bytes: int) -> Iterator[bytes]:
@@ -113,23 +140,10 @@ def _read(stack: Stack, job: str) -> dict[str, object]:
 
 
 def _note_memory(stack: Stack, peaks: dict[str, float]) -> None:
-    stats = read_stats()
-    wanted = {service.pid for service in stack.services}
-    while grown := {stat.pid for stat in stats.values() if stat.parent in wanted} - wanted:
-        wanted |= grown
-    for pid in wanted:
-        try:
-            name, megabytes = _name_of(pid), _resident_megabytes(pid)
-        except (OSError, StopIteration):
-            continue  # it has ended
-        peaks[name] = max(peaks.get(name, 0.0), megabytes)
-
-
-def _name_of(pid: int) -> str:
-    words = (PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")
-    if "-m" in words:
-        return words[words.index("-m") + 1]
-    return Path(words[0]).name
+    for role, stats in stack.processes().items():
+        for stat in stats:
+            with suppress(OSError, StopIteration):  # it has ended
+                peaks[role] = max(peaks.get(role, 0.0), _resident_megabytes(stat.pid))
 
 
 def _resident_megabytes(pid: int) -> float:

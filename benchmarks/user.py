@@ -8,24 +8,14 @@ import socket
 from collections.abc import Callable
 from enum import StrEnum
 
-from benchmarks.wire import (
-    FINAL_FAILURES,
-    SAMPLES,
-    Response,
-    build_get,
-    build_post,
-    decode_answer,
-    is_right,
-    parse_response,
-)
+from benchmarks.dialects import Dialect
+from benchmarks.wire import SAMPLES, Response, parse_response
 
-WAIT_SECONDS = 10  #: what `Prefer: wait=` asks for
 FIRST_PAUSE_SECONDS = 0.002  #: between the first and the second look at a result; the first comes at once
 PAUSE_GROWTH = 1.5
 LONGEST_PAUSE_SECONDS = 0.020
 CONNECT_TIMEOUT_SECONDS = 5.0
 RECEIVE_BYTES = 65536
-SUCCEEDED = "succeeded"
 
 
 class Mode(StrEnum):
@@ -45,15 +35,16 @@ class User:
         requests: how many were sent.
     """
 
-    def __init__(self, number: int, port: int, mode: Mode, on_open: Callable[["User"], None]) -> None:
-        self._wait_seconds = WAIT_SECONDS if mode is Mode.WAIT else 0
-        self._posts = [build_post(sample, self._wait_seconds) for sample in SAMPLES]
+    def __init__(self, number: int, port: int, dialect: Dialect, mode: Mode, on_open: Callable[["User"], None]) -> None:
+        self._dialect = dialect
+        self._waits = mode is Mode.WAIT
+        self._posts = [dialect.build_submit(sample, self._waits) for sample in SAMPLES]
         self._turn = number  # users start at different samples
         self._port = port
         self._on_open = on_open
         self._job_id = ""
         self._pause_seconds = FIRST_PAUSE_SECONDS
-        self._buffer = bytearray()
+        self._buffer = b""
         self.requests = 0
         self.started_at: float | None = None
         self.due_at: float | None = None
@@ -61,7 +52,7 @@ class User:
 
     def open(self) -> None:
         """Opens a fresh connection."""
-        self._buffer.clear()
+        self._buffer = b""
         self.socket = socket.create_connection(("127.0.0.1", self._port), CONNECT_TIMEOUT_SECONDS)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.setblocking(False)
@@ -75,7 +66,7 @@ class User:
         """
         self.due_at = None
         if self.started_at is not None:
-            self._send(build_get(self._job_id, self._wait_seconds))
+            self._look()
             return
         self._turn += 1
         self._job_id = ""
@@ -96,31 +87,32 @@ class User:
         chunk = self.socket.recv(RECEIVE_BYTES)
         if not chunk:
             raise ConnectionError("closed by the server")
-        self._buffer += chunk
-        response = parse_response(self._buffer)
+        if self._buffer:
+            chunk = self._buffer + chunk
+        response = parse_response(chunk)
         if response is None:
+            self._buffer = chunk
             return None
-        del self._buffer[: response.size]
+        self._buffer = chunk[response.size :]
         if response.closes:
             self.socket.close()
             self.open()
         return self._take(response, now)
 
     def _take(self, response: Response, now: float) -> str | None:
-        if response.status not in (200, 202):
-            return f"http_{response.status}"
-        answer = decode_answer(response.body)
-        if answer.status == "succeeded":
-            return SUCCEEDED if is_right(answer, SAMPLES[self._turn % len(SAMPLES)]) else "wrong_answer"
-        if answer.status in FINAL_FAILURES:
-            return f"job_{answer.status}"
+        outcome, job_id = self._dialect.read(response, SAMPLES[self._turn % len(SAMPLES)])
+        if outcome is not None:
+            return outcome
         if not self._job_id:  # the answer to the submit: the first look comes at once
-            self._job_id = answer.id
-            self._send(build_get(answer.id, self._wait_seconds))
+            self._job_id = job_id
+            self._look()
             return None
         self.due_at = now + self._pause_seconds
         self._pause_seconds = min(self._pause_seconds * PAUSE_GROWTH, LONGEST_PAUSE_SECONDS)
         return None
+
+    def _look(self) -> None:
+        self._send(self._dialect.build_look(self._job_id, self._waits))
 
     def _send(self, request: bytes) -> None:
         self.requests += 1

@@ -23,11 +23,12 @@ class Sample:
 
     body: bytes
     label: str
+    row: tuple[float, ...] = ()
 
 
 def _build_sample(label: str, *centimetres: float) -> Sample:
     names = ("sepal_length", "sepal_width", "petal_length", "petal_width")
-    return Sample(json.dumps(dict(zip(names, centimetres, strict=True))).encode(), label)
+    return Sample(json.dumps(dict(zip(names, centimetres, strict=True))).encode(), label, centimetres)
 
 
 #: One flower a species, each far from the border between species.
@@ -53,9 +54,8 @@ class Answer(msgspec.Struct):
     result: Prediction | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
-    """One complete HTTP response; `size` is how many bytes of the buffer it took."""
+class Response(msgspec.Struct):
+    """One complete HTTP response; `size` is how many bytes of the buffer it took. (A Struct is made in 0.1 µs.)"""
 
     status: int
     body: bytes
@@ -66,20 +66,22 @@ class Response:
 decode_answer = msgspec.json.Decoder(Answer).decode
 
 
+def build_request(method: str, path: str, body: bytes = b"", headers: str = "") -> bytes:
+    """Builds a keep-alive request; `headers` are whole lines."""
+    kind = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
+    return f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}{kind}\r\n".encode() + body
+
+
 def build_post(sample: Sample, wait_seconds: int = 0) -> bytes:
     """Builds `POST /predict`, asking to wait for the result if `wait_seconds` is not 0."""
     prefer = f"Prefer: wait={wait_seconds}\r\n" if wait_seconds else ""
-    head = (
-        "POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-        f"{prefer}Content-Length: {len(sample.body)}\r\n\r\n"
-    )
-    return head.encode() + sample.body
+    return build_request("POST", "/predict", sample.body, prefer)
 
 
 def build_get(job_id: str, wait_seconds: int = 0) -> bytes:
     """Builds `GET /result/<id>`, asking to wait for the result if `wait_seconds` is not 0."""
     query = f"?wait={wait_seconds}" if wait_seconds else ""
-    return f"GET /result/{job_id}{query} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+    return build_request("GET", f"/result/{job_id}{query}")
 
 
 def parse_response(buffer: bytes | bytearray) -> Response | None:
@@ -109,9 +111,8 @@ def parse_response(buffer: bytes | bytearray) -> Response | None:
     return Response(int(head[9:12]), body, body_start + length, CLOSE_HEADER in head)
 
 
-def is_right(answer: Answer, sample: Sample) -> bool:
-    """Tells whether a succeeded job's answer is the one that `sample` must get."""
-    prediction = answer.result
+def is_right(prediction: Prediction | None, sample: Sample) -> bool:
+    """Tells whether a prediction is the one that `sample` must get."""
     return (
         prediction is not None
         and prediction.label == sample.label

@@ -1,14 +1,21 @@
-"""The load generator against a small real server that answers well or badly."""
+"""The load generator, closed loop and open, against a small real server that answers well or badly."""
 
 import json
 import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import pytest
+
+from benchmarks.arrivals import NEVER_ENDED, ArrivalGenerator
 from benchmarks.ceiling_app import LABEL_OF_BODY
-from benchmarks.load import Generator
+from benchmarks.generator import Generator
+from benchmarks.place import ROOT
 from benchmarks.tally import LoadResult
 from benchmarks.user import Mode
 
@@ -124,3 +131,59 @@ def test_a_server_that_is_gone_ends_no_run():
 
     assert result.jobs_finished == 0
     assert result.errors["not_connected"] > 0
+
+
+def put_arrivals(answer: Answerer, rate: float, connections: int, seconds: float) -> LoadResult:
+    with serve(answer) as port:
+        return ArrivalGenerator(rate, port, connections, Mode.WAIT, warmup_seconds=0.05, seconds=seconds).run()
+
+
+def test_arrivals_come_at_their_rate_whatever_the_number_of_connections():
+    result = put_arrivals(lambda _, label: succeed(label), rate=200, connections=8, seconds=1.0)
+
+    assert result.errors == {}
+    assert 140 <= result.jobs_per_second <= 260  # Poisson, from a fixed seed: 200 give or take 14
+    assert result.connections == 8
+
+
+def test_a_stall_is_felt_by_every_job_that_was_to_arrive_in_it():
+    stalls_until = time.monotonic() + 0.5
+
+    def answer(_: str, label: str) -> Reply:
+        time.sleep(max(0.0, stalls_until - time.monotonic()))
+        return succeed(label)
+
+    result = put_arrivals(answer, rate=100, connections=1, seconds=0.9)
+
+    assert result.errors == {}
+    assert result.jobs_measured > 60
+    assert result.p50_ms > 10  # a generator that waits for its answer would have sent, and felt, one slow job
+    assert result.p95_ms > 300
+
+
+def test_what_is_never_answered_counts_with_its_age(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("benchmarks.generator.DRAIN_SECONDS", 0.2)
+
+    def answer(_: str, label: str) -> Reply:
+        time.sleep(0.6)
+        return succeed(label)
+
+    result = put_arrivals(answer, rate=50, connections=1, seconds=0.3)
+
+    assert result.errors[NEVER_ENDED] > 3
+    assert result.p50_ms > 200
+    assert result.jobs_per_second == 0
+
+
+def test_the_command_prints_one_object_for_users_and_for_arrivals():
+    found = []
+    with serve(lambda _, label: succeed(label)) as port:
+        for options in ((), ("--rate", "50")):
+            words = ("--port", str(port), "--users", "4", "--warmup", "0.1", "--seconds", "0.5", *options)
+            command = [sys.executable, "-m", "benchmarks.load", *words]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=30)
+            found.append(json.loads(done.stdout))
+
+    closed, arriving = found
+    assert closed["errors"] == arriving["errors"] == {}
+    assert closed["generator_delay_p99_ms"] == 0 < arriving["generator_delay_p99_ms"]

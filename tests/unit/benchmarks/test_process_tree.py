@@ -37,7 +37,7 @@ def test_descendants_are_timed_and_stopped_even_in_a_session_of_their_own(tmp_pa
         wait_until(lambda: tree.cpu_seconds() >= 0.3)
         assert tree.is_running()
     finally:
-        own = {stat.pid for stat in tree._members()}
+        own = {stat.pid for stat in tree.members()}
         tree.stop()
 
     assert len(own) == 2

@@ -67,4 +67,4 @@ def test_what_is_no_plain_response_is_refused(junk: bytes):
 def test_only_the_label_of_the_sample_with_whole_probabilities_is_right(result: object, right: bool):
     answer = decode_answer(json.dumps({"id": "1", "status": "succeeded", "result": result, "more": 1}).encode())
 
-    assert is_right(answer, SETOSA) is right
+    assert is_right(answer.result, SETOSA) is right
