@@ -18,6 +18,11 @@ PART_MODULES = (
     "open_loop",
     "interference",
     "upload",
+    "drain",
+    "batch",
+    "growth",
+    "reload",
+    "start",
 )
 
 

@@ -2,7 +2,8 @@
 
 import os
 import socket
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.process_tree import ProcessTree
@@ -19,6 +20,7 @@ class Place:
     port: int
     redis_port: int
     folder: Path
+    env: Mapping[str, str] = field(default_factory=dict)  #: for every process
 
     @property
     def redis_url(self) -> str:
@@ -26,7 +28,7 @@ class Place:
 
     def start(self, name: str, command: list[str], **env: str) -> ProcessTree:
         """Starts a command from the repository's root with `env` added to ours, and one BLAS thread."""
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", **env}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", **self.env, **env}
         return ProcessTree(name, command, environment, ROOT, self.folder / f"{name}.log")
 
 

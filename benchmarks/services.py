@@ -42,15 +42,18 @@ def start_redis(place: Place, fsync: str) -> ProcessTree:
 
 def start_rhizome(place: Place) -> ProcessTree:
     """Starts all of Rhizome with its default settings; it trains a first version by itself."""
-    return place.start(
-        "rhizome",
-        [sys.executable, "-m", "rhizome", "up"],
-        RHIZOME_HOST=HOST,
-        RHIZOME_PORT=str(place.port),
-        RHIZOME_REDIS_URL=place.redis_url,
-        RHIZOME_MODELS_DIR=str(place.folder / "models"),
-        RHIZOME_VAR_DIR=str(place.folder / "var"),
-    )
+    return place.start("rhizome", [sys.executable, "-m", "rhizome", "up"], **name_settings(place))
+
+
+def name_settings(place: Place) -> dict[str, str]:
+    """The variables that say where a Rhizome is."""
+    return {
+        "RHIZOME_HOST": HOST,
+        "RHIZOME_PORT": str(place.port),
+        "RHIZOME_REDIS_URL": place.redis_url,
+        "RHIZOME_MODELS_DIR": str(place.folder / "models"),
+        "RHIZOME_VAR_DIR": str(place.folder / "var"),
+    }
 
 
 def start_baseline_worker(place: Place) -> ProcessTree:

@@ -35,6 +35,14 @@ class Stack:
     name: str
     port: int
     services: list[ProcessTree] = field(default_factory=list)
+    place: Place | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where its data, models and logs are."""
+        if self.place is None:
+            raise StackError(f"{self.name} has no folder")
+        return self.place.folder
 
     def processes(self) -> dict[str, list[Stat]]:
         """Lists the living processes by role (see `benchmarks.roles`); Redis is one of them."""
@@ -65,12 +73,13 @@ class Stack:
 
 
 @contextmanager
-def run_stack(name: str, fsync: str = "always") -> Iterator[Stack]:
+def run_stack(name: str, fsync: str = "always", **env: str) -> Iterator[Stack]:
     """Starts a stack, waits until it predicts, and in the end stops its processes and deletes its files.
 
     Args:
         name: a key of `RECIPES`.
         fsync: the server's `appendfsync`: `always` or `everysec`.
+        env: variables for every process of it.
 
     Raises:
         StackError: it did not predict within `READY_SECONDS`; the message holds the ends of its logs.
@@ -79,8 +88,8 @@ def run_stack(name: str, fsync: str = "always") -> Iterator[Stack]:
     with ExitStack() as cleanup:
         folder = Path(tempfile.mkdtemp(prefix=f"benchmark-{name}-"))
         cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
-        place = Place(find_free_port(), find_free_port(), folder)
-        stack = Stack(name, place.port)
+        place = Place(find_free_port(), find_free_port(), folder, env)
+        stack = Stack(name, place.port, place=place)
         if recipe.needs_redis:
             stack.services.append(start_redis(place, fsync))
             cleanup.callback(stack.services[-1].stop)
