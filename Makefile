@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Most tests wait for processes of their own; more than two at once make each other late on a small machine.
+TEST_PROCESSES ?= 2
 PEERS ?= litserve mlserver bentoml ray
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
@@ -16,7 +18,7 @@ up: $(VENV)/.runtime ## Set up and run the whole service on this machine (Ctrl-C
 	@exec $(BIN)/rhizome up
 
 test: $(VENV)/.dev lint types imports ## Set up and run every check: lint, types, import rules, all tests
-	@exec $(BIN)/python -m pytest
+	@exec $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .

@@ -29,6 +29,7 @@ RUN groupadd --gid 10001 mluser \
 COPY --from=source /app /app
 ENV PATH=/venv/bin:$PATH \
     PYTHONPATH=/app \
+    MALLOC_ARENA_MAX=2 \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     RHIZOME_HOST=0.0.0.0 \

@@ -32,6 +32,7 @@ COPY --from=source /app /app
 COPY --chown=mluser:mluser data /app/data
 ENV PATH=/venv/bin:$PATH \
     PYTHONPATH=/app \
+    MALLOC_ARENA_MAX=2 \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     RHIZOME_PULSE_DIR=/tmp/pulse

@@ -36,6 +36,7 @@ RUN groupadd --gid 10001 mluser \
 COPY --from=source /app /app
 ENV PATH=/venv/bin:$PATH \
     PYTHONPATH=/app \
+    MALLOC_ARENA_MAX=2 \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     RHIZOME_PULSE_DIR=/tmp/pulse

@@ -23,7 +23,6 @@ from rhizome.settings import Settings, load_settings
 from rhizome.telemetry import configure_logging
 from rhizome.webhooks.ledger import Ledger
 
-RESERVED_THREADS = 8  #: neither wait nor read a body: health, polls and refusals always find one
 #: Files take long, so that they have slots of their own, which no submit has to wait for.
 UPLOADS = 4
 DOWNLOADS = 8
@@ -44,7 +43,12 @@ def create_app(settings: Settings, redis: Redis) -> Flask:
     registry = Registry(redis, settings.model_name)
     submissions = Submissions(redis, settings.max_waiting, settings.result_ttl_seconds)
     champion = ChampionView(registry)
-    notices = Notices(lambda: connect(settings.redis_url), settings.max_waiters, on_champion_moved=champion.forget)
+    notices = Notices(
+        lambda: connect(settings.redis_url),
+        settings.max_waiters,
+        settings.max_waiting_threads,
+        on_champion_moved=champion.forget,
+    )
     webhooks = Ledger(redis, settings.webhook_max_pending)
     app.extensions[EXTENSION] = Service(
         settings=settings,
@@ -54,7 +58,6 @@ def create_app(settings: Settings, redis: Redis) -> Flask:
         champion=champion,
         notices=notices,
         health=HealthReporter(redis, submissions, champion, notices, webhooks, started_at=time.time()),
-        body_slots=Semaphore(_body_slots(settings)),
         blobs=open_store(settings.blob_location, settings.blob_endpoint),
         upload_slots=Semaphore(UPLOADS),
         download_slots=Semaphore(DOWNLOADS),
@@ -73,11 +76,6 @@ def create_app(settings: Settings, redis: Redis) -> Flask:
     handle_errors(app)
     trace_requests(app)
     return app
-
-
-def _body_slots(settings: Settings) -> int:
-    """How many bodies are read at once: what waiting, files and everything else leave of the threads."""
-    return max(1, settings.gateway_threads - settings.max_waiters - RESERVED_THREADS - UPLOADS - DOWNLOADS)
 
 
 def create_app_from_environment() -> Flask:

@@ -33,7 +33,7 @@ def receipt_document(receipt: Receipt, *, kind: str, lane: str, priority: int, r
             "priority": priority,
             "rows": rows or None,  # of a Parquet file, nobody has looked yet
             "queue_position": receipt.position,
-            "eta_ms": receipt.eta_ms,
+            "eta_ms": receipt.eta_ms if rows else None,
             "expires_at": iso(receipt.expires_ms) if receipt.expires_ms else None,
             "request_id": request_id,
             "submitted_at": iso(receipt.submitted_ms),
@@ -64,10 +64,10 @@ def batch_document(
         artifact_sha256: of the version that answers the job, once one does.
         skip: rows of the first chunk before `offset`.
         offset: index of the first wanted row.
-        limit: how many rows are wanted.
+        limit: how many rows are wanted; 0 for none, and no page.
     """
     document = _batch_head(job, artifact_sha256)
-    if job.is_final:
+    if job.is_final and limit:
         # From the first missing chunk on there are none: each answer stands at its row's place.
         there = takewhile(lambda chunk: chunk is not None, chunks)
         answers = [row for chunk in there for row in msgspec.json.decode(chunk or b"[]", type=list[msgspec.Raw])]

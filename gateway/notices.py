@@ -1,6 +1,7 @@
 """Waiting without polling: one subscription per gateway process wakes the requests that sleep on a job.
 
-A notice is only a wake-up that may be missed; whoever waits looks at the job itself from time to time.
+A notice is only a wake-up that may be missed; whoever waits looks at the job itself from time to time. Who waits is
+either a thread (`Waiter`) or a request that holds none (`gateway.parking`).
 """
 
 import logging
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from queue import Empty, SimpleQueue
 from types import TracebackType
+from typing import Protocol
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -22,12 +24,23 @@ LOOK_SECONDS = 1.0  #: how often a waiter looks at the job itself
 log = logging.getLogger(__name__)
 
 
+class Sleeper(Protocol):
+    """Whoever waits for a job."""
+
+    job_id: str
+    holds_thread: bool
+
+    def wake(self, outcome: bytes | None) -> None:
+        """The job is final, with its outcome if the notice brought it; None says: look at the job."""
+
+
 class Waiter:
     """One request's place to sleep; a context manager, so that it is always given up."""
 
     def __init__(self, notices: "Notices", job_id: str) -> None:
         self._notices = notices
         self.job_id = job_id
+        self.holds_thread = True
         #: None is a wake-up without the outcome: look at the job.
         self.box: SimpleQueue[bytes | None] = SimpleQueue()
 
@@ -40,6 +53,10 @@ class Waiter:
         with suppress(Empty):
             return self.box.get(timeout=max(0.0, min(LOOK_SECONDS, until - time.monotonic())))
         return None
+
+    def wake(self, outcome: bytes | None) -> None:
+        """Ends the sleep."""
+        self.box.put(outcome)
 
     def close(self) -> None:
         """Gives the place up; once more changes nothing."""
@@ -58,15 +75,20 @@ class Notices:
     Args:
         connect: opens a connection of its own for the subscription.
         max_waiters: so many requests may sleep at once; the rest is answered 202.
+        max_threads: so many of them may hold a thread meanwhile.
         on_champion_moved: called when the champion pointer was swung.
     """
 
-    def __init__(self, connect: Callable[[], Redis], max_waiters: int, on_champion_moved: Callable[[], None]) -> None:
+    def __init__(
+        self, connect: Callable[[], Redis], max_waiters: int, max_threads: int, on_champion_moved: Callable[[], None]
+    ) -> None:
         self._connect = connect
         self._max_waiters = max_waiters
+        self._max_threads = max_threads
         self._on_champion_moved = on_champion_moved
-        self._waiters: dict[str, list[Waiter]] = {}
+        self._sleepers: dict[str, list[Sleeper]] = {}
         self._count = 0
+        self._threads = 0
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
@@ -79,26 +101,38 @@ class Notices:
     def register(self, job_id: str) -> Waiter | None:
         """A place to sleep on `job_id`; None where all are taken. To be taken before the job is looked at."""
         waiter = Waiter(self, job_id)
+        return waiter if self.admit(waiter) else None
+
+    def admit(self, sleeper: Sleeper) -> bool:
+        """Gives a sleeper a place; False where all are taken."""
         with self._lock:
-            if self._count >= self._max_waiters:
-                return None
+            if self._count >= self._max_waiters or (sleeper.holds_thread and self._threads >= self._max_threads):
+                return False
             self._count += 1
-            self._waiters.setdefault(job_id, []).append(waiter)
+            self._threads += sleeper.holds_thread
+            self._sleepers.setdefault(sleeper.job_id, []).append(sleeper)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="notices", daemon=True)
                 self._thread.start()
-        return waiter
+        return True
 
-    def give_up(self, waiter: Waiter) -> None:
-        """Frees a waiter's place."""
+    def is_waiting(self, sleeper: Sleeper) -> bool:
+        """Whether a sleeper still has its place."""
         with self._lock:
-            others = self._waiters.get(waiter.job_id, [])
-            if waiter not in others:
-                return
+            return sleeper in self._sleepers.get(sleeper.job_id, ())
+
+    def give_up(self, sleeper: Sleeper) -> bool:
+        """Frees a sleeper's place; False where it has none any more."""
+        with self._lock:
+            others = self._sleepers.get(sleeper.job_id, [])
+            if sleeper not in others:
+                return False
             self._count -= 1
-            others.remove(waiter)
+            self._threads -= sleeper.holds_thread
+            others.remove(sleeper)
             if not others:
-                del self._waiters[waiter.job_id]
+                del self._sleepers[sleeper.job_id]
+        return True
 
     def stop(self) -> None:
         """Ends the thread."""
@@ -122,28 +156,33 @@ class Notices:
         with closing(redis), redis.pubsub(ignore_subscribe_messages=True) as subscription:  # type: ignore[no-untyped-call]
             subscription.subscribe(keys.FINISHED, keys.CHAMPION_MOVED)
             self._wake_all()  # what was published while nobody listened
+            # Read as it comes: the client's own way costs four times as much a message.
+            connection = subscription.connection
             while not self._stopped.is_set():
-                message = subscription.get_message(timeout=LOOK_SECONDS)
-                if message is None:
+                if not connection.can_read(timeout=LOOK_SECONDS):
                     continue
-                if message["channel"] == keys.FINISHED.encode():
-                    self._deliver(message["data"])
+                kind, channel, data = connection.read_response()
+                if kind != b"message":
+                    continue  # the subscription stands
+                if channel == keys.FINISHED.encode():
+                    self._deliver(data)
                 else:
                     self._on_champion_moved()
 
     def _deliver(self, notice: bytes) -> None:
         """A notice is one line per job: its id, and its outcome if the submitter said that it waits."""
-        if not self._waiters:
+        if not self._sleepers:
             return
-        for line in notice.split(b"\n"):
-            job_id, _, outcome = line.partition(b" ")
-            with self._lock:
-                waiters = list(self._waiters.get(job_id.decode(), ()))
-            for waiter in waiters:
-                waiter.box.put(outcome or None)
+        woken: list[tuple[Sleeper, bytes]] = []
+        with self._lock:
+            for line in notice.split(b"\n"):
+                job_id, _, outcome = line.partition(b" ")
+                woken += [(sleeper, outcome) for sleeper in self._sleepers.get(job_id.decode(), ())]
+        for sleeper, outcome in woken:
+            sleeper.wake(outcome or None)
 
     def _wake_all(self) -> None:
         with self._lock:
-            everyone = [waiter for waiters in self._waiters.values() for waiter in waiters]
-        for waiter in everyone:
-            waiter.box.put(None)
+            everyone = [sleeper for sleepers in self._sleepers.values() for sleeper in sleepers]
+        for sleeper in everyone:
+            sleeper.wake(None)

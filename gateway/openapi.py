@@ -57,7 +57,7 @@ def build_openapi(known: Known, *, max_rows: int) -> dict[str, Any]:
         "paths": (
             _job_paths(sample, max_rows, examples)
             | webhook_paths(operation, [ID, REQUEST_ID])
-            | build_protocol_paths(known.manifest, examples)
+            | build_protocol_paths(known.manifest, examples, max_rows=max_rows)
             | service_paths(known.manifest)
         ),
         "webhooks": webhook_messages(),

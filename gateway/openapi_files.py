@@ -21,26 +21,30 @@ _SIGNS = re.compile(r"[\\^$.|?*+()\[\]{}/]")
 _ROW = "[ -!#-~]+"
 
 
+def csv_body(sample: dict[str, Any], more: str) -> dict[str, Any]:
+    """CSV as a request's body; `more` is said of it, too."""
+    header = ",".join(map(csv_cell, sample))
+    row = ",".join("" if value is None else csv_cell(value) for value in sample.values())
+    schema = {
+        "type": "string",
+        "description": f"The features in any order, then one row a line (RFC 4180, UTF-8). {more}",
+        "pattern": f"^{_SIGNS.sub(_escape, header)}\n{_ROW}(\n{_ROW})*\n?$",
+    }
+    return {TYPE_OF_FORMAT[FileFormat.CSV]: {"schema": schema, "example": f"{header}\n{row}\n"}}
+
+
 def file_bodies(sample: dict[str, Any]) -> dict[str, Any]:
     """The content types of a batch besides JSON, with what each must hold.
 
     A form is told of, but not as a type of its own: which of its parts is the file, and of what type, no schema says.
     """
-    header = ",".join(map(csv_cell, sample))
-    row = ",".join("" if value is None else csv_cell(value) for value in sample.values())
     compressed = (
         f"Compressed or not, as `Content-Encoding` says ({', '.join(ENCODINGS)}). Or as one part of "
         "multipart/form-data with a file name, options being its other fields."
     )
-    csv = {
-        "type": "string",
-        "description": f"The features in any order, then one row a line (RFC 4180, UTF-8). {compressed}",
-        "pattern": f"^{_SIGNS.sub(_escape, header)}\n{_ROW}(\n{_ROW})*\n?$",
-    }
     ndjson = {"type": "string", "description": f"One object of features a line. {compressed}"}
     parquet = {"type": "string", "format": "binary", "description": f"A column for each feature. {compressed}"}
-    return {
-        TYPE_OF_FORMAT[FileFormat.CSV]: {"schema": csv, "example": f"{header}\n{row}\n"},
+    return csv_body(sample, compressed) | {
         TYPE_OF_FORMAT[FileFormat.NDJSON]: {"schema": ndjson},
         TYPE_OF_FORMAT[FileFormat.PARQUET]: {"schema": parquet},
     }

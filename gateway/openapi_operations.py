@@ -3,7 +3,7 @@
 from typing import Any
 
 from gateway.openapi_examples import receipt_example
-from gateway.problems import CONTENT_TYPE, STATUS_OF_CODE, problem_document
+from gateway.problems import CONTENT_TYPE, STATUS_OF_CODE, Problem, problem_document
 
 JSON = "application/json"
 _ID_OF_BODY = {"id": "$response.body#/id"}
@@ -102,7 +102,7 @@ def problem(status: int) -> dict[str, Any]:
     codes = sorted(code for code, its_status in STATUS_OF_CODE.items() if its_status == status)
     schema = {"$ref": "#/components/schemas/Problem"}
     code, detail = EXAMPLE_OF_STATUS[status]
-    example = problem_document(status, code, detail, _NAMED.get(code, ()), "263fc786cffdfbaa")
+    example = problem_document(Problem(status, code, detail, _NAMED.get(code, ())), "263fc786cffdfbaa")
     return {
         "description": f"`code`: {', '.join(codes)}",
         "content": {CONTENT_TYPE: {"schema": schema, "example": example}},

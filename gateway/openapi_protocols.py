@@ -5,6 +5,7 @@ from typing import Any
 from gateway.inference_protocol.documents import model_document, outputs_of, server_document
 from gateway.inference_protocol.tensors import DATATYPES, DECLARED
 from gateway.openapi_examples import JobExamples, batch_examples
+from gateway.openapi_files import csv_body
 from gateway.openapi_operations import JSON, accepted, answer, operation
 from gateway.openapi_parameters import ERROR_THRESHOLD, IDEMPOTENCY_KEY, OPTIONS, PREFER, REQUEST_ID, WAIT
 from rhizome import __version__
@@ -45,9 +46,9 @@ _INFER_EXAMPLES = {
 }
 
 
-def build_protocol_paths(manifest: Manifest, examples: JobExamples) -> dict[str, Any]:
+def build_protocol_paths(manifest: Manifest, examples: JobExamples, *, max_rows: int) -> dict[str, Any]:
     """Every path of both protocols; the champion gives the examples."""
-    return _mlflow_paths(manifest, examples) | _server_paths() | _version_paths(manifest, examples)
+    return _mlflow_paths(manifest, examples, max_rows) | _server_paths() | _version_paths(manifest, examples)
 
 
 def build_protocol_schemas() -> dict[str, Any]:
@@ -88,7 +89,7 @@ def build_protocol_schemas() -> dict[str, Any]:
     }
 
 
-def _mlflow_paths(manifest: Manifest, examples: JobExamples) -> dict[str, Any]:
+def _mlflow_paths(manifest: Manifest, examples: JobExamples, max_rows: int) -> dict[str, Any]:
     sample = {feature.name: feature.example for feature in manifest.signature.features}
     predictions = _object({"predictions": {"type": "array", "description": "One a row, in input order."}})
     told = {"description": "Yes.", "content": {"text/plain": {"schema": _TEXT, "example": "\n"}}}
@@ -106,6 +107,9 @@ def _mlflow_paths(manifest: Manifest, examples: JobExamples) -> dict[str, Any]:
                 parameters=[WAIT, PREFER, *OPTIONS, ERROR_THRESHOLD, IDEMPOTENCY_KEY, REQUEST_ID],
                 body=({"$ref": "#/components/schemas/Batch"}, batch_examples(sample)),
                 many_examples=True,
+                other_bodies=csv_body(
+                    sample, f"At most {max_rows} rows; options go into the query string. Larger files: /predict/batch."
+                ),
             )
         },
         "/ping": {

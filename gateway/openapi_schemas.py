@@ -74,7 +74,8 @@ def _receipt_schema() -> dict[str, Any]:
         "queue_position": {"type": "integer", "description": "Entries that wait before it."},
         "eta_ms": {
             "type": ["integer", "null"],
-            "description": "When it will be done, from now, at the pace that the workers measure.",
+            "description": "When it will be done, from now, at the pace that the workers measure; null before they "
+            "have, and for rows that nobody has counted.",
         },
         "expires_at": {"type": ["string", "null"], "format": "date-time"},
         "request_id": text,

@@ -7,6 +7,8 @@ A problem names what is wrong and what to do; no traceback, path or class name l
 
 import logging
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 
 import msgspec
 from flask import Flask, Response, g, request
@@ -26,6 +28,7 @@ from rhizome.errors import (
 CONTENT_TYPE = "application/problem+json"
 JSON = "application/json"
 RETRY_AFTER_SECONDS = 1
+HIDDEN = "something went wrong here; the request id helps to find it in the logs"
 
 STATUS_OF_CODE = {
     "bad_request": 400,  # and whatever else the framework refuses by itself, with its own status
@@ -98,78 +101,82 @@ _TITLES = {
 log = logging.getLogger(__name__)
 
 
-def problem(
-    code: str,
-    detail: str,
-    problems: tuple[dict[str, object], ...] = (),
-    headers: Mapping[str, str] | None = None,
-) -> Response:
+class Problem(NamedTuple):
+    """A refusal as it is sent: status, the document without what is the request's own, further headers."""
+
+    status: int
+    code: str
+    detail: str
+    problems: tuple[dict[str, object], ...] = ()
+    headers: Mapping[str, str] = MappingProxyType({})
+
+
+def problem_of(error: RhizomeError) -> Problem:
+    """What is told of an error; of one that has no status, nothing."""
+    status = STATUS_OF_CODE.get(error.code, 500)
+    if status == 500:
+        return Problem(status, "internal_error", HIDDEN)
+    problems = error.problems if isinstance(error, InvalidRequest) else ()
+    return Problem(status, error.code, str(error), problems, _headers_of(error, status))
+
+
+def _headers_of(error: RhizomeError, status: int) -> dict[str, str]:
+    if isinstance(error, DeadlineUnmeetable):
+        return {"Retry-After": str(error.retry_after_seconds)}
+    if isinstance(error, RangeNotSatisfiable):
+        return {"Content-Range": f"bytes */{error.size}"}
+    if status in (429, 503) or isinstance(error, ExportNotReady):
+        return {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return {}
+
+
+def problem(code: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     """A problem document; its status follows from `code`."""
     status = STATUS_OF_CODE.get(code, 500)
-    return _respond(status, code, detail, problems, headers)
+    usual = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status in (429, 503) else {}
+    return _respond(Problem(status, code, detail, headers={**usual, **(headers or {})}))
 
 
-def _respond(
-    status: int,
-    code: str,
-    detail: str,
-    problems: tuple[dict[str, object], ...] = (),
-    headers: Mapping[str, str] | None = None,
-) -> Response:
-    request_id = g.get("request_id", "")
-    log.info("request_refused", extra={"status": status, "code": code, "request_id": request_id})
+def _respond(told: Problem) -> Response:
+    status, request_id = told.status, g.get("request_id", "")
+    log_refusal(told, request_id)
     if is_protocol_path(request.path):
         status = PROTOCOL_STATUSES.get(status, status)
-        response = Response(msgspec.json.encode(error_document(detail, problems)), status, content_type=JSON)
+        response = Response(msgspec.json.encode(error_document(told.detail, told.problems)), status, content_type=JSON)
     else:
-        response = Response(
-            msgspec.json.encode(problem_document(status, code, detail, problems, request_id)),
-            status,
-            content_type=CONTENT_TYPE,
-        )
-    response.headers.update(dict(headers or {}))
-    if status in (429, 503) or code == ExportNotReady.code:
-        response.headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
+        document = msgspec.json.encode(problem_document(told, request_id))
+        response = Response(document, status, content_type=CONTENT_TYPE)
+    response.headers.update(dict(told.headers))
     return response
 
 
-def problem_document(
-    status: int, code: str, detail: str, problems: tuple[dict[str, object], ...], request_id: str
-) -> dict[str, object]:
+def log_refusal(told: Problem, request_id: str) -> None:
+    """One line for each refused request."""
+    log.info("request_refused", extra={"status": told.status, "code": told.code, "request_id": request_id})
+
+
+def problem_document(told: Problem, request_id: str) -> dict[str, object]:
     """The body of a problem (RFC 9457)."""
     body: dict[str, object] = {
-        "type": f"urn:rhizome:problem:{code}",
-        "title": _TITLES.get(status, "Error"),
-        "status": status,
-        "code": code,
-        "detail": detail,
+        "type": f"urn:rhizome:problem:{told.code}",
+        "title": _TITLES.get(told.status, "Error"),
+        "status": told.status,
+        "code": told.code,
+        "detail": told.detail,
         "request_id": request_id,
     }
-    if problems:
-        body["errors"] = problems
+    if told.problems:
+        body["errors"] = told.problems
     return body
 
 
 def handle_errors(app: Flask) -> None:
     """Turns every exception a route lets pass into a problem."""
 
-    @app.errorhandler(InvalidRequest)
-    def refuse(error: InvalidRequest) -> Response:
-        return problem(error.code, str(error), error.problems)
-
-    @app.errorhandler(DeadlineUnmeetable)
-    def decline(error: DeadlineUnmeetable) -> Response:
-        return problem(error.code, str(error), headers={"Retry-After": str(error.retry_after_seconds)})
-
-    @app.errorhandler(RangeNotSatisfiable)
-    def bound(error: RangeNotSatisfiable) -> Response:
-        return problem(error.code, str(error), headers={"Content-Range": f"bytes */{error.size}"})
-
     @app.errorhandler(RhizomeError)
     def explain(error: RhizomeError) -> Response:
-        if STATUS_OF_CODE.get(error.code, 500) == 500:
-            return hide(error)
-        return problem(error.code, str(error))
+        told = problem_of(error)
+        return hide(error) if told.status == 500 else _respond(told)
 
     @app.errorhandler(RedisError)
     def apologise(error: RedisError) -> Response:
@@ -187,10 +194,11 @@ def handle_errors(app: Flask) -> None:
             413: f"the body is larger than the {request.max_content_length} bytes accepted; send fewer rows",
         }
         code = _CODE_OF_STATUS.get(status, "bad_request")
-        headers = {"Allow": ", ".join(error.valid_methods or ())} if hasattr(error, "valid_methods") else None
-        return _respond(status, code, details.get(status, "the request cannot be handled as it is"), headers=headers)
+        headers = {"Allow": ", ".join(error.valid_methods or ())} if hasattr(error, "valid_methods") else {}
+        detail = details.get(status, "the request cannot be handled as it is")
+        return _respond(Problem(status, code, detail, headers=headers))
 
     @app.errorhandler(Exception)
     def hide(error: Exception) -> Response:
         log.error("request_failed", exc_info=error, extra={"request_id": g.get("request_id", "")})
-        return problem("internal_error", "something went wrong here; the request id helps to find it in the logs")
+        return problem("internal_error", HIDDEN)

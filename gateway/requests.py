@@ -3,40 +3,38 @@
 import hashlib
 import math
 import re
-from threading import Semaphore
+from collections.abc import Sequence
 
 from flask import Response, abort, request
 from werkzeug.http import parse_list_header
 
-from rhizome.errors import InvalidRequest, TooManyWaiters
+from rhizome.errors import InvalidRequest
 from rhizome.job_queue.terms import Idempotency
 
 #: Any key becomes a digest of this length, so that no key of Redis is of a caller's making.
 _DIGEST_BYTES = 20
 _KEY = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}")
-SLOT_SECONDS = 2.0  #: how long a request waits for its turn to be read
 #: As `curl --data` and clients of the inference protocol send JSON.
 _UNTYPED = ("", "application/octet-stream", "application/x-www-form-urlencoded")
 _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 _FRACTIONAL_SECONDS = re.compile(r"\d{1,400}(\.\d{1,400})?([eE][+-]?\d{1,3})?", re.ASCII)
 
 
-def read_json_body(slots: Semaphore, *, most: int, may_be_untyped: bool = False, or_else: str = "") -> bytes:
+def read_json_body(*, most: int, may_be_untyped: bool = False, also: str | None = None, or_else: str = "") -> bytes:
     """The raw body of a JSON request.
 
     Args:
-        slots: so many bodies are read at once: one that trickles in holds a thread, and some must stay free.
         most: bytes of a body.
         may_be_untyped: accept a body without a content type, as clients of the inference protocol send it.
+        also: another content type that is accepted.
         or_else: where else other content types are taken.
 
     Raises:
         InvalidRequest: the content type is not JSON, or the content is encoded.
-        TooManyWaiters: all slots are taken.
     """
     mimetype = request.mimetype
     is_json = mimetype == "application/json" or (mimetype.startswith("application/") and mimetype.endswith("+json"))
-    if not is_json and not (may_be_untyped and mimetype in _UNTYPED):
+    if not is_json and mimetype != also and not (may_be_untyped and mimetype in _UNTYPED):
         raise InvalidRequest(
             f"the content type is '{mimetype[:64] or 'missing'}'; send Content-Type: application/json{or_else}",
             code="unsupported_media_type",
@@ -44,12 +42,7 @@ def read_json_body(slots: Semaphore, *, most: int, may_be_untyped: bool = False,
     if request.headers.get("Content-Encoding", "").lower() not in ("", "identity"):
         raise InvalidRequest("encoded bodies are not accepted; send plain JSON", code="unsupported_media_type")
     request.max_content_length = most
-    if not slots.acquire(timeout=SLOT_SECONDS):
-        raise TooManyWaiters("too many bodies are being sent at once; try again shortly")
-    try:
-        body = request.get_data(cache=False)
-    finally:
-        slots.release()
+    body = request.get_data(cache=False)
     # Werkzeug cuts a body without a length at the bound and says nothing.
     if request.content_length is None and len(body) >= most:
         abort(413)
@@ -147,12 +140,21 @@ def read_idempotency(body: bytes) -> Idempotency | None:
     key = request.headers.get("Idempotency-Key")
     if key is None:
         return None
+    return make_idempotency(key, request.path, list(request.args.items(multi=True)), body)
+
+
+def make_idempotency(key: str, path: str, parameters: Sequence[tuple[str, str]], body: bytes) -> Idempotency:
+    """The same, of a request by its parts.
+
+    Raises:
+        InvalidRequest: the key is empty, too long, or not printable ASCII.
+    """
     if not _KEY.fullmatch(key):
         raise _bad_parameter(
             "Idempotency-Key", "is not 1 to 255 printable ASCII characters", "send a UUID, for example"
         )
-    parameters = sorted((name, value) for name, value in request.args.items(multi=True) if name != "wait")
-    fingerprint = hashlib.blake2b(repr((request.path, parameters)).encode(), digest_size=_DIGEST_BYTES)
+    counted = sorted((name, value) for name, value in parameters if name != "wait")
+    fingerprint = hashlib.blake2b(repr((path, counted)).encode(), digest_size=_DIGEST_BYTES)
     fingerprint.update(body)
     return Idempotency(hashlib.blake2b(key.encode(), digest_size=_DIGEST_BYTES).hexdigest(), fingerprint.hexdigest())
 

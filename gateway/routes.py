@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 def predict() -> Response:
     """One sample: 202 with an id, or 200 with the result if the caller waits and it comes in time."""
     here = service()
-    body = read_json_body(here.body_slots, most=min(MAX_SAMPLE_BYTES, here.settings.max_body_bytes))
+    body = read_json_body(most=min(MAX_SAMPLE_BYTES, here.settings.max_body_bytes))
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
     return _submit(here, Lane.INTERACTIVE, body, lambda known: known.validator.parse_single(body), wait_seconds)
 
@@ -47,7 +47,7 @@ def predict_batch() -> Response:
     if is_file():
         wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
         return _answer(here, submit_file(here, wait_seconds))
-    body = read_json_body(here.body_slots, most=here.settings.max_body_bytes)
+    body = read_json_body(most=here.settings.max_body_bytes)
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
     bounds = {"max_rows": here.settings.max_batch_rows, "chunk_rows": here.settings.chunk_rows}
     return _submit(here, Lane.BATCH, body, lambda known: known.validator.parse_batch(body, **bounds), wait_seconds)
@@ -72,7 +72,9 @@ def stream(job_id: str) -> Response:
     here = service()
     job, seen = here.submissions.read(job_id), request.headers.get("Last-Event-ID", "")
     if job.is_final and seen == event_id(job):
-        return Response(status=204)
+        over = Response(status=204)
+        del over.headers["Content-Type"]  # of no content
+        return over
     waiter = here.notices.register(job_id)
     if waiter is None:
         raise TooManyWaiters("too many requests wait or stream already; try again shortly, or poll the result")
@@ -95,19 +97,20 @@ def cancel(job_id: str) -> Response:
     job = here.submissions.read(job_id)
     if is_from_file(job):
         remove_input(here, job)
-    return _show(here, job)
+    return Response(_document_with_status(here, job, offset=0, limit=0), 200, content_type=JSON)  # nobody asks for rows
 
 
 def _submit(here: Service, lane: Lane, body: bytes, parse: Callable[[Known], Rows], wait_seconds: float) -> Response:
     kind = "single" if lane is Lane.INTERACTIVE else "batch"
     try:
         parsed = parse_rows(here, body, parse)
+        submitted = submit_rows(here, lane, kind, body, parsed, wait_seconds)
     except InvalidRequest:
-        # The same request may have been accepted when the champion took other rows.
+        # The same request may have been accepted when the champion took other rows, or gave other answers.
         if (standing := find_submitted(here, body, wait_seconds)) is None:
             raise
-        return _answer(here, standing)
-    return _answer(here, submit_rows(here, lane, kind, body, parsed, wait_seconds))
+        submitted = standing
+    return _answer(here, submitted)
 
 
 def _answer(here: Service, submitted: Submitted) -> Response:

@@ -17,6 +17,7 @@ from rhizome.settings import Settings
 from rhizome.webhooks.ledger import Ledger
 
 EXTENSION = "rhizome"
+SLOT_SECONDS = 2.0  #: how long a request waits for its turn to send or to take a file
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,6 @@ class Service:
     champion: ChampionView
     notices: Notices
     health: HealthReporter
-    body_slots: Semaphore
     blobs: BlobStore
     upload_slots: Semaphore
     download_slots: Semaphore

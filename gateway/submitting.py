@@ -156,7 +156,7 @@ def submit_rows(
     if waiter is None and must_wait:
         raise TooManyWaiters("too many requests wait already; try again shortly")
     with waiter or nullcontext():
-        requests = _build_requests(job_id, kind, parsed, is_waited=waiter is not None)
+        requests = build_requests(job_id, kind, parsed, is_waited=waiter is not None, request_id=g.request_id)
         receipt = here.submissions.submit(lane, requests, read_idempotency(body), terms)
         event = "job_replayed" if receipt.is_replay else "job_accepted"
         log.info(event, extra={"job_id": receipt.job_id, "request_id": g.request_id, "kind": kind})
@@ -211,7 +211,10 @@ def accept(submitted: Submitted) -> Response:
     return response
 
 
-def _build_requests(job_id: str, kind: str, parsed: Parsed, *, is_waited: bool) -> Sequence[ScoreRequest]:
+def build_requests(
+    job_id: str, kind: str, parsed: Parsed, *, is_waited: bool, request_id: str
+) -> Sequence[ScoreRequest]:
+    """The stream entries of one job."""
     known, rows = parsed.known, parsed.rows
     return [
         ScoreRequest(
@@ -224,7 +227,7 @@ def _build_requests(job_id: str, kind: str, parsed: Parsed, *, is_waited: bool) 
             version=known.manifest.version,
             pinned=parsed.is_pinned,
             waited=is_waited,
-            request_id=g.request_id,
+            request_id=request_id,
             chunk=chunk,
             returns=parsed.options.returns,
             top_k=parsed.options.top_k,

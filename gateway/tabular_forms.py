@@ -95,7 +95,7 @@ def _read_list(form: str, table: Any, names: Sequence[str], max_rows: int) -> li
     if isinstance(table[0], dict) or form == RECORDS:
         return None
     remedy = f"send an object, or an array of {len(names)} values: {list_names(names)}"
-    return _turn(form, table, len(names), remedy)
+    return turn_rows(form, table, len(names), remedy)
 
 
 def _read_columns(form: str, table: dict[str, Any], names: Sequence[str], max_rows: int) -> list[list[Any]]:
@@ -138,7 +138,7 @@ def _read_split(table: Any, names: Sequence[str], max_rows: int) -> list[list[An
     index = table.get("index")
     if index is not None and (not isinstance(index, list) or len(index) != len(table["data"])):
         raise refuse(f"{SPLIT}.index", "does not fit the rows", "send one entry a row, or leave it out")
-    turned = _turn(SPLIT, table["data"], len(names), f"send an array of {len(names)} values, one a column")
+    turned = turn_rows(SPLIT, table["data"], len(names), f"send an array of {len(names)} values, one a column")
     return [turned[sent.index(name)] for name in names]
 
 
@@ -170,8 +170,12 @@ def _check_count(place: str, rows: int, max_rows: int) -> None:
         raise refuse(place, f"holds {rows} rows", remedy)
 
 
-def _turn(form: str, rows: list[Any], width: int, remedy: str) -> list[list[Any]]:
-    """Columns from rows of `width` values."""
+def turn_rows(form: str, rows: list[Any], width: int, remedy: str) -> list[list[Any]]:
+    """Columns from rows of `width` values.
+
+    Raises:
+        InvalidRequest: naming every row that is no array of so many.
+    """
     if set(map(type, rows)) == {list} and set(map(len, rows)) == {width}:
         return list(map(list, zip(*rows, strict=True)))
     complaints = Complaints()

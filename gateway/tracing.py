@@ -17,12 +17,17 @@ def trace_requests(app: Flask) -> None:
     @app.before_request
     def begin() -> None:
         given = request.headers.get(HEADER, "")
-        g.request_id = given if _ACCEPTED.match(given) else os.urandom(8).hex()
+        g.request_id = name_request(given)
 
     @app.after_request
     def echo(response: Response) -> Response:
         response.headers[HEADER] = g.get("request_id", "")
         return response
+
+
+def name_request(given: str) -> str:
+    """The id that a request came with, if it can be one; else a new one."""
+    return given if given and _ACCEPTED.match(given) else os.urandom(8).hex()
 
 
 def read_trace_id() -> str:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from gateway.columns import ColumnValidator
 from gateway.complaints import describe_problems, is_malformed, refusal
+from gateway.csv_table import CSV_FORM, read_csv
 from gateway.options import BATCH_FIELDS, MAX_NAME_CHARACTERS, OPTION_PREFIX, SINGLE_FIELDS
 from gateway.tabular_forms import find_records, read_table
 from gateway.value_types import value_type
@@ -57,6 +58,7 @@ class Validator:
         self._batch_models: dict[tuple[str, int], type[BaseModel]] = {}
         self._values = _values_getter(len(signature.features))
         self._row_struct = struct.Struct(f"<{len(signature.features)}d")
+        self._encoding = Encoding.FLOAT64 if signature.is_numeric else Encoding.JSON
         self._has_nulls = any(feature.nullable for feature in signature.features)
 
     def parse_single(self, body: bytes) -> Rows:
@@ -67,9 +69,8 @@ class Validator:
         """
         sample = self._validate(self.single_model, body)
         row = self._values(sample)
-        encoding = Encoding.FLOAT64 if self.signature.is_numeric else Encoding.JSON
         options = {} if sample.model_fields_set <= self._features else _options_of(sample)
-        return Rows(encoding, [self._encode([row])], [1], options)
+        return Rows(self._encoding, [self._encode([row])], [1], options)
 
     def parse_batch(self, body: bytes, *, max_rows: int, chunk_rows: int) -> Rows:
         """Many samples from any of the forms of `gateway.tabular_forms`, cut into chunks.
@@ -86,11 +87,19 @@ class Validator:
         options = _options_beside(self._check(_BESIDE.model_validate, beside))
         return self.cut(list(self.columns.to_rows(columns, form)), chunk_rows, options)
 
+    def parse_csv(self, body: bytes, *, max_rows: int, chunk_rows: int) -> Rows:
+        """Many samples from CSV, cut into chunks; there is no place for options.
+
+        Raises:
+            InvalidRequest: naming every offending cell with the index of its row.
+        """
+        columns = read_csv(body, self.signature, max_rows=max_rows)
+        return self.cut(list(self.columns.to_rows(columns, CSV_FORM)), chunk_rows, {})
+
     def cut(self, rows: Sequence[tuple[Any, ...]], chunk_rows: int, options: Mapping[str, Any]) -> Rows:
         """Validated rows in chunks of `chunk_rows`, as they travel."""
         chunks = [rows[start : start + chunk_rows] for start in range(0, len(rows), chunk_rows)]
-        encoding = Encoding.FLOAT64 if self.signature.is_numeric else Encoding.JSON
-        return Rows(encoding, [self._encode(chunk) for chunk in chunks], [len(c) for c in chunks], options)
+        return Rows(self._encoding, [self._encode(chunk) for chunk in chunks], [len(c) for c in chunks], options)
 
     def batch_model(self, max_rows: int, form: str = "instances") -> type[BaseModel]:
         """The model of a batch body of at most `max_rows` records in the field `form`."""
@@ -118,7 +127,7 @@ class Validator:
             raise refusal(problems, error.error_count()) from None
 
     def _encode(self, rows: Sequence[tuple[Any, ...]]) -> bytes:
-        if not self.signature.is_numeric:
+        if self._encoding is Encoding.JSON:
             return msgspec.json.encode(rows)
         if self._has_nulls:
             rows = [tuple(math.nan if value is None else value for value in row) for row in rows]

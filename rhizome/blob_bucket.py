@@ -91,6 +91,10 @@ class BucketStore:
             times = [item["last_modified"].timestamp() for items in self._store.list(f"{prefix}/") for item in items]
         return max(times, default=0.0)
 
+    def free_bytes(self) -> int | None:
+        """Nobody bounds a bucket."""
+        return None
+
 
 class ObjectWriter:
     """A multipart upload that is completed by `commit` only."""

@@ -63,6 +63,14 @@ class FolderStore:
                 newest = max(newest, path.stat().st_mtime)
         return newest
 
+    def free_bytes(self) -> int | None:
+        """Of the file system that holds the folder, or will hold it."""
+        folder = self._root
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        with translated():
+            return shutil.disk_usage(folder).free
+
 
 @contextmanager
 def _translated_unless_gone() -> Iterator[None]:

@@ -55,6 +55,9 @@ class BlobStore(Protocol):
     def newest(self, prefix: str) -> float:
         """When a blob below `prefix` was written last, in seconds since 1970; 0 if there is none."""
 
+    def free_bytes(self) -> int | None:
+        """How many bytes can still be written; None where nothing bounds them."""
+
 
 def open_store(url: str, endpoint: str = "") -> BlobStore:
     """The store of a URL; nothing is connected and no folder is made yet.

@@ -7,6 +7,7 @@ version here needs.
 """
 
 from enum import Enum
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -76,9 +77,15 @@ def find_rule(estimator: Any) -> Rule:
 
 def find_learner(estimator: Any) -> Any:
     """The last step of a pipeline, or of the pipeline that this is in turn; else the estimator itself."""
-    while is_of_scikit_learn(estimator) and type(estimator).__name__ == "Pipeline":
-        estimator = estimator.steps[-1][1]
-    return estimator
+    return find_steps(estimator)[-1]
+
+
+def find_steps(estimator: Any) -> list[Any]:
+    """The steps of a pipeline, those of pipelines within it among them; a list of itself for any other estimator."""
+    if not is_of_scikit_learn(estimator) or type(estimator).__name__ != "Pipeline":
+        return [estimator]
+    steps = [step for _, step in estimator.steps if step is not None and step != "passthrough"]
+    return [part for step in steps for part in find_steps(step)]
 
 
 def is_of_scikit_learn(estimator: Any) -> bool:
@@ -102,6 +109,11 @@ def has_ties(probabilities: NDArray[Any]) -> bool:
 
     The margin, the square root of the type's precision, is far above the error of a softmax or an exponential.
     """
-    margin = np.sqrt(np.finfo(probabilities.dtype).eps)
     highest = probabilities.max(axis=1, keepdims=True)
-    return int(np.count_nonzero(probabilities >= highest * (1 - margin))) > len(probabilities)
+    highest *= _least_part(probabilities.dtype)
+    return int(np.count_nonzero(probabilities >= highest)) > len(probabilities)
+
+
+@cache
+def _least_part(dtype: Any) -> Any:
+    return dtype.type(1 - np.sqrt(np.finfo(dtype).eps))

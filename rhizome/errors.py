@@ -18,7 +18,7 @@
     ├── WebhooksSwitchedOff      a webhook is wanted where none can be signed
     ├── WebhooksFull             too many events wait for receivers that do not answer
     ├── TooManyWaiters           so many requests wait, stream or send that no further one may
-    ├── StorageFull              Redis has little memory left
+    ├── StorageFull              Redis has little memory left, or the store of files little room
     ├── BlobStoreUnavailable     the store of files cannot be used now
     ├── BlobNotFound             a file is not in the store (any more)
     ├── RowsIncomplete           a batch's rows are not all there to be read

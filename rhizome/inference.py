@@ -3,13 +3,14 @@
 Never imported by the gateway: it needs NumPy.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rhizome.decision_rule import Rule, find_learner, find_rule, has_ties, is_of_scikit_learn, most_probable
+from rhizome.direct_calls.learner import Learner
 from rhizome.jobs import Returns
 from rhizome.signature import ClassLabel, Signature
 
@@ -58,14 +59,37 @@ def to_array(rows: Sequence[Sequence[Any]], signature: Signature) -> NDArray[Any
     return array
 
 
-def find_call(estimator: Any, returns: Returns) -> Returns:
+class Calls:
+    """How a fitted estimator is called, found once for all calls.
+
+    Args:
+        estimator: fitted.
+        direct: a shorter way to one of its methods.
+    """
+
+    def __init__(self, estimator: Any, direct: Learner | None = None) -> None:
+        self.rule = find_rule(estimator)
+        self.predict: Callable[[NDArray[Any]], Any] = estimator.predict
+        self.predict_proba: Callable[[NDArray[Any]], Any] | None = getattr(estimator, "predict_proba", None)
+        self.classes: Any = getattr(estimator, "classes_", None)
+        #: A foreign estimator may take its time for rows that nobody asked for; trees know no neighbours.
+        self.is_filled_up = is_of_scikit_learn(find_learner(estimator)) and not (direct and direct.is_row_wise)
+        if direct is not None:
+            setattr(self, direct.method, direct.call)
+
+    def find_classes(self, outputs: int) -> list[NDArray[Any]]:
+        """The labels that a classifier knows, one array per output."""
+        return [self.classes] if outputs == 1 else list(self.classes)
+
+
+def find_call(calls: Calls, returns: Returns) -> Returns:
     """What the estimator must compute for a job that wants `returns`; equal for jobs that should share a call.
 
     Where the label follows from the probabilities, all share one: it costs what each of two would.
     """
-    if not hasattr(estimator, "predict_proba"):
+    if calls.predict_proba is None:
         return Returns.LABEL
-    return returns if find_rule(estimator) is Rule.NONE else Returns.BOTH
+    return returns if calls.rule is Rule.NONE else Returns.BOTH
 
 
 def predict(
@@ -89,16 +113,23 @@ def predict_arrays(
     `predict_proba` is called where probabilities are wanted, and `predict` where the labels are and do not follow from
     the probabilities.
 
+    Args:
+        estimator: a fitted one, or how it is called, for those who call it often.
+        array: the rows.
+        signature: what is asked for.
+        returns: which part of it.
+
     Raises:
         ValueError: the estimator did not give one answer per row and output.
     """
-    rows, filled = len(array), _fill_up(estimator, array)
+    calls = estimator if isinstance(estimator, Calls) else Calls(estimator)
+    rows, filled = len(array), _fill_up(array) if calls.is_filled_up else array
     probabilities = None
-    if returns is not Returns.LABEL and signature.task == "classification" and hasattr(estimator, "predict_proba"):
-        probabilities = _predict_probabilities(estimator, filled, signature)
+    if returns is not Returns.LABEL and signature.task == "classification" and calls.predict_proba is not None:
+        probabilities = _predict_probabilities(calls.predict_proba, filled, signature)
     labels: Sequence[NDArray[Any]] | None = None
     if returns is not Returns.PROBABILITIES or probabilities is None:
-        labels = _derive_labels(estimator, probabilities) or _predict_labels(estimator, filled, signature)
+        labels = _derive_labels(calls, probabilities) or _predict_labels(calls.predict, filled, signature)
     return tuple(
         AnswerArrays(
             labels[index][:rows] if labels else None,
@@ -113,38 +144,38 @@ def find_classes(estimator: Any, outputs: int) -> list[NDArray[Any]]:
     return [estimator.classes_] if outputs == 1 else list(estimator.classes_)
 
 
-def _fill_up(estimator: Any, array: NDArray[Any]) -> NDArray[Any]:
-    """Repeats the last row up to a multiple of `ROW_MULTIPLE`: it fails there only if it fails alone.
-
-    Not for a foreign estimator: seven rows more cost scikit-learn's next to nothing, but another may take its time.
-    """
+def _fill_up(array: NDArray[Any]) -> NDArray[Any]:
+    """Repeats the last row up to a multiple of `ROW_MULTIPLE`: it fails there only if it fails alone."""
     missing = -len(array) % ROW_MULTIPLE
-    if not missing or not len(array) or not is_of_scikit_learn(find_learner(estimator)):
+    if not missing or not len(array):
         return array
     return np.concatenate([array, array[-1:].repeat(missing, axis=0)])
 
 
-def _predict_probabilities(estimator: Any, array: NDArray[Any], signature: Signature) -> list[NDArray[Any]]:
-    found = estimator.predict_proba(array)
+def _predict_probabilities(
+    predict_proba: Callable[[NDArray[Any]], Any], array: NDArray[Any], signature: Signature
+) -> list[NDArray[Any]]:
+    found = predict_proba(array)
     probabilities = [np.asarray(found)] if len(signature.outputs) == 1 else [np.asarray(each) for each in found]
     if [len(each) for each in probabilities] != [len(array)] * len(signature.outputs):
         raise ValueError("the estimator did not give probabilities for every row and output")
     return probabilities
 
 
-def _predict_labels(estimator: Any, array: NDArray[Any], signature: Signature) -> list[NDArray[Any]]:
-    found = np.asarray(estimator.predict(array))
+def _predict_labels(
+    call: Callable[[NDArray[Any]], Any], array: NDArray[Any], signature: Signature
+) -> list[NDArray[Any]]:
+    found = np.asarray(call(array))
     if found.size != len(array) * len(signature.outputs):
         raise ValueError("the estimator did not give one answer per row and output")
     return list(found.reshape(len(array), -1).T)
 
 
-def _derive_labels(estimator: Any, probabilities: list[NDArray[Any]] | None) -> list[NDArray[Any]] | None:
+def _derive_labels(calls: Calls, probabilities: list[NDArray[Any]] | None) -> list[NDArray[Any]] | None:
     """The labels that follow from the probabilities; None where that is not proven."""
-    rule = find_rule(estimator) if probabilities else Rule.NONE
-    if probabilities is None or rule is Rule.NONE:
+    if not probabilities or calls.rule is Rule.NONE:
         return None
-    if rule is Rule.MONOTONE and any(has_ties(each) for each in probabilities):
+    if calls.rule is Rule.MONOTONE and any(has_ties(each) for each in probabilities):
         return None
-    classes = find_classes(estimator, len(probabilities))
+    classes = calls.find_classes(len(probabilities))
     return [most_probable(each, found) for each, found in zip(classes, probabilities, strict=True)]

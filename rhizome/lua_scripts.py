@@ -8,12 +8,13 @@ import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 
 class Script:
@@ -30,9 +31,9 @@ class Script:
     """
 
     def __init__(self, redis: Redis, source: str, *, is_repeatable: bool = False) -> None:
-        self._pool = redis.connection_pool
-        self._source = source
-        self._sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+        self.pool = redis.connection_pool
+        self.source = source
+        self.sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
         self._is_repeatable = is_repeatable
 
     def __call__(self, keys: Sequence[str] = (), args: Sequence[Any] = ()) -> Any:
@@ -49,21 +50,86 @@ class Script:
         return self._run(keys, args)
 
     def _run(self, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        connection = _held_connection(self._pool)
-        try:
-            try:
-                connection.send_command("EVALSHA", self._sha, len(keys), *keys, *args)
-                return connection.read_response()
-            except NoScriptError:
-                connection.send_command("SCRIPT LOAD", self._source)
-                connection.read_response()
-                connection.send_command("EVALSHA", self._sha, len(keys), *keys, *args)
-                return connection.read_response()
-        except ResponseError:
-            raise  # a whole answer: the connection is as good as before
-        except BaseException:
-            connection.disconnect()
-            raise
+        return _run_once([Call(self, keys, args)])[0]
+
+
+class Call(NamedTuple):
+    """One script with its keys and arguments."""
+
+    script: Script
+    keys: Sequence[str]
+    args: Sequence[Any]
+
+    @property
+    def command(self) -> tuple[Any, ...]:
+        """As Redis takes it."""
+        return ("EVALSHA", self.script.sha, len(self.keys), *self.keys, *self.args)
+
+
+def call_together(calls: Sequence[Call]) -> list[Any]:
+    """Runs several scripts of one server in one round trip, each repeatable: once more where the connection was cut.
+
+    Returns:
+        The answers, in order.
+
+    Raises:
+        redis.RedisError: the connection was cut, the answers did not come in time, or a script failed.
+    """
+    try:
+        return _run_once(calls)
+    except RedisTimeoutError:
+        raise  # it has waited long enough
+    except RedisConnectionError:
+        return _run_once(calls)
+
+
+def call(redis: Redis, *command: Any) -> Any:
+    """Sends one command as scripts are sent, and gives the answer as it comes.
+
+    Raises:
+        redis.RedisError: the connection was cut, the answer did not come in time, or the command failed.
+    """
+    (answer,) = _exchange(redis.connection_pool, [command])
+    return _check(answer)
+
+
+def _run_once(calls: Sequence[Call]) -> list[Any]:
+    pool = calls[0].script.pool
+    answers = _exchange(pool, [call.command for call in calls])
+    if forgotten := [at for at, answer in enumerate(answers) if isinstance(answer, NoScriptError)]:
+        sources = {calls[at].script.source for at in forgotten}
+        for answer in _exchange(pool, [("SCRIPT LOAD", source) for source in sources]):
+            _check(answer)
+        for at, answer in zip(forgotten, _exchange(pool, [calls[at].command for at in forgotten]), strict=True):
+            answers[at] = answer
+    return [_check(answer) for answer in answers]
+
+
+def _exchange(pool: Any, commands: Sequence[Sequence[Any]]) -> list[Any]:
+    """Sends all commands, then reads all answers; a refusal stands in its answer's place."""
+    connection = _held_connection(pool)
+    try:
+        if len(commands) == 1:
+            connection.send_command(*commands[0])
+        else:
+            connection.send_packed_command(connection.pack_commands(commands))
+        return [_read_answer(connection) for _ in commands]
+    except BaseException:
+        connection.disconnect()
+        raise
+
+
+def _read_answer(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except ResponseError as refusal:
+        return refusal  # a whole answer: the connection is as good as before
+
+
+def _check(answer: Any) -> Any:
+    if isinstance(answer, ResponseError):
+        raise answer
+    return answer
 
 
 _held = threading.local()

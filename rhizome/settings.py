@@ -46,8 +46,8 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     gateway_processes: Count = Field(default_factory=lambda: min(2, os.cpu_count() or 1))
-    gateway_threads: Annotated[int, Field(ge=2, le=512)] = 96  #: per process; waiters sleep in them
-    max_waiters: Annotated[int, Field(ge=0)] = 64  #: per process; further waits degrade to a 202
+    gateway_threads: Annotated[int, Field(ge=2, le=512)] = 96  #: per process; see `max_waiting_threads`
+    max_waiters: Annotated[int, Field(ge=0)] = 1024  #: per process; further waits degrade to a 202
     max_wait_seconds: Seconds = 60.0
     max_body_bytes: Count = 8 * 1024 * 1024
     max_batch_rows: Count = 10_000
@@ -97,6 +97,8 @@ class Settings(BaseSettings):
     blob_url: str = ""  #: where uploads and their results are kept; `<var_dir>/blobs` if empty
     blob_endpoint: str = ""  #: of an S3-compatible server; empty for the provider's own
     max_upload_bytes: Count = 5 * 1024**3  #: of an uploaded file, after decompression
+    #: With less left on the file system that holds the folder of uploads, further ones are refused; 0 for no bound.
+    blob_min_free_bytes: Annotated[int, Field(ge=0)] = 1024**3
     file_chunk_bytes: Annotated[int, Field(ge=1024, le=64 * 1024**2)] = 512 * 1024  #: of a file in one stream entry
 
     # House
@@ -145,11 +147,14 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_together(self) -> "Settings":
-        if self.max_waiters >= self.gateway_threads:
-            raise ValueError("RHIZOME_MAX_WAITERS must be below RHIZOME_GATEWAY_THREADS, or waiting starves submitting")
         if self.run_seconds >= self.score_time_limit_seconds:
             raise ValueError("RHIZOME_RUN_SECONDS must be below RHIZOME_SCORE_TIME_LIMIT_SECONDS")
         return self
+
+    @property
+    def max_waiting_threads(self) -> int:
+        """How many of a gateway process's threads may sleep on jobs; the others keep everything else going."""
+        return min(self.max_waiters, self.gateway_threads * 2 // 3)
 
     @property
     def signing_key_bytes(self) -> bytes | None:

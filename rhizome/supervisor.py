@@ -131,7 +131,8 @@ class Supervisor:
         return url
 
     def _environment(self, redis_url: str) -> dict[str, str]:
-        environment = dict(os.environ)
+        # glibc gives each thread a heap of its own, which grows and is never given back: two are enough.
+        environment = {"MALLOC_ARENA_MAX": "2"} | dict(os.environ)
         environment["RHIZOME_REDIS_URL"] = redis_url
         if self._settings.admin_key is None:
             environment["RHIZOME_ADMIN_KEY"] = self._load_secret(ADMIN_KEY_FILE, lambda: secrets.token_urlsafe(24))

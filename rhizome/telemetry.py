@@ -3,31 +3,65 @@
 import logging
 import logging.config
 import os
-from datetime import UTC, datetime
+import time
 from typing import Any, Literal
 
+import msgspec
 from pythonjsonlogger.msgspec import MsgspecFormatter
 
 #: Libraries that log each connection or request at INFO.
 _CHATTY = ("kombu", "amqp", "urllib3")
 
+_encode = msgspec.json.Encoder().encode
+#: What no caller put there.
+_OF_EVERY_RECORD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
+
 Stream = Literal["stdout", "stderr"]
 
 
 class JsonFormatter(MsgspecFormatter):
-    """Adds UTC time, level, logger and process name to what the caller put into `extra`."""
+    """Adds UTC time, level, logger and process name to what the caller put into `extra`.
+
+    An ordinary line (no exception, values that JSON knows) is encoded here at a third of the cost of the library, which
+    takes all others: a gateway process writes a line per job.
+    """
 
     def __init__(self, process: str) -> None:
         super().__init__("%(message)s", rename_fields={"message": "event"})
         self._process = process
+        self._second = (-1, "")  # the last one that was written, and how
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line of JSON."""
+        if not (record.args or record.exc_info or record.stack_info):
+            line = {"event": record.msg} | self._fields_of(record)
+            line |= {name: value for name, value in record.__dict__.items() if name not in _OF_EVERY_RECORD}
+            try:
+                return _encode(line).decode()
+            except (TypeError, ValueError, OverflowError):
+                pass  # the library has a way for every value
+        return super().format(record)
 
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
-        log_data["time"] = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        log_data["level"] = record.levelname.lower()
-        log_data["process"] = self._process
-        log_data["pid"] = os.getpid()
-        log_data["logger"] = record.name
+        log_data |= self._fields_of(record)
         super().add_fields(log_data, record, message_dict)
+
+    def _fields_of(self, record: logging.LogRecord) -> dict[str, Any]:
+        return {
+            "time": self._write_time(record.created),
+            "level": record.levelname.lower(),
+            "process": self._process,
+            "pid": os.getpid(),
+            "logger": record.name,
+        }
+
+    def _write_time(self, created: float) -> str:
+        """As RFC 3339 has it, in milliseconds; the date is written once a second."""
+        second, written = self._second
+        if int(created) != second:
+            second, written = int(created), time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(created))
+            self._second = (second, written)
+        return f"{written}.{int((created - second) * 1000):03d}+00:00"
 
 
 def log_config(process: str, level: str, stream: Stream = "stdout") -> dict[str, Any]:

@@ -14,6 +14,7 @@ from rhizome.blob_store import BlobStore
 from rhizome.errors import RhizomeError
 from rhizome.job_queue.claiming import Claimed, Claims, Finished
 from rhizome.jobs import State
+from rhizome.settings import Settings
 from worker.shelf import LoadedVersion
 
 if TYPE_CHECKING:
@@ -34,19 +35,19 @@ class FileChunks:
     Args:
         store: where the files are.
         claims: this process's hold on the queue.
-        max_bytes: of a file.
+        settings: how large a file may be, and its chunks should be.
     """
 
-    def __init__(self, store: BlobStore, claims: Claims, max_bytes: int) -> None:
+    def __init__(self, store: BlobStore, claims: Claims, settings: Settings) -> None:
         self._store = store
         self._claims = claims
-        self._max_bytes = max_bytes
+        self._settings = settings
 
     @cached_property
     def _files(self) -> "FileScoring":
         from worker.files.scoring import FileScoring  # noqa: PLC0415 - see the module
 
-        return FileScoring(self._store, self._max_bytes)
+        return FileScoring(self._store, self._settings.max_upload_bytes, self._settings.file_chunk_bytes)
 
     def score(self, entry: Claimed, version: LoadedVersion, between_slices: Callable[[], None]) -> Finished:
         """Scores one chunk; a file that cannot be scored as a whole fails its job.

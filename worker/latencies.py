@@ -10,6 +10,8 @@ from rhizome import latency
 from rhizome.job_queue.claiming import Finished
 from rhizome.jobs import Lane
 
+_INTERACTIVE = Lane.INTERACTIVE  # an enum's members are looked up anew each time
+
 
 class Latencies:
     """Counts submit-to-result times of interactive jobs.
@@ -27,7 +29,7 @@ class Latencies:
         now_ms = time.time() * 1000
         current = self._current
         for item in finished:
-            if item.claimed.lane is Lane.INTERACTIVE:
+            if item.claimed.lane is _INTERACTIVE:
                 current[latency.bin_of(now_ms - item.claimed.submitted_ms)] += 1
 
     def flush(self, redis: Redis) -> None:

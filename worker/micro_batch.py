@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import msgspec
@@ -10,7 +11,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from numpy.typing import NDArray
 
 from rhizome.errors import RhizomeError
-from rhizome.inference import Answers, predict, to_array
+from rhizome.inference import AnswerArrays, predict_arrays, to_array
 from rhizome.jobs import Encoding, Returns, ScoreRequest
 from rhizome.signature import ClassLabel, Signature
 
@@ -95,9 +96,9 @@ def score_rows(
 def _score_at_once(
     estimator: Any, array: NDArray[Any], signature: Signature, returns: Returns
 ) -> list[RowAnswer | RowFailure]:
-    outputs = predict(estimator, array, signature, returns)
+    outputs = predict_arrays(estimator, array, signature, returns)
     for output in outputs:
-        if output.probabilities is not None and not np.isfinite(np.asarray(output.probabilities)).all():
+        if output.probabilities is not None and not np.isfinite(output.probabilities).all():
             raise ValueError("the estimator gave a probability that is not a number")
     rows = zip(*(_row_by_row(output, len(array)) for output in outputs), strict=True)
     if signature.task == "regression":
@@ -105,9 +106,12 @@ def _score_at_once(
     return list(rows)
 
 
-def _row_by_row(output: Answers, rows: int) -> Iterable[OutputAnswer]:
-    nothing = [None] * rows
-    return map(OutputAnswer, output.labels or nothing, output.probabilities or nothing)
+def _row_by_row(output: AnswerArrays, rows: int) -> Iterable[OutputAnswer]:
+    return map(
+        OutputAnswer,
+        repeat(None, rows) if output.labels is None else output.labels.tolist(),
+        repeat(None, rows) if output.probabilities is None else output.probabilities.tolist(),
+    )
 
 
 def _is_finite(row: RowAnswer) -> bool:

@@ -51,7 +51,7 @@ class WorkerProcess:
         self._shelf = shelf
         self._claims = claims
         store = open_store(settings.blob_location, settings.blob_endpoint)
-        files = FileChunks(store, claims, settings.max_upload_bytes)
+        files = FileChunks(store, claims, settings)
         pace = WorkPace(settings.micro_batch_rows)
         scoring = Scoring(shelf, claims, latencies, files)
         self._scorer = Scorer(claims, scoring, settings, lambda: flags.is_stopping, pace)

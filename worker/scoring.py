@@ -13,7 +13,7 @@ from rhizome.jobs import Encoding, Returns, ScoreRequest, State
 from worker.file_chunks import FileChunks, fail_job
 from worker.latencies import Latencies
 from worker.micro_batch import RowAnswer, RowFailure, UnreadablePayload, decode_rows, score_rows
-from worker.outcomes import answer_of, chunk_answers, error_of, failed_chunk, single_document
+from worker.outcomes import SingleDocuments, answer_of, chunk_answers, error_of, failed_chunk
 from worker.shelf import LoadedVersion, Shelf
 from worker.slicing import measure, slice_rows
 
@@ -23,6 +23,8 @@ BUSY_MS = 20.0
 GAVE_UP = error_of("gave_up", "given up: every worker that took this job ended before it was answered")
 VERSION_UNAVAILABLE = error_of("version_unavailable", "the version this job needs cannot be loaded any more")
 BROKEN_PAYLOAD = error_of("unreadable_payload", "the job's rows could not be read back; submit it again")
+
+_FAILED = State.FAILED  # an enum's members are looked up anew each time: a quarter of a microsecond
 
 log = logging.getLogger(__name__)
 
@@ -91,10 +93,8 @@ class Scoring:
         log.error("job_given_up", extra={"job_id": entry.request.job_id, "deliveries": entry.deliveries - 1})
         if entry.request.kind != "single":
             return _fail_chunk(entry, GAVE_UP, dead_reason="too many deliveries")
-        state, body = single_document(
-            entry, {"error": GAVE_UP}, version=None, started_ms=time.time() * 1000, compute_ms=0.0
-        )
-        return Finished(entry, state, body, failed_rows=1, dead_reason="too many deliveries")
+        single = _fail_single(entry, GAVE_UP, time.time() * 1000)
+        return single._replace(dead_reason="too many deliveries")
 
     def record(self, finished: Sequence[Finished]) -> None:
         """Counts latencies, and logs one line that names every job of the micro-batch."""
@@ -124,21 +124,22 @@ class Scoring:
             if len(entries) == 1:
                 return [_fail_single(entries[0], BROKEN_PAYLOAD, started_ms)]
             return [item for entry in entries for item in self._score_group(version, [entry])]
-        wanted = {Returns(entry.request.returns) for entry in entries}
-        rows, compute_ms = self._call(version, array, wanted.pop() if len(wanted) == 1 else Returns.BOTH)
-        finished = []
+        wanted = {entry.request.returns for entry in entries}
+        returns = Returns(wanted.pop()) if len(wanted) == 1 else Returns.BOTH
+        rows, compute_ms = self._call(version, array, returns)
+        finished, documents = [], SingleDocuments(version, started_ms, compute_ms)
         for entry, row in zip(entries, rows, strict=True):
-            _log_failures(entry, [row])
-            answer = answer_of(row, version.signature, entry.request)
-            state, body = single_document(entry, answer, version=version, started_ms=started_ms, compute_ms=compute_ms)
-            finished.append(Finished(entry, state, body, int(state is State.FAILED), compute_ms))
+            if isinstance(row, RowFailure):
+                _log_failures(entry, [row])
+            state, body = documents.write(entry, answer_of(row, version.signature, entry.request))
+            finished.append(Finished(entry, state, body, int(state is _FAILED), compute_ms))
         return finished
 
     def _call(self, version: LoadedVersion, array: Any, returns: Returns) -> tuple[list[RowAnswer | RowFailure], float]:
         """Scores `array`; returns the answers and the milliseconds it took."""
         if version.cost.of(len(array)) > BUSY_MS:
             self._claims.stop_listening()
-        return measure(version, len(array), lambda: score_rows(version.estimator, array, version.signature, returns))
+        return measure(version, len(array), lambda: score_rows(version.calls, array, version.signature, returns))
 
     def _find(self, version: str) -> LoadedVersion | None:
         try:
@@ -157,7 +158,7 @@ def _version_for(request: ScoreRequest, champion: LoadedVersion | None) -> str:
 
 def _group_by_call(entries: Sequence[Claimed], version: LoadedVersion) -> Iterable[list[Claimed]]:
     wanted = {entry.request.returns for entry in entries}
-    calls = {returns: find_call(version.estimator, Returns(returns)) for returns in wanted}
+    calls = {returns: find_call(version.calls, Returns(returns)) for returns in wanted}
     groups: defaultdict[tuple[str, Returns], list[Claimed]] = defaultdict(list)
     for entry in entries:
         groups[entry.request.encoding, calls[entry.request.returns]].append(entry)
@@ -165,7 +166,7 @@ def _group_by_call(entries: Sequence[Claimed], version: LoadedVersion) -> Iterab
 
 
 def _fail_single(entry: Claimed, error: dict[str, str], started_ms: float) -> Finished:
-    state, body = single_document(entry, {"error": error}, version=None, started_ms=started_ms, compute_ms=0.0)
+    state, body = SingleDocuments(None, started_ms, compute_ms=0.0).write(entry, {"error": error})
     return Finished(entry, state, body, failed_rows=1)
 
 

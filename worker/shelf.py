@@ -7,7 +7,8 @@ from collections import OrderedDict
 from typing import Any
 
 from rhizome.artifact import load_estimator
-from rhizome.inference import predict, to_array
+from rhizome.direct_calls.finding import find_direct_calls
+from rhizome.inference import Calls, predict, to_array
 from rhizome.manifest import Manifest
 from rhizome.registry import Pointer
 from rhizome.self_test import check_golden
@@ -25,14 +26,17 @@ class LoadedVersion:
 
     Attributes:
         manifest: its manifest.
-        estimator: its fitted estimator.
+        calls: how its fitted estimator is called.
+        is_called_directly: past scikit-learn's layers; see `rhizome.direct_calls`.
         cost: what its estimator takes for a call, by the number of rows.
     """
 
     def __init__(self, manifest: Manifest, estimator: Any) -> None:
         self.manifest = manifest
-        self.estimator = estimator
         self.signature = manifest.signature
+        direct = find_direct_calls(estimator, manifest.signature, manifest.golden.rows)
+        self.is_called_directly = direct is not None
+        self.calls = Calls(estimator, direct)
         self.cost = LinearCost()
 
     @property
@@ -105,6 +109,7 @@ class Shelf:
             extra={
                 "version": version,
                 "artifact_sha256": manifest.artifact_sha256,
+                "called_directly": loaded.is_called_directly,
                 "duration_ms": round((time.monotonic() - begun) * 1000, 1),
             },
         )
@@ -116,7 +121,7 @@ def _warm_up(version: LoadedVersion) -> None:
     golden, signature = version.manifest.golden.rows, version.signature
     for count in WARM_UP_ROWS:
         array = to_array([golden[index % len(golden)] for index in range(count)], signature)
-        predict(version.estimator, array, signature)
+        predict(version.calls, array, signature)
         begun = time.perf_counter()
-        predict(version.estimator, array, signature)
+        predict(version.calls, array, signature)
         version.cost.add(count, (time.perf_counter() - begun) * 1000)

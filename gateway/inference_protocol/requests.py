@@ -167,6 +167,8 @@ def _describe(problem: Mapping[str, Any]) -> Problem:
         return {"field": field, "problem": "is not a field of an inference request", "remedy": "remove it"}
     if kind == "too_long":
         return {"field": field, "problem": "holds too many", "remedy": f"send at most {problem['ctx']['max_length']}"}
+    if kind == "too_short":
+        return {"field": field, "problem": "is empty", "remedy": "send at least one"}
     wanted = _WANTED.get(kind)
     remedy = f"send {wanted}" if wanted else "see /docs for what is accepted"
     return {"field": field, "problem": f"is {show_value(sent)}", "remedy": remedy}
@@ -181,5 +183,4 @@ _WANTED = {
     "greater_than_equal": "a whole number from 0 on",
     "model_type": "an object",
     "model_attributes_type": "an object",
-    "too_short": "at least one",
 }

@@ -83,7 +83,7 @@ def infer(model: str, version: str | None) -> Response:
     """Tensors in, tensors out: the job is waited for, unless the caller prefers a receipt."""
     here = service()
     _check_model(here, model)
-    body = read_json_body(here.body_slots, most=here.settings.max_body_bytes, may_be_untyped=True)
+    body = read_json_body(most=here.settings.max_body_bytes, may_be_untyped=True)
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds, unless_said=here.settings.max_wait_seconds)
     asked = parse_infer_request(body)
     # Who says how long to wait knows of receipts; who does not has a client that only knows tensors and errors.

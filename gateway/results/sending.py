@@ -5,11 +5,10 @@ from collections.abc import Callable, Sequence
 from flask import Response, request
 from werkzeug.http import generate_etag, is_resource_modified, parse_if_range_header, parse_range_header
 
-from gateway.requests import SLOT_SECONDS
 from gateway.results.compression import compress
 from gateway.results.negotiation import TYPE_OF_FORMAT, choose_encoding
 from gateway.results.rows import Piece, stream
-from gateway.service import Service
+from gateway.service import SLOT_SECONDS, Service
 from rhizome.blob_slices import FileFormat
 from rhizome.errors import RangeNotSatisfiable, TooManyWaiters
 

@@ -4,26 +4,34 @@ The file is streamed into the store first and submitted then, so a job never ref
 file that becomes no job is removed again.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import IO, Any, cast
 
 from flask import request
-from werkzeug.exceptions import HTTPException
 from werkzeug.formparser import FormDataParser
 
-from gateway.answer_choice import check_choice
+from gateway.answers import find_submitted
 from gateway.champion import Known
-from gateway.options import REMEDIES, parse_option, read_options
-from gateway.requests import SLOT_SECONDS, read_idempotency
-from gateway.service import Service
+from gateway.options import REMEDIES, JobOptions, parse_option, read_options
+from gateway.requests import read_idempotency
+from gateway.service import SLOT_SECONDS, Service
 from gateway.submitting import Parsed, Submitted, find_pinned, submit_rows
+from gateway.uploads.admission import Admission, admit
+from gateway.uploads.body import Body, check_length
 from gateway.uploads.intake import Intake
 from gateway.validation import Rows
 from rhizome.blob_slices import FileFormat, encode_slice, input_path
-from rhizome.blob_store import BLOCK_BYTES
-from rhizome.errors import BlobNotFound, BlobStoreUnavailable, InvalidRequest, QueueUnavailable, TooManyWaiters
+from rhizome.errors import (
+    BlobNotFound,
+    BlobStoreUnavailable,
+    IdempotencyConflict,
+    InvalidRequest,
+    QueueUnavailable,
+    RhizomeError,
+    TooManyWaiters,
+)
 from rhizome.job_queue.views import JobView
 from rhizome.jobs import Encoding, Lane
 
@@ -47,8 +55,6 @@ _FORMAT_OF_ENDING = {
 _ENCODING_OF_ENDING = {"gz": "gzip", "zst": "zstd"}
 _MAX_FIELD_BYTES = 512 * 1024  #: of all form fields together
 _MAX_PARTS = 32
-#: So much of a refused body is still read: a client that is cut off while it sends may never see the refusal.
-_DRAIN_BYTES = 16 * 1024 * 1024
 
 
 def is_file() -> bool:
@@ -63,26 +69,27 @@ def submit_file(here: Service, wait_seconds: float) -> Submitted:
         InvalidRequest: the file, its columns or an option cannot be accepted.
         TooManyWaiters: too many files are being sent at once.
         BlobStoreUnavailable: the file cannot be stored now.
-        IdempotencyConflict, LaneFull, StorageFull, QueueUnavailable: as `submit_rows`.
+        IdempotencyConflict, LaneFull, StorageFull, QueueUnavailable: as `submit_rows`; where that can be told, before
+            the file is read.
     """
-    _check_length(here.settings.max_upload_bytes)
+    check_length(here.settings.max_upload_bytes + _MAX_FIELD_BYTES)
     # Beyond what any file may hold: the intake refuses one that is too large, and says so.
     request.max_content_length = 2 * (here.settings.max_upload_bytes + _MAX_FIELD_BYTES)
     in_query = read_options({})
     read_idempotency(b"")  # a key that is unusable is refused before the file is sent
-    known = find_pinned(here, in_query.version) if in_query.version else here.champion.champion()
-    check_choice(known.manifest.signature, in_query.returns, in_query.top_k)
+    body = Body()
     if not here.upload_slots.acquire(timeout=SLOT_SECONDS):
         raise TooManyWaiters("too many files are being sent at once; try again shortly")
     try:
-        with _drained():
+        with body.drained():
+            admission = admit(here, in_query)
             if request.mimetype == FORM:
-                return _submit_form(here, known, wait_seconds)
+                return _submit_form(here, admission, body, wait_seconds)
             file_format, encoding = FORMAT_OF_TYPE[request.mimetype], request.headers.get("Content-Encoding", "")
-            with _open_intake(here, known, file_format, encoding) as intake:
-                for block in _read_body():
+            with _open_intake(here, admission, file_format, encoding) as intake:
+                for block in body.blocks():
                     intake.write(block)
-                return _submit(here, known, intake, {}, wait_seconds)
+                return _submit(here, admission, intake, {}, wait_seconds)
     finally:
         here.upload_slots.release()
 
@@ -93,7 +100,7 @@ def remove_input(here: Service, job: JobView) -> None:
         here.blobs.delete(input_path(job.job_id, FileFormat(job.facts["source"].decode())))
 
 
-def _submit_form(here: Service, known: Known, wait_seconds: float) -> Submitted:
+def _submit_form(here: Service, admission: Admission, body: Body, wait_seconds: float) -> Submitted:
     if request.headers.get("Content-Encoding", "").lower() not in ("", "identity"):
         raise InvalidRequest(
             "an encoded form is not accepted; compress the file in it, and end its name in .gz or .zst",
@@ -101,16 +108,16 @@ def _submit_form(here: Service, known: Known, wait_seconds: float) -> Submitted:
         )
     intakes: list[Intake] = []
     try:
-        fields = _parse_form(partial(_open_part, here, known, intakes))
+        fields = _parse_form(body, partial(_open_part, here, admission, intakes))
         if not intakes:
             raise InvalidRequest("the form holds no file; send one part with a file name", code="invalid_file")
-        return _submit(here, known, intakes[0], fields, wait_seconds)
+        return _submit(here, admission, intakes[0], fields, wait_seconds)
     finally:
         for intake in intakes:
             intake.close()
 
 
-def _parse_form(open_part: Any) -> dict[str, str]:
+def _parse_form(body: Body, open_part: Any) -> dict[str, str]:
     """Reads the form; its file goes where `open_part` says, its fields are returned."""
     parser = FormDataParser(
         stream_factory=open_part,
@@ -118,7 +125,6 @@ def _parse_form(open_part: Any) -> dict[str, str]:
         max_form_parts=_MAX_PARTS,
         silent=False,
     )
-    body = _Body()
     try:
         _, fields, _ = parser.parse(cast(IO[bytes], body), FORM, request.content_length, request.mimetype_params)
     except ValueError:
@@ -130,7 +136,7 @@ def _parse_form(open_part: Any) -> dict[str, str]:
 
 def _open_part(
     here: Service,
-    known: Known,
+    admission: Admission,
     intakes: list[Intake],
     total_content_length: int | None,
     content_type: str | None,
@@ -151,37 +157,58 @@ def _open_part(
             "the file's format is not known; end its name in .csv, .ndjson, .jsonl or .parquet, or name its type",
             code="unsupported_media_type",
         )
-    intakes.append(_open_intake(here, known, file_format, encoding))
+    intakes.append(_open_intake(here, admission, file_format, encoding))
     return intakes[0]
 
 
-def _open_intake(here: Service, known: Known, file_format: FileFormat, encoding: str) -> Intake:
+def _open_intake(here: Service, admission: Admission, file_format: FileFormat, encoding: str) -> Intake:
     return Intake(
         here.blobs,
         here.submissions.mint_id(),
         file_format,
         encoding,
-        known.manifest.signature,
+        admission,
         chunk_bytes=here.settings.file_chunk_bytes,
         most=here.settings.max_upload_bytes,
+        min_free_bytes=here.settings.blob_min_free_bytes,
     )
 
 
-def _submit(here: Service, known: Known, intake: Intake, fields: Mapping[str, str], wait_seconds: float) -> Submitted:
+def _submit(
+    here: Service, admission: Admission, intake: Intake, fields: Mapping[str, str], wait_seconds: float
+) -> Submitted:
+    digest = intake.end()
+    body = digest + repr(sorted(fields.items())).encode() if fields else digest
+    try:
+        return _submit_new(here, admission, intake, fields, body, wait_seconds)
+    except (QueueUnavailable, IdempotencyConflict):
+        raise
+    except RhizomeError:
+        # The same request may have been accepted when the champion had other columns, or when there was room.
+        if not admission.may_be_repeated or (standing := find_submitted(here, body, wait_seconds)) is None:
+            raise
+        return standing
+
+
+def _submit_new(
+    here: Service,
+    admission: Admission,
+    intake: Intake,
+    fields: Mapping[str, str],
+    body: bytes,
+    wait_seconds: float,
+) -> Submitted:
     options = read_options({name: _parse_field(name, text) for name, text in fields.items()})
-    is_pinned = options.version is not None
-    if options.version is not None and options.version != known.manifest.version:
-        known = _same_signature(known, find_pinned(here, options.version))
-    slices = intake.finish()
-    rows = Rows(Encoding.BLOB, [encode_slice(part) for part in slices], intake.row_counts, {})
-    body = intake.digest + repr(sorted(fields.items())).encode() if fields else intake.digest
+    slices, row_counts = intake.commit()
+    known = _version_for(here, admission, options)
+    rows = Rows(Encoding.BLOB, [encode_slice(part) for part in slices], row_counts, {})
     try:
         submitted = submit_rows(
             here,
             Lane.BATCH,
             "batch",
             body,
-            Parsed(known, is_pinned, rows, options),
+            Parsed(known, options.version is not None, rows, options),
             wait_seconds,
             job_id=intake.job_id,
             record={"source": intake.file_format},
@@ -204,8 +231,13 @@ def _parse_field(name: str, text: str) -> Any:
     return parse_option(name, text)
 
 
-def _same_signature(known: Known, pinned: Known) -> Known:
-    """The pinned version, if the columns that were checked are its own, too."""
+def _version_for(here: Service, admission: Admission, options: JobOptions) -> Known:
+    """The version that scores the file: one that is pinned among a form's fields must have the columns looked for."""
+    known = admission.known
+    assert known is not None  # noqa: S101 - for the type checker: a file that was refused does not come so far
+    if options.version is None or options.version == known.manifest.version:
+        return known
+    pinned = find_pinned(here, options.version)
     if pinned.manifest.signature.names != known.manifest.signature.names:
         problem = {
             "field": "version",
@@ -214,44 +246,3 @@ def _same_signature(known: Known, pinned: Known) -> Known:
         }
         raise InvalidRequest("the version came too late", code="invalid_fields", problems=(dict(problem),))
     return pinned
-
-
-class _Body:
-    """The body of the present request, as sent; what is read is counted."""
-
-    def __init__(self) -> None:
-        self._stream = request.stream
-        self._received = 0
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(BLOCK_BYTES if size < 0 else size)
-        self._received += len(data)
-        if not data and request.content_length is not None and self._received < request.content_length:
-            raise InvalidRequest("the body ends before its Content-Length; send all of it", code="invalid_file")
-        return data
-
-
-def _read_body() -> Iterator[bytes]:
-    body = _Body()
-    while block := body.read(BLOCK_BYTES):
-        yield block
-
-
-@contextmanager
-def _drained() -> Iterator[None]:
-    try:
-        yield
-    except Exception:
-        left = _DRAIN_BYTES
-        with suppress(OSError, HTTPException):
-            while left > 0 and (block := request.stream.read(BLOCK_BYTES)):
-                left -= len(block)
-        raise
-
-
-def _check_length(most: int) -> None:
-    """A body that says itself that it is too long is not read at all."""
-    if request.content_length is not None and request.content_length > most + _MAX_FIELD_BYTES:
-        raise InvalidRequest(
-            f"the body is larger than the {most} bytes accepted; send the file in parts", code="body_too_large"
-        )

@@ -1,6 +1,7 @@
 """The worker's side of the queue: claim entries, finish them, take over those of silent scorers."""
 
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
@@ -20,8 +21,8 @@ from rhizome.jobs import (
     encode_request,
     lane_of,
     priority_of,
-    stream_of,
 )
+from rhizome.lua_scripts import call
 from rhizome.settings import Settings
 
 CHUNK_STREAMS = 2  #: the last of the streams hold chunks
@@ -30,6 +31,10 @@ MAX_DEAD_LETTERS = 10_000
 #: A listener's note outlives its blocking read by this, for the way back to Redis.
 LISTENING_MARGIN_MS = 100
 FORGET_CONSUMER_MS = 10 * 60 * 1000
+MOST_TOGETHER = 1_000  #: single jobs written as one part: Lua unpacks some thousand values at once
+_BATCH, _FAILED = Lane.BATCH, State.FAILED  # an enum's members are looked up anew each time
+#: Lane and priority of each of `STREAMS`.
+_PLACES = [(lane_of(stream), priority_of(stream)) for stream in STREAMS]
 
 
 class Claimed(NamedTuple):
@@ -44,12 +49,14 @@ class Claimed(NamedTuple):
     @property
     def stream_index(self) -> int:
         """Which of the scripts' `STREAMS` holds it, counted from 1."""
-        return STREAMS.index(stream_of(self.lane, self.priority, self.request.kind)) + 1
+        if self.lane is _BATCH:
+            return len(STREAMS)
+        return self.priority + 1 if self.request.kind == "single" else len(PRIORITIES) + 1
 
     @property
     def submitted_ms(self) -> int:
         """When Redis accepted it, in ms since 1970: the entry id begins with it."""
-        return int(self.entry_id.split(b"-")[0])
+        return int(self.entry_id.partition(b"-")[0])
 
 
 class Finished(NamedTuple):
@@ -89,9 +96,13 @@ class Claims:
         self._redis = redis
         self._settings = settings
         self._consumer = consumer
-        #: Entries handed out and not yet finished: only their leases are renewed.
-        self._held: set[tuple[int, bytes]] = set()
+        #: Entries of each stream handed out and not yet finished: only their leases are renewed.
+        self._held: tuple[set[bytes], ...] = tuple(set() for _ in STREAMS)
         self._linger_ms = int(settings.linger_seconds * 1000)
+        #: One entry a stream: the first to come wakes the reader anyway, and the chunks of a batch, which come
+        #: together, are for all scorers.
+        self._listen = ("XREADGROUP", "GROUP", keys.GROUP, consumer, "COUNT", 1, "BLOCK", self._linger_ms, "STREAMS")
+        self._listen += (*STREAM_KEYS, *(">" * len(STREAM_KEYS)))
         self._claim = load_script(redis, "claim")
         self._finish = load_script(redis, "finish")
         self._leave = load_script(redis, "leave")
@@ -106,7 +117,8 @@ class Claims:
 
         A run begins with empty hands: what an earlier one left, its lease gives to others.
         """
-        self._held.clear()
+        for held in self._held:
+            held.clear()
         self._redis.delete(keys.BELL)
 
     def claim(self, *, only_interactive: bool = False, only_singles: bool = False) -> list[Claimed]:
@@ -126,22 +138,9 @@ class Claims:
         return self._hold(_parse_claim(self._claim(args=args)))
 
     def listen(self) -> list[Claimed]:
-        """Blocks until something is submitted, for `linger_seconds` at most; empty if nothing was.
-
-        One entry a lane: the first to come wakes the reader anyway, and the chunks of a batch, which come together,
-        are for all scorers.
-        """
+        """Blocks until something is submitted, for `linger_seconds` at most; empty if nothing was."""
         try:
-            answer = cast(
-                list[Any] | None,
-                self._redis.xreadgroup(
-                    keys.GROUP,
-                    self._consumer,
-                    dict.fromkeys(STREAM_KEYS, ">"),
-                    count=1,
-                    block=self._linger_ms,
-                ),
-            )
+            answer = cast(list[list[Any]] | None, call(self._redis, *self._listen))
         except ResponseError as error:
             if "NOGROUP" not in str(error):
                 raise
@@ -149,7 +148,7 @@ class Claims:
         claimed = []
         for stream, entries in answer or ():
             index = STREAM_KEYS.index(stream.decode())
-            claimed += [_parse_entry(index, entry_id, fields[b"m"]) for entry_id, fields in entries]
+            claimed += [_parse_entry(index, entry_id, fields[1]) for entry_id, fields in entries]
         return self._hold(claimed)
 
     def finish(self, finished: Sequence[Finished], *, claim_next: bool) -> list[Claimed]:
@@ -163,10 +162,16 @@ class Claims:
             MAX_DEAD_LETTERS,
             self._linger_ms + LISTENING_MARGIN_MS,
         ]
-        for item in finished:
-            args += _finish_args(item)
+        groups, others = _group_singles(finished)
+        for (index, has_failed, is_waited), group in groups.items():
+            for start in range(0, len(group), MOST_TOGETHER):
+                args += _singles_args(index, has_failed, is_waited, group[start : start + MOST_TOGETHER])
+        for item in others:
+            args += _chunk_args(item)
+        args += [part for item in finished if item.dead_reason for part in _dead_letter_args(item)]
         following = _parse_claim(self._finish(args=args))
-        self._held.difference_update((item.claimed.stream_index, item.claimed.entry_id) for item in finished)
+        for item in finished:
+            self._held[item.claimed.stream_index - 1].discard(item.claimed.entry_id)
         return self._hold(following)
 
     def give_back(self, entry: Claimed, after_seconds: float) -> None:
@@ -183,7 +188,7 @@ class Claims:
             retrycount=entry.deliveries - 1,
             justid=True,
         )
-        self._held.discard((entry.stream_index, entry.entry_id))
+        self._held[entry.stream_index - 1].discard(entry.entry_id)
 
     def leave(self, *, ring: bool) -> bool:
         """Stops listening; True if something waits. With `ring`, another scorer is then woken for it."""
@@ -208,11 +213,13 @@ class Claims:
 
         Not of all that Redis believes it holds: a claim whose reply was lost must come to somebody else.
         """
-        if held := [part for index_and_entry in tuple(self._held) for part in index_and_entry]:
+        entries = [(index, entry) for index, held in enumerate(self._held, start=1) for entry in tuple(held)]
+        if held := [part for index_and_entry in entries for part in index_and_entry]:
             self._renew(args=[self._consumer, *held])
 
     def _hold(self, claimed: list[Claimed]) -> list[Claimed]:
-        self._held.update((entry.stream_index, entry.entry_id) for entry in claimed)
+        for entry in claimed:
+            self._held[entry.stream_index - 1].add(entry.entry_id)
         return claimed
 
     def bind_version(self, job_id: str, version: str) -> str | None:
@@ -243,24 +250,50 @@ def _parse_claim(answer: Sequence[Sequence[bytes]]) -> list[Claimed]:
 
 
 def _parse_entry(index: int, entry_id: bytes, message: bytes, deliveries: int = 1) -> Claimed:
-    stream = STREAMS[index]
-    return Claimed(lane_of(stream), entry_id, decode_request(message), deliveries, priority_of(stream))
+    lane, priority = _PLACES[index]
+    return Claimed(lane, entry_id, decode_request(message), deliveries, priority)
 
 
-def _finish_args(item: Finished) -> list[Any]:
+_Group = tuple[int, bool, bool]
+
+
+def _group_singles(finished: Sequence[Finished]) -> tuple[dict[_Group, list[Finished]], list[Finished]]:
+    """Single jobs by stream, whether they failed and whether somebody waits; and the chunks."""
+    groups: defaultdict[_Group, list[Finished]] = defaultdict(list)
+    chunks = []
+    for item in finished:
+        claimed = item.claimed
+        if claimed.request.kind == "single":
+            groups[claimed.stream_index, item.state is _FAILED, claimed.request.waited].append(item)
+        else:
+            chunks.append(item)
+    return groups, chunks
+
+
+def _singles_args(index: int, has_failed: bool, is_waited: bool, group: Sequence[Finished]) -> list[Any]:
+    state = State.FAILED.value if has_failed else State.SUCCEEDED.value
+    args: list[Any] = ["singles", index, state, "1" if is_waited else "0", len(group)]
+    args += [item.claimed.entry_id for item in group]
+    for item in group:
+        args += (item.claimed.request.job_id, item.body)
+    return args
+
+
+def _chunk_args(item: Finished) -> list[Any]:
     claimed, request = item.claimed, item.claimed.request
     return [
+        "chunk",
         claimed.stream_index,
         claimed.entry_id,
         request.job_id,
-        request.kind,
-        item.state.value,
         item.body,
         request.rows if item.rows is None else item.rows,
         item.failed_rows,
         request.chunk,
-        "1" if request.waited else "0",
-        item.dead_reason,
         item.compute_ms,
         item.job_error,
     ]
+
+
+def _dead_letter_args(item: Finished) -> list[Any]:
+    return ["dead", item.claimed.request.job_id, item.claimed.entry_id, item.dead_reason]

@@ -121,7 +121,8 @@ end
 -- New entries for a consumer: {entry id, message, …} flat, in the stream's order.
 local function take(stream, consumer, count, ttl)
   local taken = {}
-  while #taken < 2 * count and redis.call('XLEN', stream) > 0 do
+  if redis.call('XLEN', stream) == 0 then return taken end
+  while #taken < 2 * count do
     local wanted = count - #taken / 2
     local got = redis.pcall('XREADGROUP', 'GROUP', GROUP, consumer, 'COUNT', wanted, 'STREAMS', stream, '>')
     if got and got.err then
@@ -156,7 +157,8 @@ local function claim(consumer, count, ttl, last)
   end
   if total > 0 and last == #STREAMS then
     redis.call('ZREM', LISTENING, consumer)
-    if waiting_until(#STREAMS) > 0 then ring() end
+    -- A bell that lies unanswered is enough: then there is no need to look.
+    if redis.call('LLEN', SCORING_QUEUE) == 0 and waiting_until(#STREAMS) > 0 then ring() end
   end
   return taken, total
 end

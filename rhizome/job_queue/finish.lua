@@ -1,11 +1,12 @@
 -- Writes the results of a micro-batch and, if asked, takes the next one: one round trip for both.
 -- ARGV: scorer, most single jobs to take (0: none), result TTL (s), now (ms), most dead letters, milliseconds it will listen,
---       then 13 arguments per entry:
---       index of its stream, entry id, job id, kind, state, outcome or rows (JSON), rows, failed rows, chunk, waited,
---       reason of a dead letter ('' for none), compute time (ms), error that fails the whole batch job (JSON; '' for none)
+--       then parts, each of which begins with what it is:
+--       'singles', index of their stream, their state, waited, how many; so many entry ids; so many job ids and outcomes
+--       'chunk', index of its stream, entry id, job id, rows (JSON), number of rows, failed rows, chunk, compute time (ms),
+--           error that fails the whole batch job (JSON; '' for none)
+--       'dead', job id, entry id, reason of the dead letter
 -- A result is written only if none stands. Returns the next entries as claim.lua does.
 local consumer, ttl, now, notices = ARGV[1], ARGV[3], ARGV[4], {}
-local PER_ENTRY, FIRST = 13, 7
 local TOO_MANY_ERRORS = '{"code":"too_many_errors","detail":"more rows failed than error_threshold allows; the rest was not scored"}'
 
 local ALL_ROWS_FAILED = '{"code":"all_rows_failed","detail":"no row could be answered; each says why"}'
@@ -16,7 +17,7 @@ local function finish_single(id, state, outcome, waited)
   if facts[1] ~= 'queued' then return end
   redis.call('HSET', job, 'state', state, 'outcome', outcome, 'finished_at', now)
   close(id, state, now, ttl, facts[2], facts[3])
-  notices[#notices + 1] = waited == '1' and (id .. ' ' .. outcome) or id
+  notices[#notices + 1] = waited and (id .. ' ' .. outcome) or id
 end
 
 local function finish_chunk(id, answers, rows, failed, chunk, compute_ms, job_error)
@@ -49,22 +50,32 @@ local function finish_chunk(id, answers, rows, failed, chunk, compute_ms, job_er
   notices[#notices + 1] = id
 end
 
-for at = FIRST, #ARGV, PER_ENTRY do
-  local stream, entry, id = STREAMS[tonumber(ARGV[at])], ARGV[at + 1], ARGV[at + 2]
-  if ARGV[at + 3] == 'single' then
-    finish_single(id, ARGV[at + 4], ARGV[at + 5], ARGV[at + 9])
+local function settle(stream, from, to)
+  redis.call('XACK', stream, GROUP, unpack(ARGV, from, to))
+  redis.call('XDEL', stream, unpack(ARGV, from, to))
+end
+
+local at = 7
+while at <= #ARGV do
+  local part = ARGV[at]
+  if part == 'singles' then
+    local state, waited, count = ARGV[at + 2], ARGV[at + 3] == '1', tonumber(ARGV[at + 4])
+    local entries, pairs_at = at + 5, at + 5 + count
+    for index = pairs_at, pairs_at + 2 * count - 1, 2 do finish_single(ARGV[index], state, ARGV[index + 1], waited) end
+    settle(STREAMS[tonumber(ARGV[at + 1])], entries, pairs_at - 1)
+    at = pairs_at + 2 * count
+  elseif part == 'chunk' then
+    finish_chunk(unpack(ARGV, at + 3, at + 9))
+    settle(STREAMS[tonumber(ARGV[at + 1])], at + 2, at + 2)
+    at = at + 10
   else
-    finish_chunk(id, ARGV[at + 5], ARGV[at + 6], ARGV[at + 7], ARGV[at + 8], ARGV[at + 11], ARGV[at + 12])
+    redis.call('XADD', DEAD_LETTERS, 'MAXLEN', '~', ARGV[5], '*', 'job', ARGV[at + 1], 'entry', ARGV[at + 2], 'reason', ARGV[at + 3])
+    at = at + 4
   end
-  if ARGV[at + 10] ~= '' then
-    redis.call('XADD', DEAD_LETTERS, 'MAXLEN', '~', ARGV[5], '*', 'job', id, 'entry', entry, 'reason', ARGV[at + 10])
-  end
-  redis.call('XACK', stream, GROUP, entry)
-  redis.call('XDEL', stream, entry)
 end
 if #notices > 0 then redis.call('PUBLISH', FINISHED, table.concat(notices, '\n')) end
 
-if tonumber(ARGV[2]) == 0 then return {} end
+if ARGV[2] == '0' then return {} end
 local taken, total = claim(consumer, tonumber(ARGV[2]), ttl, #STREAMS)
 if total == 0 then redis.call('ZADD', LISTENING, now_ms() + tonumber(ARGV[6]), consumer) end
 return taken

@@ -15,6 +15,7 @@ from rhizome.jobs import Lane
 REFRESH_SECONDS = 1.0
 #: Without a micro-batch for so long, the next job is let in to measure anew. Longer than heartbeats take to tell.
 FRESH_SECONDS = 5.0
+_UNKNOWN = (0.0, 0.0, -1.0)  #: costs from which `submit.lua` estimates nothing
 
 
 class Pace(NamedTuple):
@@ -23,7 +24,7 @@ class Pace(NamedTuple):
     Attributes:
         single_ms: from the claim to the result of a job that nothing waits before.
         entry_ms: for each interactive entry of a backlog, in full micro-batches.
-        chunk_ms: for a batch chunk as they come.
+        chunk_ms: for a batch chunk as they come; 0 while none was scored.
         chunk_call_ms, row_ms: for a chunk whatever it holds, and for each of its rows.
         scorers: worker processes that serve.
         is_fresh: measured lately. Only then are jobs refused by it: a refused job measures nothing, so one bad
@@ -42,6 +43,8 @@ class Pace(NamedTuple):
         """For `submit.lua`, in ms: the job by itself, each entry before it, each interactive entry before a batch."""
         if lane is Lane.INTERACTIVE:
             return self.single_ms, self.entry_ms / self.scorers, 0
+        if not self.chunk_ms:
+            return _UNKNOWN
         own_ms = entries * self.chunk_call_ms + rows * self.row_ms
         return own_ms / min(entries, self.scorers), self.chunk_ms / self.scorers, self.entry_ms / self.scorers
 
@@ -77,17 +80,16 @@ def read_pace(redis: Redis) -> Pace | None:
     if not singles:
         return None
     chunks = [beat for beat in workers if beat.chunk_ms]
-    single_ms = _mean([beat.single_ms for beat in singles])
     return Pace(
-        single_ms=single_ms,
+        single_ms=_mean([beat.single_ms for beat in singles]),
         entry_ms=_mean([beat.entry_ms for beat in singles]),
-        chunk_ms=_mean([beat.chunk_ms for beat in chunks]) if chunks else single_ms,
-        chunk_call_ms=_mean([beat.chunk_call_ms for beat in chunks]) if chunks else single_ms,
-        row_ms=_mean([beat.row_ms for beat in chunks]) if chunks else 0.0,
+        chunk_ms=_mean([beat.chunk_ms for beat in chunks]),
+        chunk_call_ms=_mean([beat.chunk_call_ms for beat in chunks]),
+        row_ms=_mean([beat.row_ms for beat in chunks]),
         scorers=len(workers),
         is_fresh=max(beat.measured_at for beat in workers) > time.time() - FRESH_SECONDS,
     )
 
 
 def _mean(figures: list[float]) -> float:
-    return sum(figures) / len(figures)
+    return sum(figures) / len(figures) if figures else 0.0

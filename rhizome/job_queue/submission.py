@@ -3,8 +3,9 @@
 import secrets
 import time
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
+import msgspec
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
@@ -19,6 +20,7 @@ from rhizome.errors import (
     JobNotFound,
     LaneFull,
     QueueUnavailable,
+    RhizomeError,
     StorageFull,
 )
 from rhizome.job_ids import SECRET_BYTES, JobIds
@@ -58,6 +60,8 @@ _FIELDS = (
 
 
 _PLAIN = Terms()
+_pack = msgspec.msgpack.Encoder().encode
+STREAM_INDEX = {stream: index for index, stream in enumerate(STREAMS, start=1)}  #: as the scripts count them
 
 
 class Submissions:
@@ -73,8 +77,8 @@ class Submissions:
         self._redis = redis
         self._max_waiting = max_waiting
         self._result_ttl_seconds = result_ttl_seconds
-        self._submit = load_script(redis, "submit")
-        self._read = load_script(redis, "read")
+        self.submit_script = load_script(redis, "submit")
+        self.read_script = load_script(redis, "read")
         self._depth = load_script(redis, "depth")
         self._cancel = load_script(redis, "cancel")
         self._pace = PaceReader(redis)
@@ -112,46 +116,48 @@ class Submissions:
             StorageFull: Redis has little memory left; it is for the results of what was accepted before.
             QueueUnavailable: Redis did not answer; the job may or may not have been accepted.
         """
+        submit = self.prepare(lane, requests, idempotency, terms)
+        answers = self._call(self.submit_script, [], [*self.submit_head(), *submit.args])
+        return submit.receipt_of(answers[0])
+
+    def prepare(
+        self,
+        lane: Lane,
+        requests: Sequence[ScoreRequest],
+        idempotency: Idempotency | None = None,
+        terms: Terms = _PLAIN,
+    ) -> "PreparedSubmit":
+        """What `submit.lua` must know of one job, for those who submit several in one call; arguments as `submit`.
+
+        Raises:
+            QueueUnavailable: Redis did not answer.
+        """
         refusal = terms.refusal or self._find_no_room()
         first, pace = requests[0], self._look_at_pace()
         stream = stream_of(lane, terms.priority, first.kind)
-        rows = sum(request.rows for request in requests)
+        rows = first.rows if len(requests) == 1 else sum(request.rows for request in requests)
         record = _record_fields(stream, rows, first, terms)
-        args: list[Any] = [
-            STREAMS.index(stream) + 1,
-            self._max_waiting[lane],
-            self._job_ids().secret,
-            first.job_id,
-            idempotency.fingerprint if idempotency else "",
-            terms.deadline_ms,
-            *(pace.costs_of(lane, len(requests), rows) if pace else NO_ESTIMATE),
-            "1" if pace and pace.is_fresh else "0",
-            len(record),
-            "1" if refusal else "",
-            *record,
-            *(encode_request(request) for request in requests),
-        ]
-        known = keys.idempotency(idempotency.key if idempotency else "")
-        script_keys = [keys.job(first.job_id), keys.lane(stream), known]
-        answer = cast(tuple[bytes, bytes, int, bytes, int], self._call(self._submit, script_keys, args))
-        status, entry, before, job_id, estimate = answer
-        if refusal and status == b"no_room":
-            raise refusal
-        if status == b"full":
-            raise LaneFull(lane, before)
-        if status == b"late":
-            raise DeadlineUnmeetable(estimate, terms.deadline_ms)
-        if status == b"conflict":
-            raise IdempotencyConflict("this Idempotency-Key was used for another request; send a new key")
-        submitted_ms = int(entry.split(b"-")[0])
-        return Receipt(
-            job_id.decode(),
-            before,
-            submitted_ms,
-            status == b"replayed",
-            estimate if estimate >= 0 else None,
-            submitted_ms + terms.deadline_ms if terms.deadline_ms else None,
+        facts = _pack(
+            (
+                STREAM_INDEX[stream],
+                self._max_waiting[lane],
+                first.job_id,
+                keys.idempotency(idempotency.key) if idempotency else "",
+                idempotency.fingerprint if idempotency else "",
+                terms.deadline_ms,
+                *(pace.costs_of(lane, len(requests), rows) if pace else NO_ESTIMATE),
+                refusal is not None,
+                len(requests),
+                record,
+            )
         )
+        args = [facts, *(encode_request(request) for request in requests)]
+        return PreparedSubmit(args, lane, terms.deadline_ms, refusal)
+
+    def submit_head(self) -> list[Any]:
+        """The arguments of `submit.lua` that stand before those of the jobs."""
+        pace = self._look_at_pace()
+        return [self._job_ids().secret, "1" if pace and pace.is_fresh else "0"]
 
     def cancel(self, job_id: str) -> None:
         """Cancels a job that is queued or running; cancelling it again changes nothing.
@@ -174,16 +180,35 @@ class Submissions:
             JobExpired: it was here, and its result's time is over.
             QueueUnavailable: Redis did not answer.
         """
-        age_seconds = self._job_ids().age_seconds(job_id)
-        if age_seconds is None:
+        self.check_id(job_id)
+        return self.view_of(job_id, self._call(self.read_script, [keys.job(job_id)], self.read_args(job_id)))
+
+    def check_id(self, job_id: str) -> None:
+        """Refuses what cannot be the id of a job.
+
+        Raises:
+            JobNotFound: it was not minted here.
+            QueueUnavailable: Redis did not answer.
+        """
+        if self._job_ids().age_seconds(job_id) is None:
             raise JobNotFound("no job has this id")
-        answer = self._call(self._read, [keys.job(job_id)], [job_id, self._result_ttl_seconds, *_FIELDS])
+
+    def read_args(self, job_id: str, fields: Sequence[str] = _FIELDS) -> list[Any]:
+        """The arguments of `read.lua`; `fields` begin with the state."""
+        return [job_id, self._result_ttl_seconds, *fields]
+
+    def view_of(self, job_id: str, answer: Sequence[bytes | None] | None, fields: Sequence[str] = _FIELDS) -> JobView:
+        """What `read.lua` answered for these fields.
+
+        Raises:
+            JobNotFound, JobExpired, QueueUnavailable: as for `read`.
+        """
         if answer is None:
-            if age_seconds < self._result_ttl_seconds:
+            age_seconds = self._job_ids().age_seconds(job_id)
+            if age_seconds is None or age_seconds < self._result_ttl_seconds:
                 raise JobNotFound("no job has this id")  # minted here, but the submit was refused
             raise JobExpired("this job's result has expired; submit it again")
-        values = dict(zip(_FIELDS, cast(list[bytes | None], answer), strict=True))
-        facts = {name: value for name, value in values.items() if value is not None}
+        facts = {name: value for name, value in zip(fields, answer, strict=True) if value is not None}
         return JobView(job_id, State(facts.pop("state").decode()), facts.pop("outcome", None), facts)
 
     def read_chunks(self, job_id: str, chunks: Sequence[int]) -> list[bytes | None]:
@@ -267,19 +292,66 @@ class Submissions:
             raise _unavailable() from error
 
 
+class PreparedSubmit(NamedTuple):
+    """One job as `submit.lua` takes it.
+
+    Attributes:
+        args: its arguments.
+        lane: where it waits.
+        deadline_ms: after its acceptance; 0 for none.
+        refusal: what is raised if it is not known from before.
+    """
+
+    args: list[bytes]
+    lane: Lane
+    deadline_ms: int
+    refusal: RhizomeError | None
+
+    def receipt_of(self, answer: Sequence[Any]) -> Receipt:
+        """What the script answered for this job.
+
+        Raises:
+            DeadlineUnmeetable, IdempotencyConflict, LaneFull, StorageFull: as `Submissions.submit`.
+        """
+        status, entry, before, job_id, estimate = cast(tuple[bytes, bytes, int, bytes, int], answer)
+        if self.refusal and status == b"no_room":
+            raise self.refusal
+        if status == b"full":
+            raise LaneFull(self.lane, before)
+        if status == b"late":
+            raise DeadlineUnmeetable(estimate, self.deadline_ms)
+        if status == b"conflict":
+            raise IdempotencyConflict("this Idempotency-Key was used for another request; send a new key")
+        submitted_ms = int(entry.split(b"-")[0])
+        return Receipt(
+            job_id.decode(),
+            before,
+            submitted_ms,
+            status == b"replayed",
+            estimate if estimate >= 0 else None,
+            submitted_ms + self.deadline_ms if self.deadline_ms else None,
+        )
+
+
 def _record_fields(stream: str, rows: int, first: ScoreRequest, terms: Terms) -> list[Any]:
     """Names and values of a job's record, flat."""
-    facts: dict[str, Any] = {
-        "lane": stream,
-        "kind": first.kind,
-        "rows": rows,
-        "chunk_rows": first.rows,
-        "request_id": first.request_id,
-        **terms.record,
-    }
+    fields: list[Any] = [
+        "lane",
+        stream,
+        "kind",
+        first.kind,
+        "rows",
+        rows,
+        "chunk_rows",
+        first.rows,
+        "request_id",
+        first.request_id,
+    ]
+    for fact in terms.record.items():
+        fields += fact
     if terms.error_threshold >= 0:
-        facts["error_threshold"] = terms.error_threshold
-    return [part for fact in facts.items() for part in fact]
+        fields += ("error_threshold", terms.error_threshold)
+    return fields
 
 
 def _lane_depth(streams: Sequence[Sequence[int]]) -> LaneDepth:

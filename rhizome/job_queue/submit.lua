@@ -1,55 +1,87 @@
--- Accepts a job: record, stream entries and wake-up, in one round trip.
--- KEYS: job record, stream, idempotency record
--- ARGV: index of the stream, most entries that may wait in its lane, secret of the ids, job id, fingerprint of the request (''
---       without an Idempotency-Key), deadline (ms after acceptance; 0: none), estimate: fixed (ms), per entry (ms), per
---       interactive entry before a batch (ms; -1: nothing can be estimated), '1' to refuse by the estimate, number of
---       arguments that describe the record, '1' to accept nothing new, those arguments (names and values), the entries
--- Returns {outcome, id of the first entry, entries waiting before it, job id, estimate (ms; -1: none)}; the outcome is `accepted`;
--- `repeated` for the same job once more; `replayed` for the first job under the same Idempotency-Key; `conflict` where that
--- key stands for another request; `late` where the estimate exceeds the deadline; `full`; or `no_room` where nothing new is accepted.
-local job, stream, idempotency = KEYS[1], KEYS[2], KEYS[3]
-local index, id, fingerprint, deadline = tonumber(ARGV[1]), ARGV[4], ARGV[5], tonumber(ARGV[6])
-local standing = redis.call('HGET', job, 'entry')
-if standing then return {'repeated', standing, 0, id, -1} end
+-- Accepts jobs: records, stream entries and wake-up, in one round trip for all that are submitted at the same moment.
+-- ARGV: secret of the ids, '1' to refuse by the estimate; then per job one argument of MessagePack, and its
+--       entries:
+--       {index of the stream, most entries that may wait in its lane, job id, idempotency record ('' without an
+--       Idempotency-Key), fingerprint of the request, deadline (ms after acceptance; 0: none), estimate: fixed (ms),
+--       per entry (ms), per interactive entry before a batch (ms; -1: nothing can be estimated), whether nothing new is
+--       accepted, number of the entries, what describes the record: {name, value, …}}
+-- Returns per job {outcome, id of the first entry, entries waiting before it, job id, estimate (ms; -1: none)}; the outcome is
+-- `accepted`; `repeated` for the same job once more; `replayed` for the first job under the same Idempotency-Key; `conflict`
+-- where that key stands for another request; `late` where the estimate exceeds the deadline; `full`; or `no_room` where
+-- nothing new is accepted.
+local secret, is_strict = ARGV[1], ARGV[2] == '1'
 
-if fingerprint ~= '' then
-  local known = redis.call('HMGET', idempotency, 'fingerprint', 'job')
-  if known[1] and known[1] ~= fingerprint then return {'conflict', '', 0, known[2], -1} end
-  if known[1] then return {'replayed', redis.call('HGET', JOB .. known[2], 'entry'), 0, known[2], -1} end
+local ENTRIES = 11  -- where a job's facts say how many entries it has
+
+-- Entries that wait, by index of the stream: looked up once, and kept up with what is added here.
+local depths, knows_secret, must_ring = {}, false, false
+
+local function depth(index)
+  if not depths[index] then depths[index] = waiting(STREAMS[index]) end
+  return depths[index]
 end
 
-if ARGV[12] ~= '' then return {'no_room', '', 0, '', -1} end
-
-redis.call('SETNX', ID_SECRET, ARGV[3])  -- a Redis that lost its data must know this id again
-
-local first_field = 13
-local first_entry = first_field + tonumber(ARGV[11])
-local entries = #ARGV - first_entry + 1
-local before, urgent = waiting_until(index), 0
-local in_lane = index < #STREAMS and waiting_until(#STREAMS - 1) or waiting(stream)
-if in_lane + entries > tonumber(ARGV[2]) then return {'full', '', in_lane, '', -1} end
-
-if index == #STREAMS then before, urgent = in_lane, before - in_lane end
-local estimate, per_interactive = -1, tonumber(ARGV[9])
-if per_interactive >= 0 then
-  estimate = math.ceil(ARGV[7] + before * ARGV[8] + urgent * per_interactive)
-  if deadline > 0 and estimate > deadline and ARGV[10] == '1' then return {'late', '', before, '', estimate} end
+local function depth_until(last)
+  local count = 0
+  for index = 1, last do count = count + depth(index) end
+  return count
 end
 
-local expires_at = deadline > 0 and string.format('%d', now_ms() + deadline)
-local first
-for at = first_entry, #ARGV do
-  local entry = add(stream, ARGV[at], expires_at, id)
-  first = first or entry
-end
-redis.call('HSET', job, 'state', 'queued', 'entry', first, 'chunks', entries, unpack(ARGV, first_field, first_entry - 1))
-if expires_at then redis.call('HSET', job, 'expires_at', expires_at) end
--- It lives as long as the record: `close` gives both the same time to live.
-if fingerprint ~= '' then
-  redis.call('HSET', idempotency, 'fingerprint', fingerprint, 'job', id)
-  redis.call('HSET', job, 'idempotency', idempotency)
+-- `at` is the first of the job's entries in ARGV, the others are its facts.
+local function submit(at, index, most, id, idempotency, fingerprint, deadline, fixed, per_entry, per_interactive, no_room, entries, record)
+  local job, stream = JOB .. id, STREAMS[index]
+  local standing = redis.call('HGET', job, 'entry')
+  if standing then return {'repeated', standing, 0, id, -1} end
+
+  if idempotency ~= '' then
+    local known = redis.call('HMGET', idempotency, 'fingerprint', 'job')
+    if known[1] and known[1] ~= fingerprint then return {'conflict', '', 0, known[2], -1} end
+    if known[1] then return {'replayed', redis.call('HGET', JOB .. known[2], 'entry'), 0, known[2], -1} end
+  end
+
+  if no_room then return {'no_room', '', 0, '', -1} end
+
+  if not knows_secret then
+    redis.call('SETNX', ID_SECRET, secret)  -- a Redis that lost its data must know these ids again
+    knows_secret = true
+  end
+
+  local before, urgent = depth_until(index), 0
+  local in_lane = index < #STREAMS and depth_until(#STREAMS - 1) or depth(index)
+  if in_lane + entries > most then return {'full', '', in_lane, '', -1} end
+
+  if index == #STREAMS then before, urgent = in_lane, before - in_lane end
+  local estimate = -1
+  if per_interactive >= 0 then
+    estimate = math.ceil(fixed + before * per_entry + urgent * per_interactive)
+    if deadline > 0 and estimate > deadline and is_strict then return {'late', '', before, '', estimate} end
+  end
+
+  local expires_at = deadline > 0 and string.format('%d', now_ms() + deadline)
+  local first
+  for entry_at = at, at + entries - 1 do
+    local entry = add(stream, ARGV[entry_at], expires_at, id)
+    first = first or entry
+  end
+  depths[index] = depths[index] + entries
+  redis.call('HSET', job, 'state', 'queued', 'entry', first, 'chunks', entries, unpack(record))
+  if expires_at then redis.call('HSET', job, 'expires_at', expires_at) end
+  -- It lives as long as the record: `close` gives both the same time to live.
+  if idempotency ~= '' then
+    redis.call('HSET', idempotency, 'fingerprint', fingerprint, 'job', id)
+    redis.call('HSET', job, 'idempotency', idempotency)
+  end
+
+  -- A listening scorer is woken by the entry itself. It needs no bell unless something waits behind it already.
+  if before + urgent > 0 or redis.call('ZCOUNT', LISTENING, now_ms(), '+inf') == 0 then must_ring = true end
+  return {'accepted', first, before, id, estimate}
 end
 
--- A listening scorer is woken by the entry itself. It needs no bell unless something waits behind it already.
-if before + urgent > 0 or redis.call('ZCOUNT', LISTENING, now_ms(), '+inf') == 0 then ring() end
-return {'accepted', first, before, id, estimate}
+local answers, at = {}, 3
+while at <= #ARGV do
+  local facts = cmsgpack.unpack(ARGV[at])
+  answers[#answers + 1] = submit(at + 1, unpack(facts))
+  at = at + 1 + facts[ENTRIES]
+end
+if must_ring then ring() end
+return answers

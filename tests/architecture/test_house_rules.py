@@ -13,6 +13,7 @@ SUBPACKAGES = (
     "gateway/uploads",
     "rhizome/client",
     "rhizome/commands",
+    "rhizome/direct_calls",
     "rhizome/job_queue",
     "rhizome/webhooks",
     "worker/files",

@@ -56,7 +56,7 @@ def score(redis: Redis, tmp_path: Path) -> Any:
     queue = Queue(redis)
     store = VersionStore(tmp_path, MODEL_NAME)
     shelf, claims = Shelf(store, None), queue.scorer()
-    files = FileChunks(open_store(f"{tmp_path.as_uri()}/blobs"), claims, queue.settings.max_upload_bytes)
+    files = FileChunks(open_store(f"{tmp_path.as_uri()}/blobs"), claims, queue.settings)
 
     def run() -> None:
         shelf.champion = shelf.get(store.names()[0])

@@ -57,7 +57,7 @@ def _score(redis: Redis, models_dir: Path, version: str, stopped: threading.Even
     queue = Queue(redis)
     shelf, claims = Shelf(VersionStore(models_dir, MODEL_NAME), None), queue.scorer()
     shelf.champion = shelf.get(version)
-    files = FileChunks(open_store(f"{models_dir.as_uri()}/blobs"), claims, queue.settings.max_upload_bytes)
+    files = FileChunks(open_store(f"{models_dir.as_uri()}/blobs"), claims, queue.settings)
     scoring = Scoring(shelf, claims, Latencies(), files)
     while not stopped.is_set():
         Scorer(claims, scoring, queue.settings, stopped.is_set, WorkPace(256)).run()

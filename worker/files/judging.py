@@ -6,16 +6,15 @@ which accepts nothing that is refused here.
 """
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from rhizome.csv_cells import read_cell
 from rhizome.signature import Feature, Signature
 from rhizome.wording import expected, kind_of, shorten, show_value, suggestion
 
 MAX_EXACT_INTEGER = 2**53  #: beyond it float64 cannot hold every integer
 SHOWN_COLUMNS = 10  #: the words are written for each row
-_NUMBER = re.compile(r"[ \t]*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?[ \t]*", re.ASCII)
 
 Row = tuple[Any, ...]
 
@@ -67,7 +66,7 @@ def judge_cells(cells: Sequence[str], columns: Sequence[str], signature: Signatu
     values = {}
     for feature in signature.features:
         text = given[feature.name]
-        value = _read_text(text, feature)
+        value = read_cell(text, feature)
         if value is None and text:
             wanted = "an integer" if feature.dtype == "int64" else "a number"
             return Refused(shorten(feature.name), f"is {show_value(text)}, not {wanted}", f"send {expected(feature)}")
@@ -100,13 +99,6 @@ def bounds_of(feature: Feature) -> tuple[float, float]:
         feature.lower if feature.lower is not None else -limit,
         feature.upper if feature.upper is not None else limit,
     )
-
-
-def _read_text(text: str, feature: Feature) -> Any:
-    """A cell as what the feature wants; None where it is empty, or no number."""
-    if feature.dtype == "category":
-        return text or None
-    return float(text) if _NUMBER.fullmatch(text) else None
 
 
 def _problem_of(value: Any, feature: Feature, null: str) -> str:

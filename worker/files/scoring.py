@@ -60,11 +60,13 @@ class FileScoring:
     Args:
         store: where the files are, and where the answers go.
         max_bytes: of a file.
+        chunk_bytes: of one chunk of a file that is cut here.
     """
 
-    def __init__(self, store: BlobStore, max_bytes: int) -> None:
+    def __init__(self, store: BlobStore, max_bytes: int, chunk_bytes: int) -> None:
         self._store = store
         self._max_bytes = max_bytes
+        self._chunk_bytes = chunk_bytes
         pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps tens of MB that nothing uses
         pa.set_cpu_count(1)  # one child, one core
         pa.set_io_thread_count(1)
@@ -83,7 +85,7 @@ class FileScoring:
         from worker.files.parquet import plan_file  # noqa: PLC0415 - no small matter, and only some files need it
 
         with _missing_told():
-            slices = plan_file(self._store, whole, signature, self._max_bytes)
+            slices = plan_file(self._store, whole, signature, max_bytes=self._max_bytes, chunk_bytes=self._chunk_bytes)
         return [
             msgspec.structs.replace(request, payload=encode_slice(part), rows=part.end - part.start, chunk=chunk)
             for chunk, part in enumerate(slices, start=1)
@@ -166,14 +168,14 @@ def _score(
         rows, took_ms = measure(
             version,
             len(array),
-            lambda: score_rows(version.estimator, array, version.signature, Returns(request.returns)),
+            lambda: score_rows(version.calls, array, version.signature, Returns(request.returns)),
         )
     failed = sum(isinstance(row, RowFailure) for row in rows)
     return form.format_answers(answer_of(row, version.signature, request) for row in rows), failed, took_ms
 
 
 def _predict(version: LoadedVersion, array: NDArray[Any], returns: Returns) -> tuple[AnswerArrays, ...]:
-    outputs = predict_arrays(version.estimator, array, version.signature, returns)
+    outputs = predict_arrays(version.calls, array, version.signature, returns)
     for output in outputs:
         if output.probabilities is not None and not np.isfinite(output.probabilities).all():
             raise ValueError("the estimator gave a probability that is not a number")

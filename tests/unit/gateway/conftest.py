@@ -10,9 +10,12 @@ from redis import Redis
 
 from gateway.app import create_app
 from gateway.service import EXTENSION, Service
+from gateway.validation import Validator
 from rhizome.registry import Registry
 from rhizome.settings import Settings
+from rhizome.signature import Feature
 from tests.support.queue import Queue
+from tests.support.validation import number, signature_of
 from tests.support.versions import MODEL_NAME, build_manifest
 
 ADMIN_KEY = "a-key-for-tests"
@@ -65,6 +68,25 @@ def client(app: Flask) -> FlaskClient:
 def queue(redis: Redis) -> Queue:
     """The workers' side, by hand; it listens for as long as a test needs."""
     return Queue(redis, linger_seconds=5)
+
+
+@pytest.fixture(scope="session")
+def plain() -> Validator:
+    """Of two numbers, one of them bounded."""
+    return Validator(signature_of(number("size", lower=0, upper=10), number("sepal_length")))
+
+
+@pytest.fixture(scope="session")
+def mixed() -> Validator:
+    """Of a number and a category that may lack, an integer, and a category that may not."""
+    return Validator(
+        signature_of(
+            number("size", nullable=True, lower=0, upper=10),
+            Feature(name="count", dtype="int64"),
+            Feature(name="colour", dtype="category", categories=("blue", "red"), nullable=True),
+            Feature(name="shape", dtype="category", categories=("round",)),
+        )
+    )
 
 
 def service_of(app: Flask) -> Service:

@@ -9,7 +9,8 @@ from flask.testing import FlaskClient
 from redis import Redis
 
 from rhizome.job_queue.claiming import Claimed, Claims
-from rhizome.jobs import State
+from rhizome.jobs import Lane, State
+from rhizome.manifest import Manifest
 from rhizome.registry import Registry
 from rhizome.signature import Output
 from tests.support.queue import Queue, succeed
@@ -164,7 +165,7 @@ def test_a_deadline_is_refused_under_the_name_it_was_sent_by(
     assert_is_refused(response, INFER, 429, "deadline_unmeetable", words)
 
 
-@pytest.mark.parametrize("mimetype", ["text/csv", "application/x-ndjson", "application/vnd.apache.parquet"])
+@pytest.mark.parametrize("mimetype", ["text/plain", "application/x-ndjson", "application/vnd.apache.parquet"])
 def test_files_are_told_where_they_are_taken(client: FlaskClient, mimetype: str) -> None:
     response = client.post("/invocations", data=b"a,b", content_type=mimetype)
 
@@ -180,10 +181,112 @@ def test_an_unknown_option_is_answered_with_the_options(client: FlaskClient, for
     assert problem["remedy"].startswith("did you mean 'return'? remove it; the options are version, priority,")
 
 
-def promote_renamed(client: FlaskClient, registry: Registry) -> None:
-    registry.register(RENAMED)
-    registry.promote(RENAMED.version, reason="a test")
+CSV = {
+    "data": "sepal_width,sepal_length,petal_width,petal_length\n3.5,5.1,0.2,1.4\n",
+    "content_type": "text/csv",
+}
+#: Requests to `/invocations`, and what they are answered with.
+INVOCATIONS: dict[str, tuple[dict[str, Any], Any]] = {
+    "csv": (CSV, "setosa"),
+    "lists": ({"json": {"instances": [list(SETOSA)]}}, "setosa"),
+    "records": ({"json": {"dataframe_records": [IRIS_SAMPLE]}}, "setosa"),
+    "many": ({"json": {"inputs": {name: [value] for name, value in IRIS_SAMPLE.items()}}}, "setosa"),
+    "return in the query": (CSV | {"query_string": {"return": "both"}}, ANSWER),
+    "return beside": ({"json": {"instances": [list(SETOSA)], "return": "both"}}, ANSWER),
+    "return in params": (
+        {"json": {"instances": [IRIS_SAMPLE], "params": {"return": "probabilities"}}},
+        list(ANSWER["probabilities"].values()),
+    ),
+    "top_k": (
+        {"json": {"instances": [IRIS_SAMPLE], "params": {"return": "probabilities", "top_k": 3}}},
+        ANSWER["probabilities"],
+    ),
+}
+OTHER_COLUMNS = build_manifest(
+    version="20260101T000004Z-9abc0123", signature=iris_signature(("length", "width", "depth", "height"))
+)
+REGRESSION = build_manifest(version="20260101T000005Z-abcd0123", signature=iris_signature())
+REGRESSION = REGRESSION.model_copy(
+    update={
+        "signature": REGRESSION.signature.model_copy(
+            update={"task": "regression", "outputs": (Output(name="y"),), "has_probabilities": False}
+        )
+    }
+)
+SUCCESSORS = pytest.mark.parametrize(
+    "successor", [OTHER_COLUMNS, REGRESSION], ids=["other columns", "answers of another kind"]
+)
+
+
+@SUCCESSORS
+@pytest.mark.parametrize("request_", INVOCATIONS)
+def test_invocations_repeated_to_another_champion_are_the_first_answer(
+    client: FlaskClient, queue: Queue, registry: Registry, successor: Manifest, request_: str
+) -> None:
+    sent, prediction = INVOCATIONS[request_]
+    headers = {"Idempotency-Key": "k-1"}
+    with while_waiting(queue, answer):
+        first = client.post("/invocations", headers=headers, **sent)
+
+    promote(client, registry, successor)
+    second = client.post("/invocations", headers=headers, **sent)
+
+    assert first.get_json() == {"predictions": [prediction]}, first.text
+    assert (second.status_code, second.get_json()) == (200, first.get_json()), second.text
+    assert second.headers["Idempotency-Replayed"] == "true"
+
+
+@SUCCESSORS
+def test_invocations_repeated_before_the_answer_are_the_first_receipt(
+    client: FlaskClient, queue: Queue, registry: Registry, successor: Manifest
+) -> None:
+    sent = {"json": {"instances": [IRIS_SAMPLE], "return": "probabilities"}, "query_string": {"wait": "0"}}
+    headers = {"Idempotency-Key": "k-1"}
+    first = client.post("/invocations", headers=headers, **sent)
+
+    promote(client, registry, successor)
+    second = client.post("/invocations", headers=headers, **sent)
+
+    assert (first.status_code, second.status_code) == (202, 202), second.text
+    assert second.get_json()["id"] == first.get_json()["id"]
+    assert second.headers["Idempotency-Replayed"] == "true"
+    assert queue.waiting(Lane.INTERACTIVE) == 1
+
+
+def test_invocations_repeated_after_their_version_is_gone_are_a_410(
+    client: FlaskClient, queue: Queue, registry: Registry
+) -> None:
+    headers = {"Idempotency-Key": "k-1"}
+    with while_waiting(queue, answer):
+        client.post("/invocations", headers=headers, **CSV)
+
+    promote(client, registry, OTHER_COLUMNS)
+    forget_version(client, registry, CHAMPION.version)
+    response = client.post("/invocations", headers=headers, **CSV)
+
+    assert_is_refused(response, "/invocations", 410, "job_expired", "no longer kept")
+
+
+def test_other_invocations_under_the_key_are_refused_as_without(
+    client: FlaskClient, queue: Queue, registry: Registry
+) -> None:
+    headers = {"Idempotency-Key": "k-1"}
+    client.post("/invocations?wait=0", headers=headers, **CSV)
+
+    promote(client, registry, OTHER_COLUMNS)
+    response = client.post("/invocations?wait=0", headers=headers, **CSV | {"data": CSV["data"] + "1,1,1,1\n"})
+
+    assert_is_refused(response, "/invocations", 422, "invalid_fields", "columns")
+
+
+def promote(client: FlaskClient, registry: Registry, manifest: Manifest) -> None:
+    registry.register(manifest)
+    registry.promote(manifest.version, reason="a test")
     service_of(client).champion.forget()
+
+
+def promote_renamed(client: FlaskClient, registry: Registry) -> None:
+    promote(client, registry, RENAMED)
 
 
 def forget_version(client: FlaskClient, registry: Registry, version: str) -> None:

@@ -104,6 +104,20 @@ def test_the_rows_of_a_cancelled_batch_stand_at_their_places(
     assert [answer["label"] for answer in document["results"]] == rows
 
 
+def test_who_cancels_a_batch_is_not_sent_its_rows(client: FlaskClient, queue: Queue) -> None:
+    path = client.post("/predict/batch", json=batch_of(5)).headers["Location"]
+    scorer = queue.scorer()
+    scorer.finish([succeed(entry) for entry in scorer.claim()], claim_next=False)
+
+    first, again = client.delete(path), client.delete(path)
+
+    for document in (first.get_json(), again.get_json()):
+        assert document["status"] == State.CANCELLED
+        assert document["rows"] == {"total": 5, "done": 2, "failed": 0}
+        assert "results" not in document
+    assert len(client.get(path).get_json()["results"]) == 2
+
+
 @pytest.mark.parametrize("page", ["offset=-1", "offset=1000000000", "limit=0", "limit=x", "offset=1.5", "limit=99999"])
 def test_a_bad_page_is_refused(client: FlaskClient, queue: Queue, page: str) -> None:
     path = client.post("/predict/batch", json=batch_of(5)).headers["Location"]

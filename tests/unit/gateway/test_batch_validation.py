@@ -2,40 +2,12 @@
 
 import json
 import struct
-from typing import Any
 
 import pytest
 
 from gateway.validation import Validator
 from rhizome.errors import InvalidRequest
-from rhizome.signature import Feature, Output, Signature
-
-BOUNDS = {"max_rows": 5, "chunk_rows": 2}
-
-
-def signature_of(*features: Feature) -> Signature:
-    return Signature(features=features, task="classification", outputs=(Output(name="kind", classes=("cold", "warm")),))
-
-
-def number(name: str, **facts: Any) -> Feature:
-    return Feature(**({"name": name, "dtype": "float64"} | facts))
-
-
-PLAIN = Validator(signature_of(number("size", lower=0, upper=10), number("sepal_length")))
-
-
-MIXED = Validator(
-    signature_of(
-        number("size", nullable=True, lower=0, upper=10),
-        Feature(name="count", dtype="int64"),
-        Feature(name="colour", dtype="category", categories=("blue", "red"), nullable=True),
-        Feature(name="shape", dtype="category", categories=("round",)),
-    )
-)
-
-
-def fields_of(refusal: InvalidRequest) -> list[object]:
-    return [problem["field"] for problem in refusal.problems]
+from tests.support.validation import BOUNDS, fields_of, number, signature_of
 
 
 def test_a_batch_with_a_feature_named_version_may_still_name_one() -> None:
@@ -46,20 +18,20 @@ def test_a_batch_with_a_feature_named_version_may_still_name_one() -> None:
     assert (rows.version, rows.payloads) == ("v1", [struct.pack("<d", 3.0)])
 
 
-def test_a_batch_is_cut_into_chunks_in_order() -> None:
+def test_a_batch_is_cut_into_chunks_in_order(plain: Validator) -> None:
     instances = [{"size": n, "sepal_length": -n} for n in range(5)]
 
-    rows = PLAIN.parse_batch(json.dumps({"instances": instances}).encode(), **BOUNDS)
+    rows = plain.parse_batch(json.dumps({"instances": instances}).encode(), **BOUNDS)
 
     assert rows.row_counts == [2, 2, 1]
     found = struct.unpack("<10d", b"".join(rows.payloads))
     assert found == tuple(float(value) for n in range(5) for value in (n, -n))
 
 
-def test_a_batch_of_categories_is_cut_into_chunks_in_order() -> None:
+def test_a_batch_of_categories_is_cut_into_chunks_in_order(mixed: Validator) -> None:
     instances = [{"size": n, "count": n, "colour": "red", "shape": "round"} for n in range(3)]
 
-    rows = MIXED.parse_batch(json.dumps({"instances": instances}).encode(), **BOUNDS)
+    rows = mixed.parse_batch(json.dumps({"instances": instances}).encode(), **BOUNDS)
 
     assert [json.loads(payload) for payload in rows.payloads] == [
         [[0, 0, "red", "round"], [1, 1, "red", "round"]],
@@ -84,30 +56,30 @@ def test_a_batch_of_categories_is_cut_into_chunks_in_order() -> None:
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_a_bad_batch_is_refused_by_name(body: bytes, field: str) -> None:
+def test_a_bad_batch_is_refused_by_name(plain: Validator, body: bytes, field: str) -> None:
     with pytest.raises(InvalidRequest) as refusal:
-        PLAIN.parse_batch(body, **BOUNDS)
+        plain.parse_batch(body, **BOUNDS)
 
     assert refusal.value.code == "invalid_fields"
     assert fields_of(refusal.value) == [field]
 
 
-def test_too_many_instances_are_refused_with_the_bound() -> None:
+def test_too_many_instances_are_refused_with_the_bound(plain: Validator) -> None:
     body = json.dumps({"instances": [{"size": 1, "sepal_length": 1}] * 6}).encode()
 
     with pytest.raises(InvalidRequest) as refusal:
-        PLAIN.parse_batch(body, **BOUNDS)
+        plain.parse_batch(body, **BOUNDS)
 
     (problem,) = refusal.value.problems
     assert problem["field"] == "instances"
     assert "at most 5" in str(problem["remedy"])
 
 
-def test_every_bad_row_of_a_batch_is_named_by_index() -> None:
+def test_every_bad_row_of_a_batch_is_named_by_index(plain: Validator) -> None:
     instances = [{"size": 1, "sepal_length": 1}, {"size": 99, "sepal_length": 1}, {"size": 1}]
 
     with pytest.raises(InvalidRequest) as refusal:
-        PLAIN.parse_batch(json.dumps({"instances": instances}).encode(), **BOUNDS)
+        plain.parse_batch(json.dumps({"instances": instances}).encode(), **BOUNDS)
 
     assert [(problem["row"], problem["field"]) for problem in refusal.value.problems] == [
         (1, "instances.1.size"),
@@ -116,8 +88,8 @@ def test_every_bad_row_of_a_batch_is_named_by_index() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[" * 10_000, b"\xff"])
-def test_a_batch_that_is_no_json_is_refused(body: bytes) -> None:
+def test_a_batch_that_is_no_json_is_refused(plain: Validator, body: bytes) -> None:
     with pytest.raises(InvalidRequest) as refusal:
-        PLAIN.parse_batch(body, **BOUNDS)
+        plain.parse_batch(body, **BOUNDS)
 
     assert refusal.value.code in ("malformed_json", "empty_body")

@@ -2,39 +2,11 @@
 
 import json
 import struct
-from typing import Any
 
 import pytest
 
 from gateway.validation import Validator
-from rhizome.errors import InvalidRequest
-from rhizome.signature import Feature, Output, Signature
-
-BOUNDS = {"max_rows": 5, "chunk_rows": 2}
-
-
-def signature_of(*features: Feature) -> Signature:
-    return Signature(features=features, task="classification", outputs=(Output(name="kind", classes=("cold", "warm")),))
-
-
-def number(name: str, **facts: Any) -> Feature:
-    return Feature(**({"name": name, "dtype": "float64"} | facts))
-
-
-PLAIN = Validator(signature_of(number("size", lower=0, upper=10), number("sepal_length")))
-
-
-def refusal_of(validator: Validator, body: bytes) -> InvalidRequest:
-    with pytest.raises(InvalidRequest) as refusal:
-        validator.parse_single(body)
-    for problem in refusal.value.problems:
-        assert problem["problem"]
-        assert problem["remedy"]
-    return refusal.value
-
-
-def fields_of(refusal: InvalidRequest) -> list[object]:
-    return [problem["field"] for problem in refusal.problems]
+from tests.support.validation import BOUNDS, fields_of, number, refusal_of, signature_of
 
 
 @pytest.mark.parametrize(
@@ -71,8 +43,8 @@ def test_a_bad_value_of_a_feature_with_an_odd_name_is_named_as_sent(name: str) -
 
 
 @pytest.mark.parametrize("attribute", ["f0", "f1"])
-def test_the_models_own_attribute_names_are_no_fields(attribute: str) -> None:
-    refusal = refusal_of(PLAIN, json.dumps({"size": 1, "sepal_length": 1, attribute: 1}).encode())
+def test_the_models_own_attribute_names_are_no_fields(plain: Validator, attribute: str) -> None:
+    refusal = refusal_of(plain, json.dumps({"size": 1, "sepal_length": 1, attribute: 1}).encode())
 
     assert fields_of(refusal) == [attribute]
 
@@ -86,13 +58,13 @@ def test_a_single_feature_is_enough() -> None:
     ]
 
 
-def test_a_sample_may_name_a_version() -> None:
-    assert PLAIN.parse_single(b'{"size": 1, "sepal_length": 1, "version": "v1"}').version == "v1"
+def test_a_sample_may_name_a_version(plain: Validator) -> None:
+    assert plain.parse_single(b'{"size": 1, "sepal_length": 1, "version": "v1"}').version == "v1"
 
 
 @pytest.mark.parametrize("version", [b"1", b"true", b"[]", b'"' + b"v" * 65 + b'"'])
-def test_a_version_that_can_be_none_is_refused(version: bytes) -> None:
-    refusal = refusal_of(PLAIN, b'{"size": 1, "sepal_length": 1, "version": ' + version + b"}")
+def test_a_version_that_can_be_none_is_refused(plain: Validator, version: bytes) -> None:
+    refusal = refusal_of(plain, b'{"size": 1, "sepal_length": 1, "version": ' + version + b"}")
 
     assert fields_of(refusal) == ["version"]
 

@@ -24,7 +24,7 @@ def build(redis_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Build]
     built: list[Notices] = []
 
     def make(max_waiters: int = 10, url: str = redis_server, moved: Callable[[], None] = lambda: None) -> Notices:
-        built.append(Notices(lambda: connect(url), max_waiters, moved))
+        built.append(Notices(lambda: connect(url), max_waiters, max_waiters, moved))
         return built[-1]
 
     yield make

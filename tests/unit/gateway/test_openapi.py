@@ -151,6 +151,17 @@ def test_the_examples_pass_the_validator(name: str) -> None:
             assert validator.parse_batch(body, max_rows=10, chunk_rows=10).row_counts == [2]
 
 
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_the_csv_of_invocations_is_of_its_schema_and_passes_the_validator(name: str) -> None:
+    bodies = document_for(name)["paths"]["/invocations"]["post"]["requestBody"]["content"]
+    content = bodies["text/csv"]
+
+    assert list(bodies) == ["application/json", "text/csv"]
+    assert re.search(content["schema"]["pattern"], content["example"])
+    parsed = Validator(SIGNATURES[name]).parse_csv(content["example"].encode(), max_rows=10, chunk_rows=10)
+    assert parsed.row_counts == [1]
+
+
 def content_of(paths: dict[str, Any], path: str) -> dict[str, Any]:
     content: dict[str, Any] = paths[path]["post"]["requestBody"]["content"]["application/json"]
     return content

@@ -1,12 +1,10 @@
 """Reading preferences and parameters: `Prefer` as RFC 7240 has it, `?wait` strictly."""
 
-from threading import Semaphore
-
 import pytest
 from flask import Flask, Response
 
 from gateway.requests import acknowledge_preferences, is_async_preferred, read_count, read_json_body, read_wait_seconds
-from rhizome.errors import InvalidRequest, TooManyWaiters
+from rhizome.errors import InvalidRequest
 
 MOST = 60.0
 
@@ -164,7 +162,7 @@ def test_a_bad_count_is_refused_by_name(given: str) -> None:
 )
 def test_a_json_body_is_read_as_it_came(content_type: str) -> None:
     with app.test_request_context("/", method="POST", data=b"\xff{", content_type=content_type):
-        assert read_json_body(Semaphore(1), most=1_000) == b"\xff{"
+        assert read_json_body(most=1_000) == b"\xff{"
 
 
 @pytest.mark.parametrize(
@@ -175,7 +173,7 @@ def test_another_content_type_is_refused(content_type: str | None) -> None:
         app.test_request_context("/", method="POST", data=b"{}", content_type=content_type),
         pytest.raises(InvalidRequest) as refusal,
     ):
-        read_json_body(Semaphore(1), most=1_000)
+        read_json_body(most=1_000)
 
     assert refusal.value.code == "unsupported_media_type"
 
@@ -186,25 +184,6 @@ def test_an_encoded_body_is_refused() -> None:
         app.test_request_context("/", method="POST", data=b"x", headers=headers),
         pytest.raises(InvalidRequest) as refusal,
     ):
-        read_json_body(Semaphore(1), most=1_000)
+        read_json_body(most=1_000)
 
     assert refusal.value.code == "unsupported_media_type"
-
-
-def test_where_all_slots_are_taken_a_body_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.requests.SLOT_SECONDS", 0.01)
-    slots = Semaphore(0)
-
-    with (
-        app.test_request_context("/predict", method="POST", json={}),
-        pytest.raises(TooManyWaiters),
-    ):
-        read_json_body(slots, most=1_000)
-
-
-def test_a_slot_is_free_again_after_each_body() -> None:
-    slots = Semaphore(1)
-
-    for _ in range(3):
-        with app.test_request_context("/predict", method="POST", json={"a": 1}):
-            assert read_json_body(slots, most=1_000)

@@ -194,6 +194,25 @@ def test_a_request_repeated_after_the_champion_takes_other_rows_is_the_first_job
     assert other.status_code == 422
 
 
+def test_a_request_repeated_after_the_champion_gives_other_answers_is_the_first_job(
+    client: FlaskClient, app: Flask, registry: Registry
+) -> None:
+    key = {"Idempotency-Key": "k-1"}
+    first = client.post("/predict?return=probabilities", json=IRIS_SAMPLE, headers=key).get_json()
+    signature = iris_signature().model_copy(update={"has_probabilities": False})
+    plain = build_manifest(version="20260101T000009Z-0123abcd", signature=signature)
+    registry.register(plain)
+    registry.promote(plain.version, reason="a test")
+    service_of(app).champion.forget()
+
+    again = client.post("/predict?return=probabilities", json=IRIS_SAMPLE, headers=key)
+    other = client.post("/predict?return=probabilities", json=IRIS_SAMPLE)
+
+    assert (again.status_code, again.get_json()["id"]) == (202, first["id"])
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert other.status_code == 422
+
+
 @pytest.mark.parametrize("where", ["query", "body"])
 def test_a_version_can_be_pinned(client: FlaskClient, queue: Queue, where: str) -> None:
     if where == "query":

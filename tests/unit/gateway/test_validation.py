@@ -3,61 +3,24 @@
 import json
 import math
 import struct
-from typing import Any
 
 import pytest
 
 from gateway.complaints import MAX_PROBLEMS
 from gateway.validation import Rows, Validator
-from rhizome.errors import InvalidRequest
 from rhizome.jobs import Encoding
-from rhizome.signature import Feature, Output, Signature
-
-BOUNDS = {"max_rows": 5, "chunk_rows": 2}
-
-
-def signature_of(*features: Feature) -> Signature:
-    return Signature(features=features, task="classification", outputs=(Output(name="kind", classes=("cold", "warm")),))
+from rhizome.signature import Feature
+from tests.support.validation import fields_of, number, refusal_of, signature_of
 
 
-def number(name: str, **facts: Any) -> Feature:
-    return Feature(**({"name": name, "dtype": "float64"} | facts))
-
-
-PLAIN = Validator(signature_of(number("size", lower=0, upper=10), number("sepal_length")))
-
-
-MIXED = Validator(
-    signature_of(
-        number("size", nullable=True, lower=0, upper=10),
-        Feature(name="count", dtype="int64"),
-        Feature(name="colour", dtype="category", categories=("blue", "red"), nullable=True),
-        Feature(name="shape", dtype="category", categories=("round",)),
-    )
-)
-
-
-def refusal_of(validator: Validator, body: bytes) -> InvalidRequest:
-    with pytest.raises(InvalidRequest) as refusal:
-        validator.parse_single(body)
-    for problem in refusal.value.problems:
-        assert problem["problem"]
-        assert problem["remedy"]
-    return refusal.value
-
-
-def fields_of(refusal: InvalidRequest) -> list[object]:
-    return [problem["field"] for problem in refusal.problems]
-
-
-def test_numbers_travel_exactly_and_in_the_signatures_order() -> None:
-    rows = PLAIN.parse_single(b'{"sepal_length": 0.1, "size": 3}')
+def test_numbers_travel_exactly_and_in_the_signatures_order(plain: Validator) -> None:
+    rows = plain.parse_single(b'{"sepal_length": 0.1, "size": 3}')
 
     assert rows == Rows(Encoding.FLOAT64, [struct.pack("<2d", 3.0, 0.1)], [1], {})
 
 
-def test_categories_and_nulls_travel_as_json() -> None:
-    rows = MIXED.parse_single(b'{"size": null, "count": 3, "colour": null, "shape": "round"}')
+def test_categories_and_nulls_travel_as_json(mixed: Validator) -> None:
+    rows = mixed.parse_single(b'{"size": null, "count": 3, "colour": null, "shape": "round"}')
 
     assert rows.encoding is Encoding.JSON
     assert [json.loads(payload) for payload in rows.payloads] == [[[None, 3, None, "round"]]]
@@ -74,8 +37,8 @@ def test_a_null_among_numbers_travels_as_nan() -> None:
 
 
 @pytest.mark.parametrize("value", ["0", "10", "0.0", "1e1", "1E-300", "5e-324", "-0.0"])
-def test_every_finite_number_in_range_is_accepted(value: str) -> None:
-    (payload,) = PLAIN.parse_single(f'{{"size": {value}, "sepal_length": 1}}'.encode()).payloads
+def test_every_finite_number_in_range_is_accepted(plain: Validator, value: str) -> None:
+    (payload,) = plain.parse_single(f'{{"size": {value}, "sepal_length": 1}}'.encode()).payloads
 
     assert struct.unpack("<2d", payload)[0] == float(value)
 
@@ -105,8 +68,8 @@ def test_every_finite_number_in_range_is_accepted(value: str) -> None:
         "1e308",
     ],
 )
-def test_a_bad_number_is_refused_by_name(value: str) -> None:
-    refusal = refusal_of(PLAIN, f'{{"size": {value}, "sepal_length": 1}}'.encode())
+def test_a_bad_number_is_refused_by_name(plain: Validator, value: str) -> None:
+    refusal = refusal_of(plain, f'{{"size": {value}, "sepal_length": 1}}'.encode())
 
     assert refusal.code == "invalid_fields"
     assert fields_of(refusal) == ["size"]
@@ -114,29 +77,29 @@ def test_a_bad_number_is_refused_by_name(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["1" + "0" * 400, "-1" + "0" * 400, "1e999", "NaN", '"x"', "true", "null", "[1]"])
-def test_a_bad_number_is_refused_where_there_is_no_range(value: str) -> None:
-    refusal = refusal_of(PLAIN, f'{{"size": 1, "sepal_length": {value}}}'.encode())
+def test_a_bad_number_is_refused_where_there_is_no_range(plain: Validator, value: str) -> None:
+    refusal = refusal_of(plain, f'{{"size": 1, "sepal_length": {value}}}'.encode())
 
     assert (refusal.code, fields_of(refusal)) == ("invalid_fields", ["sepal_length"])
 
 
 @pytest.mark.parametrize("value", ["3.0", "3.5", "true", '"3"', "null", "1e2", "NaN", str(2**53 + 1), "1" + "0" * 400])
-def test_what_is_no_integer_is_refused_for_an_integer(value: str) -> None:
-    refusal = refusal_of(MIXED, f'{{"size": 1, "count": {value}, "colour": "red", "shape": "round"}}'.encode())
+def test_what_is_no_integer_is_refused_for_an_integer(mixed: Validator, value: str) -> None:
+    refusal = refusal_of(mixed, f'{{"size": 1, "count": {value}, "colour": "red", "shape": "round"}}'.encode())
 
     assert (refusal.code, fields_of(refusal)) == ("invalid_fields", ["count"])
 
 
 @pytest.mark.parametrize("value", ['"green"', '"RED"', '""', "1", "true", "[]", "{}", '["red"]'])
-def test_what_is_no_known_category_is_refused_with_the_known_ones(value: str) -> None:
-    refusal = refusal_of(MIXED, f'{{"size": 1, "count": 1, "colour": {value}, "shape": "round"}}'.encode())
+def test_what_is_no_known_category_is_refused_with_the_known_ones(mixed: Validator, value: str) -> None:
+    refusal = refusal_of(mixed, f'{{"size": 1, "count": 1, "colour": {value}, "shape": "round"}}'.encode())
 
     assert (refusal.code, fields_of(refusal)) == ("invalid_fields", ["colour"])
     assert "blue, red" in str(refusal.problems[0]["remedy"])
 
 
-def test_null_is_refused_where_it_is_not_allowed() -> None:
-    refusal = refusal_of(MIXED, b'{"size": 1, "count": 1, "colour": "red", "shape": null}')
+def test_null_is_refused_where_it_is_not_allowed(mixed: Validator) -> None:
+    refusal = refusal_of(mixed, b'{"size": 1, "count": 1, "colour": "red", "shape": null}')
 
     assert fields_of(refusal) == ["shape"]
 
@@ -158,29 +121,29 @@ def test_integer_bounds_are_inclusive(bounds: dict[str, float]) -> None:
     assert fields_of(refusal_of(validator, b'{"count": 11}')) == ["count"]
 
 
-def test_every_offending_field_is_named_at_once() -> None:
-    refusal = refusal_of(PLAIN, b'{"size": 99, "sepal_lenght": 1, "extra": 2}')
+def test_every_offending_field_is_named_at_once(plain: Validator) -> None:
+    refusal = refusal_of(plain, b'{"size": 99, "sepal_lenght": 1, "extra": 2}')
 
     assert fields_of(refusal) == ["size", "sepal_length", "sepal_lenght", "extra"]
 
 
-def test_a_misspelt_field_is_answered_with_the_likely_one() -> None:
-    refusal = refusal_of(PLAIN, b'{"size": 1, "sepal_lenght": 1}')
+def test_a_misspelt_field_is_answered_with_the_likely_one(plain: Validator) -> None:
+    refusal = refusal_of(plain, b'{"size": 1, "sepal_lenght": 1}')
 
     remedies = {problem["field"]: problem["remedy"] for problem in refusal.problems}
     assert "sepal_length" in str(remedies["sepal_lenght"])
     assert str(remedies["sepal_length"]).startswith("add it")
 
 
-def test_an_unknown_field_is_answered_with_the_features() -> None:
-    refusal = refusal_of(PLAIN, b'{"size": 1, "sepal_length": 1, "zzz": 1}')
+def test_an_unknown_field_is_answered_with_the_features(plain: Validator) -> None:
+    refusal = refusal_of(plain, b'{"size": 1, "sepal_length": 1, "zzz": 1}')
 
     assert "size, sepal_length" in str(refusal.problems[0]["remedy"])
 
 
 @pytest.mark.parametrize("body", [b"", b" ", b"\n\t "])
-def test_an_empty_body_is_refused_as_empty(body: bytes) -> None:
-    assert refusal_of(PLAIN, body).code == "empty_body"
+def test_an_empty_body_is_refused_as_empty(plain: Validator, body: bytes) -> None:
+    assert refusal_of(plain, body).code == "empty_body"
 
 
 @pytest.mark.parametrize(
@@ -211,8 +174,8 @@ def test_an_empty_body_is_refused_as_empty(body: bytes) -> None:
     ],
     ids=lambda body: repr(body[:24]),
 )
-def test_what_is_no_json_is_refused_as_malformed(body: bytes) -> None:
-    refusal = refusal_of(PLAIN, body)
+def test_what_is_no_json_is_refused_as_malformed(plain: Validator, body: bytes) -> None:
+    refusal = refusal_of(plain, body)
 
     assert refusal.code == "malformed_json"
     assert fields_of(refusal) == ["body"]
@@ -220,35 +183,35 @@ def test_what_is_no_json_is_refused_as_malformed(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("body", [b"null", b"[]", b"[1,2]", b"3", b'"text"', b"true", b"NaN"])
-def test_another_type_than_an_object_is_refused(body: bytes) -> None:
-    refusal = refusal_of(PLAIN, body)
+def test_another_type_than_an_object_is_refused(plain: Validator, body: bytes) -> None:
+    refusal = refusal_of(plain, body)
 
     assert (refusal.code, fields_of(refusal)) == ("invalid_fields", ["body"])
     assert "object" in str(refusal.problems[0]["problem"])
 
 
-def test_an_object_a_hundred_deep_is_refused_by_name() -> None:
+def test_an_object_a_hundred_deep_is_refused_by_name(plain: Validator) -> None:
     deep = b'{"a":' * 100 + b"1" + b"}" * 100
 
-    assert fields_of(refusal_of(PLAIN, b'{"size": ' + deep + b', "sepal_length": 1}')) == ["size"]
+    assert fields_of(refusal_of(plain, b'{"size": ' + deep + b', "sepal_length": 1}')) == ["size"]
 
 
-def test_what_is_echoed_is_short() -> None:
-    refusal = refusal_of(PLAIN, b'{"size": 1, "sepal_length": 1, "%s": "%s"}' % (b"k" * 10_000, b"v" * 10_000))
-
-    assert len(json.dumps(refusal.problems)) < 500
-
-
-def test_a_long_unknown_category_is_not_echoed_whole() -> None:
-    refusal = refusal_of(MIXED, b'{"size": 1, "count": 1, "shape": "round", "colour": "%s"}' % (b"v" * 10_000))
+def test_what_is_echoed_is_short(plain: Validator) -> None:
+    refusal = refusal_of(plain, b'{"size": 1, "sepal_length": 1, "%s": "%s"}' % (b"k" * 10_000, b"v" * 10_000))
 
     assert len(json.dumps(refusal.problems)) < 500
 
 
-def test_no_more_than_a_bounded_number_of_problems_is_named() -> None:
+def test_a_long_unknown_category_is_not_echoed_whole(mixed: Validator) -> None:
+    refusal = refusal_of(mixed, b'{"size": 1, "count": 1, "shape": "round", "colour": "%s"}' % (b"v" * 10_000))
+
+    assert len(json.dumps(refusal.problems)) < 500
+
+
+def test_no_more_than_a_bounded_number_of_problems_is_named(plain: Validator) -> None:
     body = json.dumps({"size": 1, "sepal_length": 1} | {f"extra{n}": n for n in range(5000)}).encode()
 
-    refusal = refusal_of(PLAIN, body)
+    refusal = refusal_of(plain, body)
 
     assert len(refusal.problems) == MAX_PROBLEMS
     assert "5000" in str(refusal)

@@ -1,6 +1,7 @@
 """One suite for both kinds of store: a folder, and a bucket of a real S3-compatible server."""
 
 import os
+import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from rhizome.blob_folder import FolderStore
 from rhizome.blob_store import BlobReader, BlobStore, open_store, read_blocks
 from rhizome.errors import BlobNotFound, BlobStoreUnavailable
 from tests.support.object_store import BUCKET, CREDENTIALS, run_object_store
@@ -123,3 +125,13 @@ def test_a_bucket_that_is_silent_does_not_hold_its_caller_for_long(monkeypatch: 
             store.size("job/input.csv")
 
     assert time.monotonic() - began < 10
+
+
+def test_a_folder_has_as_much_room_as_its_file_system_and_a_bucket_any(store: BlobStore, tmp_path: Path) -> None:
+    free = store.free_bytes()
+
+    if isinstance(store, FolderStore):
+        assert free is not None
+        assert 0 < free <= shutil.disk_usage(tmp_path).total
+    else:
+        assert free is None

@@ -148,7 +148,6 @@ def test_an_unusable_value_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, n
 @pytest.mark.parametrize(
     ("values", "names"),
     [
-        ({"MAX_WAITERS": "8", "GATEWAY_THREADS": "8"}, ["RHIZOME_MAX_WAITERS", "RHIZOME_GATEWAY_THREADS"]),
         ({"RUN_SECONDS": "120"}, ["RHIZOME_RUN_SECONDS", "RHIZOME_SCORE_TIME_LIMIT_SECONDS"]),
     ],
 )
@@ -220,3 +219,10 @@ def test_webhook_settings_are_read_as_what_they_mean(monkeypatch: pytest.MonkeyP
     assert [len(key) for key in settings.webhook_keys] == [24]
     assert settings.webhook_allowances.hosts == {"receiver.internal"}
     assert "MfKQ9r8G" not in repr(settings) + str(settings)
+
+
+@pytest.mark.parametrize(("waiters", "threads", "asleep"), [(1024, 96, 64), (10, 96, 10), (1024, 2, 1), (0, 96, 0)])
+def test_some_threads_never_sleep_on_jobs(waiters: int, threads: int, asleep: int) -> None:
+    settings = Settings(max_waiters=waiters, gateway_threads=threads)
+
+    assert settings.max_waiting_threads == asleep

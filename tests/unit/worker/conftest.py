@@ -56,7 +56,7 @@ class Bench:
         self.claims = self.queue.scorer("this-process")
         self.latencies = Latencies()
         self.blobs = open_store(f"{models_dir.as_uri()}/blobs")
-        self.files = FileChunks(self.blobs, self.claims, self.queue.settings.max_upload_bytes)
+        self.files = FileChunks(self.blobs, self.claims, self.queue.settings)
         self.scoring = RecordingScoring(self.shelf, self.claims, self.latencies, self.files)
         self.is_stopping = False
         self.scorer = Scorer(self.claims, self.scoring, self.queue.settings, lambda: self.is_stopping, WorkPace(256))

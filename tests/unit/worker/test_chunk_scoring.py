@@ -104,7 +104,7 @@ def test_all_chunks_of_a_batch_are_scored_by_the_version_of_the_first(bench: Ben
 
     finished.append(bench.scoring.score_chunk(second, lambda: None))
 
-    expected = former.estimator.predict_proba([SETOSA])[0]
+    expected = former.calls.predict_proba(np.array([SETOSA]))[0]
     for item in finished:
         (answer,) = json.loads(item.body)
         np.testing.assert_allclose(list(answer["probabilities"].values()), expected)

@@ -1,18 +1,244 @@
-"""A Parquet file that cannot be made is told to whoever asks for it, and is no reason to end a worker."""
+"""A batch's rows as a Parquet file: what it holds, who is told of it, and what becomes of one that cannot be made."""
 
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 
 from rhizome import keys
+from rhizome.blob_slices import ChunkParts, FileFormat, encode_parts, export_path, part_path
 from rhizome.errors import BlobStoreUnavailable, RowsIncomplete
-from rhizome.job_queue.exporting import FAILURE_SECONDS, request_export
+from rhizome.job_queue.exporting import CLAIM_SECONDS, FAILURE_SECONDS, request_export
+from rhizome.jobs import Returns
+from rhizome.row_table import build_columns, csv_line, header_line
+from rhizome.signature import Output
+from tests.support.versions import (
+    LINE_ROWS,
+    build_manifest,
+    iris_signature,
+    line_estimator,
+    line_signature,
+    write_version,
+)
 from tests.unit.worker.conftest import Bench
 from worker.export import Exports
 from worker.files import exporting
+from worker.shelf import LoadedVersion
+
+SETOSA = {"label": "setosa", "probabilities": {"setosa": 0.75, "versicolor": 0.25, "virginica": 1e-300}}
+VIRGINICA = {"label": "virginica", "probabilities": {"setosa": 0.0, "versicolor": 0.25, "virginica": 0.75}}
+BAD = {"error": {"code": "invalid_row", "detail": "sepal_width is 'x'\nnot a number"}, "line": 3}
+CHUNKS = ([SETOSA, BAD], [VIRGINICA])
+PROBABILITIES = [f"probability_{label}" for label in ("setosa", "versicolor", "virginica")]
+
+Answers = Sequence[dict[str, Any]]
 
 
 @pytest.fixture
 def exports(bench: Bench) -> Exports:
     return Exports(bench.queue.redis, bench.blobs, bench.shelf, lambda: None)
+
+
+def answer_request(bench: Bench, *chunks: Answers) -> str:
+    """A job whose answers are in Redis."""
+    return _answer(bench, "", [json.dumps(list(chunk), separators=(",", ":")).encode() for chunk in chunks])
+
+
+def answer_file(bench: Bench, *chunks: Answers, returns: Returns = Returns.BOTH) -> str:
+    """A job whose answers are in the store."""
+    assert bench.shelf.champion is not None
+    columns, written = build_columns(bench.shelf.champion.signature, returns), []
+    job_id = bench.submit_batch(*(len(chunk) for chunk in chunks))
+    for number, chunk in enumerate(chunks):
+        text = (header_line(columns) if number == 0 else "") + "".join(csv_line(answer, columns) for answer in chunk)
+        parts = ChunkParts(len(chunk), 0, str(number), 0, len(text.encode()))
+        with bench.blobs.open_writer(part_path(job_id, parts, FileFormat.CSV)) as writer:
+            writer.write(text.encode())
+            writer.commit()
+        written.append(encode_parts(parts))
+    return _answer(bench, "csv", written, job_id)
+
+
+def _answer(bench: Bench, source: str, bodies: Sequence[bytes], job_id: str = "") -> str:
+    redis, champion = bench.queue.redis, bench.shelf.champion
+    assert champion is not None
+    job_id = job_id or bench.submit_batch(*[1] * len(bodies))
+    facts = {"version": champion.name, "chunks": len(bodies)} | ({"source": source} if source else {})
+    redis.hset(keys.job(job_id), mapping=facts)
+    for number, body in enumerate(bodies):
+        redis.hset(keys.rows(job_id), str(number), body)
+    return job_id
+
+
+WAYS: dict[str, Callable[..., str]] = {"rows in Redis": answer_request, "rows in the store": answer_file}
+BOTH_WAYS = pytest.mark.parametrize("way", WAYS)
+
+
+def table_of(bench: Bench, job_id: str) -> pa.Table:
+    return pq.read_table(bench.models_dir / "blobs" / export_path(job_id))
+
+
+@BOTH_WAYS
+def test_the_rows_are_there_in_input_order_with_their_types(bench: Bench, exports: Exports, way: str) -> None:
+    job_id = WAYS[way](bench, *CHUNKS)
+
+    exports.export(job_id)
+
+    table = table_of(bench, job_id)
+    assert table.schema == pa.schema(
+        [("label", pa.string()), *((name, pa.float64()) for name in PROBABILITIES), ("error", pa.string())]
+    )
+    assert table["label"].to_pylist() == ["setosa", None, "virginica"]
+    assert table["probability_virginica"].to_pylist() == [1e-300, None, 0.75]
+    assert table["error"].to_pylist() == [None, "invalid_row: line 3: sepal_width is 'x'\nnot a number", None]
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize(
+    ("returns", "columns"),
+    [(Returns.LABEL, ["label", "error"]), (Returns.PROBABILITIES, [*PROBABILITIES, "error"])],
+)
+def test_it_has_the_columns_of_what_was_asked_for(
+    bench: Bench, exports: Exports, way: str, returns: Returns, columns: list[str]
+) -> None:
+    part = "label" if returns is Returns.LABEL else "probabilities"
+    answers = [{part: answer[part]} for answer in (SETOSA, VIRGINICA)]
+    more = {"returns": returns} if way == "rows in the store" else {}
+    job_id = WAYS[way](bench, answers, [answers[0]], **more)
+
+    exports.export(job_id)
+
+    table = table_of(bench, job_id)
+    assert (table.column_names, len(table)) == (columns, 3)
+
+
+@BOTH_WAYS
+def test_rows_that_all_failed_are_a_table_of_errors(bench: Bench, exports: Exports, way: str) -> None:
+    job_id = WAYS[way](bench, [BAD], [BAD, BAD])
+
+    exports.export(job_id)
+
+    table = table_of(bench, job_id)
+    assert table["label"].null_count == len(table) == 3
+    assert table["error"].null_count == 0
+
+
+@BOTH_WAYS
+def test_a_regressions_values_are_numbers(bench: Bench, exports: Exports, way: str) -> None:
+    bench.serve(write_version(bench.models_dir, line_estimator(), line_signature(), LINE_ROWS, number=2))
+    job_id = WAYS[way](bench, [{"value": 1}, {"value": 0.1}], [{"value": -1e300}])
+
+    exports.export(job_id)
+
+    assert table_of(bench, job_id)["value"].to_pylist() == [1.0, 0.1, -1e300]
+
+
+@BOTH_WAYS
+def test_labels_keep_their_type_and_several_outputs_their_names(
+    bench: Bench, exports: Exports, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs = (Output(name="tier", classes=(1, 2)), Output(name="left", classes=(False, True)))
+    signature = iris_signature().model_copy(update={"outputs": outputs, "has_probabilities": False})
+    version = LoadedVersion(build_manifest(signature=signature), None)
+    bench.shelf.champion = version
+    monkeypatch.setattr(bench.shelf, "get", lambda _: version)
+    job_id = WAYS[way](bench, [{"outputs": {"tier": {"label": 2}, "left": {"label": True}}}, BAD])
+
+    exports.export(job_id)
+
+    table = table_of(bench, job_id)
+    assert table.schema.types == [pa.int64(), pa.bool_(), pa.string()]
+    assert table.select(["tier.label", "left.label"]).to_pylist() == [
+        {"tier.label": 2, "left.label": True},
+        {"tier.label": None, "left.label": None},
+    ]
+
+
+@BOTH_WAYS
+def test_others_get_their_turn_between_parts_and_the_claim_is_renewed(bench: Bench, way: str) -> None:
+    redis, seconds_left = bench.queue.redis, []
+    job_id = WAYS[way](bench, [SETOSA], [SETOSA], [SETOSA])
+    request_export(redis, job_id)
+
+    def serve() -> None:
+        seconds_left.append(redis.ttl(keys.export(job_id)))
+        redis.expire(keys.export(job_id), 1)
+
+    Exports(redis, bench.blobs, bench.shelf, serve).export(job_id)
+
+    assert len(seconds_left) == 3
+    assert min(seconds_left) > CLAIM_SECONDS / 2
+
+
+def test_who_waits_is_told_when_it_is_there(bench: Bench, exports: Exports) -> None:
+    redis = bench.queue.redis
+    job_id = answer_request(bench, *CHUNKS)
+    request_export(redis, job_id)
+    notices = redis.pubsub(ignore_subscribe_messages=True)
+    notices.subscribe(keys.FINISHED)
+    notices.get_message(timeout=1)
+
+    exports.export(job_id)
+
+    notice = notices.get_message(timeout=5)
+    notices.close()
+    assert notice is not None
+    assert notice["data"] == job_id.encode()
+    assert not redis.exists(keys.export(job_id))
+
+
+def test_however_many_ask_one_file_is_made(bench: Bench) -> None:
+    for _ in range(5):
+        request_export(bench.queue.redis, "job")
+
+    assert bench.queue.redis.llen(keys.EXPORT_QUEUE) == 1
+
+
+def test_a_job_that_has_expired_meanwhile_is_no_failure(bench: Bench, exports: Exports) -> None:
+    job_id = answer_request(bench, *CHUNKS)
+    request_export(bench.queue.redis, job_id)
+    bench.queue.redis.delete(keys.job(job_id), keys.rows(job_id))
+
+    exports.export(job_id)
+
+    assert not (bench.models_dir / "blobs" / export_path(job_id)).exists()
+    request_export(bench.queue.redis, job_id)
+
+
+def test_a_part_that_is_gone_leaves_no_half_a_file_and_is_told(bench: Bench, exports: Exports) -> None:
+    job_id = answer_file(bench, *CHUNKS)
+    bench.blobs.delete(f"{job_id}/rows/1.csv")
+    request_export(bench.queue.redis, job_id)
+
+    exports.export(job_id)
+
+    folder: Path = bench.models_dir / "blobs" / job_id
+    assert [path.name for path in folder.rglob("*") if path.is_file()] == ["0.csv"]
+    with pytest.raises(RowsIncomplete, match="CSV or NDJSON"):
+        request_export(bench.queue.redis, job_id)
+
+
+@pytest.mark.parametrize("end", [SoftTimeLimitExceeded(), MemoryError()], ids=["time", "memory"])
+def test_one_that_takes_too_much_is_told_and_ends_its_task(
+    bench: Bench, exports: Exports, monkeypatch: pytest.MonkeyPatch, end: BaseException
+) -> None:
+    def fail(*_: object) -> None:
+        raise end
+
+    monkeypatch.setattr(exporting, "export_rows", fail)
+    job_id = answer_request(bench, *CHUNKS)
+    request_export(bench.queue.redis, job_id)
+
+    with pytest.raises(type(end)):
+        exports.export(job_id)
+
+    with pytest.raises(RowsIncomplete, match="CSV or NDJSON"):
+        request_export(bench.queue.redis, job_id)
 
 
 def test_a_failed_export_is_told_and_may_be_asked_for_again_later(

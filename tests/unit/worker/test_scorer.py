@@ -10,6 +10,7 @@ from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from rhizome import keys
+from rhizome.inference import Calls
 from rhizome.job_queue.claiming import Claimed, Finished
 from rhizome.jobs import Lane, State
 from tests.support.estimators import refusing, watched
@@ -227,7 +228,7 @@ def test_a_scorer_is_busy_only_while_it_scores(bench: Bench) -> None:
     seen: list[float | None] = []
     bench.serve_unsaved(watched(lambda _: None))
     assert bench.shelf.champion is not None
-    bench.shelf.champion.estimator = watched(lambda _: seen.append(bench.scorer.busy_since))
+    bench.shelf.champion.calls = Calls(watched(lambda _: seen.append(bench.scorer.busy_since)))
     bench.submit()
 
     run_to_its_end(bench)

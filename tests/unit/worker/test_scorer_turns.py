@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 
+from rhizome.inference import Calls
 from rhizome.job_queue.claiming import Claimed
 from rhizome.jobs import State
 from tests.support.estimators import watched
@@ -70,7 +71,7 @@ def test_an_interactive_job_goes_between_two_slices_of_a_chunk(bench: Bench) -> 
 
     bench.serve_unsaved(watched(lambda _: None))
     assert bench.shelf.champion is not None
-    bench.shelf.champion.estimator = watched(look)
+    bench.shelf.champion.calls = Calls(watched(look))
     bench.learn_cost(milliseconds_per_row=5.0)
     batch = bench.submit_batch(4)
 
@@ -88,7 +89,7 @@ def test_an_interactive_job_goes_between_two_chunks_that_were_taken_together(ben
 
     bench.serve_unsaved(watched(lambda _: None))
     assert bench.shelf.champion is not None
-    bench.shelf.champion.estimator = watched(look)
+    bench.shelf.champion.calls = Calls(watched(look))
     batches: list[str] = []
     when_it_listens(bench, lambda: batches.append(bench.submit_batch(1, 1, 1)))
 

@@ -44,7 +44,7 @@ def test_the_champion_is_loaded_and_answers(shelf: Shelf, tmp_path: Path) -> Non
 
     assert shelf.champion is loaded
     assert loaded.name == written.version
-    assert loaded.estimator.predict(np.array(IRIS_ROWS)).tolist() == ["setosa", "versicolor", "virginica"]
+    assert loaded.calls.predict(np.array(IRIS_ROWS)).tolist() == ["setosa", "versicolor", "virginica"]
 
 
 def test_a_new_champion_leaves_the_former_on_the_shelf(shelf: Shelf, tmp_path: Path) -> None:

@@ -230,3 +230,18 @@ def test_dead_and_versionless_workers_do_not_count(queue: Queue, monkeypatch: py
     beat(queue.redis, Heartbeat("worker", "there", 1, "waiting", time.time(), 0.0, single_ms=10))
 
     assert pace.read_pace(queue.redis) is None
+
+
+def test_before_a_chunk_was_scored_nothing_is_said_of_batches_and_none_is_refused(queue: Queue) -> None:
+    report_pace(queue, chunk_ms=0.0, chunk_call_ms=0.0, row_ms=0.0)
+
+    single, batch = queue.offer(), queue.offer_batch(1000, 1000, terms=Terms(deadline_ms=1))
+
+    assert (single.eta_ms, batch.eta_ms) == (10, None)
+
+
+def test_what_some_workers_have_measured_is_said_of_batches(queue: Queue) -> None:
+    report_pace(queue, chunk_ms=0.0, chunk_call_ms=0.0, row_ms=0.0)
+    report_pace(queue, host="there")
+
+    assert queue.offer_batch(10, 10).eta_ms == 70

@@ -66,7 +66,7 @@ def test_no_two_secrets_are_alike() -> None:
         "whsec_" + base64.b64encode(b"x" * 23).decode(),
         "whsec_" + base64.b64encode(b"x" * 65).decode(),
         base64.b64encode(b"x" * 32).decode(),
-        make_secret() + " other",
+        "whsec_" + base64.b64encode(b"y" * 32).decode() + " other",
     ],
 )
 def test_a_secret_that_is_none_is_refused_and_not_shown(secret: str) -> None:

@@ -17,7 +17,8 @@ from worker.files import parquet
 from worker.files.parquet import plan_file, read_rows
 
 WHOLE = BlobSlice(FileFormat.PARQUET, "job/input.parquet", 0, 0, row_group=PLAN)
-MOST = 10**9
+BOUNDS = {"max_bytes": 10**9, "chunk_bytes": 512 * 1024}
+ROW_BYTES = 2 * parquet.NUMBER_BYTES  #: of a row of two cells
 
 
 @pytest.fixture
@@ -38,11 +39,11 @@ def some(rows: int) -> dict[str, Any]:
 def test_the_chunks_of_a_file_hold_its_rows_in_order(
     store: BlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group_rows: int
 ) -> None:
-    monkeypatch.setattr(parquet, "CHUNK_ROWS", 10)
     monkeypatch.setattr(parquet, "_READ_ROWS", 4)
+    monkeypatch.setattr(parquet, "MAX_CHUNK_ROWS", 10)
     write(tmp_path, some(95), row_group_size=group_rows)
 
-    chunks = plan_file(store, WHOLE, mixed_signature(), MOST)
+    chunks = plan_file(store, WHOLE, mixed_signature(), **BOUNDS)
     blocks = [read_rows(store, chunk, mixed_signature()) for chunk in chunks]
 
     assert [len(block.array) for block in blocks] == [10] * 9 + [5]
@@ -50,13 +51,47 @@ def test_the_chunks_of_a_file_hold_its_rows_in_order(
     assert [chunk.first_line for chunk in chunks] == list(range(1, 95, 10))
 
 
-def test_a_large_row_group_is_not_read_from_its_beginning_too_often(
+def rows_of_chunks(store: BlobStore, chunk_bytes: int) -> list[int]:
+    chunks = plan_file(store, WHOLE, mixed_signature(), max_bytes=10**9, chunk_bytes=chunk_bytes)
+    assert [chunk.start for chunk in chunks[1:]] == [chunk.end for chunk in chunks[:-1]]
+    return [chunk.end - chunk.start for chunk in chunks]
+
+
+@pytest.mark.parametrize(("chunk_bytes", "rows"), [(25 * ROW_BYTES, 25), (26 * ROW_BYTES - 1, 25), (1, 1)])
+def test_a_chunk_is_as_large_as_a_file_may_be_scored_at_a_time(
+    store: BlobStore, tmp_path: Path, chunk_bytes: int, rows: int
+) -> None:
+    write(tmp_path, {"colour": ["red"] * 100, "size": [1.0] * 100}, row_group_size=50)  # some bits a row
+
+    assert rows_of_chunks(store, chunk_bytes) == [rows] * (100 // rows)
+
+
+def test_long_texts_make_fewer_rows_a_chunk(store: BlobStore, tmp_path: Path) -> None:
+    texts = [f"{index:01000d}" for index in range(100)]
+    write(tmp_path, {"colour": texts, "size": [1.0] * 100}, row_group_size=50)
+
+    assert max(rows_of_chunks(store, 10_000)) <= 10
+
+
+def test_rows_of_a_few_bytes_are_not_more_than_a_worker_holds(store: BlobStore, tmp_path: Path) -> None:
+    write(tmp_path, {"colour": ["red"] * 100_000, "size": [1.0] * 100_000})
+
+    assert rows_of_chunks(store, 64 * 1024**2) == [parquet.MAX_CHUNK_ROWS, 100_000 - parquet.MAX_CHUNK_ROWS]
+
+
+def test_a_large_row_group_is_not_read_from_its_beginning_too_often(store: BlobStore, tmp_path: Path) -> None:
+    write(tmp_path, some(1280), row_group_size=1280)
+
+    assert rows_of_chunks(store, 2 * ROW_BYTES) == [10] * parquet.MAX_CHUNKS_OF_GROUP
+
+
+def test_no_more_chunks_are_made_than_one_script_adds(
     store: BlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parquet, "CHUNK_ROWS", 2)
-    write(tmp_path, some(1000), row_group_size=1000)
+    monkeypatch.setattr(parquet, "MAX_CHUNKS", 7)
+    write(tmp_path, some(100), row_group_size=10)
 
-    assert len(plan_file(store, WHOLE, mixed_signature(), MOST)) == parquet.MAX_CHUNKS_OF_GROUP
+    assert rows_of_chunks(store, ROW_BYTES) == [15] * 6 + [10]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +114,7 @@ def test_a_large_row_group_is_not_read_from_its_beginning_too_often(
 def test_any_kind_of_number_and_text_is_read(store: BlobStore, tmp_path: Path, sizes: Any, colours: Any) -> None:
     write(tmp_path, {"size": sizes, "colour": colours})
 
-    (chunk,) = plan_file(store, WHOLE, mixed_signature(), MOST)
+    (chunk,) = plan_file(store, WHOLE, mixed_signature(), **BOUNDS)
 
     assert read_rows(store, chunk, mixed_signature()).array.tolist() == [[1.0, "red"], [2.0, "red"]]
 
@@ -88,7 +123,7 @@ def test_a_bad_row_is_named_and_the_others_are_kept(store: BlobStore, tmp_path: 
     sizes = [1.0, None, float("nan"), 500.0, 5.0]
     write(tmp_path, {"size": sizes, "colour": ["red", "red", "red", "red", "green"]})
 
-    (chunk,) = plan_file(store, WHOLE, mixed_signature(), MOST)
+    (chunk,) = plan_file(store, WHOLE, mixed_signature(), **BOUNDS)
     block = read_rows(store, chunk, mixed_signature())
 
     assert [(bad.position, bad.line, bad.field, bad.problem) for bad in block.bad] == [
@@ -108,7 +143,7 @@ def test_a_null_where_it_is_allowed_is_what_training_had(store: BlobStore, tmp_p
     signature = mixed_signature().model_copy(update={"features": features})
     write(tmp_path, {"size": [None, 1.5], "count": pa.array([3, None], pa.int64())})
 
-    (chunk,) = plan_file(store, WHOLE, signature, MOST)
+    (chunk,) = plan_file(store, WHOLE, signature, **BOUNDS)
     block = read_rows(store, chunk, signature)
 
     np.testing.assert_array_equal(block.array, [[np.nan, 3.0], [1.5, np.nan]])
@@ -132,7 +167,7 @@ def test_a_file_with_other_columns_is_refused(
     write(tmp_path, columns)
 
     with pytest.raises(InvalidFile, match=said):
-        plan_file(store, WHOLE, mixed_signature(), MOST)
+        plan_file(store, WHOLE, mixed_signature(), **BOUNDS)
 
 
 @pytest.mark.parametrize("content", [b"PAR1PAR1PAR1", b"PAR1" + b"\0" * 50 + b"PAR1", b"PAR1" + b"\xff" * 8 + b"PAR1"])
@@ -140,14 +175,14 @@ def test_what_is_no_parquet_file_is_refused(store: BlobStore, tmp_path: Path, co
     (tmp_path / WHOLE.path).write_bytes(content)
 
     with pytest.raises(InvalidFile):
-        plan_file(store, WHOLE, mixed_signature(), MOST)
+        plan_file(store, WHOLE, mixed_signature(), **BOUNDS)
 
 
 def test_more_rows_than_a_text_file_could_hold_are_refused(store: BlobStore, tmp_path: Path) -> None:
     write(tmp_path, some(1000))
 
     with pytest.raises(InvalidFile, match="1000 rows"):
-        plan_file(store, WHOLE, mixed_signature(), 100)
+        plan_file(store, WHOLE, mixed_signature(), max_bytes=100, chunk_bytes=512 * 1024)
 
 
 @pytest.mark.parametrize("use_dictionary", [True, False])
@@ -157,7 +192,7 @@ def test_few_bytes_that_stand_for_many_are_refused(
     monkeypatch.setattr(parquet, "MAX_TEXT_BYTES", 10_000)
     write(tmp_path, {"colour": ["x" * 1000] * 100, "size": [1.0] * 100}, use_dictionary=use_dictionary)
 
-    (chunk,) = plan_file(store, WHOLE, mixed_signature(), MOST)
+    (chunk,) = plan_file(store, WHOLE, mixed_signature(), **BOUNDS)
 
     with pytest.raises(InvalidFile, match="texts from row 1 on exceed 10000 bytes"):
         read_rows(store, chunk, mixed_signature())
@@ -170,7 +205,7 @@ def test_a_row_group_that_no_worker_can_hold_is_refused(
     write(tmp_path, some(1000))
 
     with pytest.raises(InvalidFile, match="row group"):
-        plan_file(store, WHOLE, mixed_signature(), MOST)
+        plan_file(store, WHOLE, mixed_signature(), **BOUNDS)
 
 
 def test_texts_read_as_a_dictionary_are_judged_as_any_others(store: BlobStore, tmp_path: Path) -> None:
@@ -178,6 +213,6 @@ def test_texts_read_as_a_dictionary_are_judged_as_any_others(store: BlobStore, t
     signature = mixed_signature().model_copy(update={"features": features})
     write(tmp_path, {"colour": pa.array(["a", None, "b", "a"])}, row_group_size=2)
 
-    (chunk,) = plan_file(store, WHOLE, signature, MOST)
+    (chunk,) = plan_file(store, WHOLE, signature, **BOUNDS)
 
     assert read_rows(store, chunk, signature).array.tolist() == [["a"], [None], ["b"], ["a"]]

@@ -1,0 +1,130 @@
+"""Which thread serves which request: the short way in the server's own threads, the routes in threads of ours.
+
+The server (Granian) calls with a responder that may be used later and from any thread. So its few threads only decide,
+read bodies and serve what never blocks (`gateway.express`); the Flask application, whose routes may sleep, runs in a
+pool. Few threads, because each that wakes for one request contends for the interpreter with all others: 8 cost a tenth
+less than 16, and half of what 96 do.
+"""
+
+import io
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from gateway.bodies import PumpedBody
+from gateway.express import predicting, reading
+from gateway.express.exchange import Exchange, Responder
+from gateway.parking import Parking
+from gateway.round_trips import RoundTrips
+from gateway.service import Service
+from rhizome.errors import TooManyWaiters
+
+SERVER_THREADS = 10  #: the server's: readers, pumps, and two that are always free to decide
+READERS = 4  #: bodies that are read whole at once
+PUMPS = 4  #: bodies that are passed on at once
+READER_PATIENCE_SECONDS = 0.05
+WHOLE_BODY_BYTES = 1024 * 1024
+
+log = logging.getLogger(__name__)
+
+Scope = dict[str, Any]
+Serve = Callable[[Responder, Scope], Any]
+
+
+class Dispatcher:
+    """What the server calls for each request.
+
+    Args:
+        here: this process's collaborators.
+        serve: runs the Flask application and sends its response, in the calling thread.
+    """
+
+    def __init__(self, here: Service, serve: Serve) -> None:
+        self._serve = serve
+        self._pool = ThreadPoolExecutor(here.settings.gateway_threads, thread_name_prefix="routes")
+        self._readers = threading.Semaphore(READERS)
+        self._pumps = threading.Semaphore(PUMPS)
+        round_trips, parking = RoundTrips(here.submissions), Parking(here.notices)
+        self._predict = predicting.PredictRoute(here, round_trips, parking)
+        self._result = reading.ResultRoute(here, round_trips, parking)
+
+    def close(self) -> None:
+        """Lets the threads end that serve routes; nothing is taken any more."""
+        self._pool.shutdown(wait=False)
+
+    def __call__(self, responder: Responder, scope: Scope) -> None:
+        """Serves a request, now or later."""
+        method, path = scope["REQUEST_METHOD"], scope["PATH_INFO"]
+        if method == "GET":
+            if path.startswith(reading.PREFIX) and reading.is_plain(scope):
+                exchange = Exchange(responder, scope, partial(self._route, responder, scope))
+                self._guard(exchange, self._result.take, exchange)
+            else:
+                self._route(responder, scope)
+        elif scope.get("CONTENT_LENGTH", "0") == "0" and "HTTP_TRANSFER_ENCODING" not in scope:
+            self._route(responder, scope)
+        elif _is_small(scope):
+            self._read(responder, scope)
+        else:
+            self._pump(responder, scope)
+
+    def _read(self, responder: Responder, scope: Scope) -> None:
+        if not self._readers.acquire(timeout=READER_PATIENCE_SECONDS):
+            _refuse(responder, scope)
+            return
+        try:
+            body = scope["wsgi.input"].read()
+        finally:
+            self._readers.release()
+        scope["wsgi.input"] = io.BytesIO(body)
+        if scope["PATH_INFO"] == predicting.PATH and scope["REQUEST_METHOD"] == "POST" and predicting.is_plain(scope):
+            exchange = Exchange(responder, scope, partial(self._route, responder, scope))
+            self._guard(exchange, self._predict.take, exchange, body)
+        else:
+            self._route(responder, scope)
+
+    def _pump(self, responder: Responder, scope: Scope) -> None:
+        if not self._pumps.acquire(blocking=False):
+            _refuse(responder, scope)
+            return
+        try:
+            body, pumped = scope["wsgi.input"], PumpedBody()
+            scope["wsgi.input"] = io.BufferedReader(pumped)
+            self._pool.submit(self._run, responder, scope, pumped.abandon)
+            pumped.pump(body)
+        finally:
+            self._pumps.release()
+
+    def _route(self, responder: Responder, scope: Scope) -> None:
+        self._pool.submit(self._run, responder, scope)
+
+    def _run(self, responder: Responder, scope: Scope, done: Callable[[], None] = lambda: None) -> None:
+        try:
+            self._serve(responder, scope)
+        except Exception:
+            log.exception("request_failed")
+            responder.response_bytes(500, [], b"")
+        finally:
+            done()
+
+    def _guard(self, exchange: Exchange, take: Callable[..., None], *args: Any) -> None:
+        try:
+            take(*args)
+        except Exception:
+            log.exception("request_failed", extra={"request_id": exchange.request_id})
+            exchange.fail()
+
+
+def _is_small(scope: Scope) -> bool:
+    length = scope.get("CONTENT_LENGTH", "")
+    return length.isdecimal() and int(length) <= WHOLE_BODY_BYTES
+
+
+def _refuse(responder: Responder, scope: Scope) -> None:
+    """Too many bodies are on their way; this one is not read."""
+    Exchange(responder, scope, lambda: None).refuse(
+        TooManyWaiters("too many bodies are being sent at once; try again shortly")
+    )

@@ -1,0 +1,178 @@
+"""`POST /predict` in its plain form: one sample as JSON, no webhook, no pinned version."""
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.answer_choice import check_choice
+from gateway.documents import receipt_document, result_url
+from gateway.express.exchange import Exchange, is_json
+from gateway.express.reading import SINGLE_FIELDS, single_document
+from gateway.express.waiting import Wait, read_wait
+from gateway.options import PRIORITY_HEADER, JobOptions, make_options
+from gateway.parking import Ending, Parked, Parking
+from gateway.requests import make_idempotency
+from gateway.round_trips import RoundTrips
+from gateway.service import Service
+from gateway.submitting import Parsed, build_requests, terms_of
+from rhizome.errors import InvalidRequest, QueueUnavailable, RhizomeError
+from rhizome.job_queue.terms import NOTHING
+from rhizome.job_queue.views import Receipt
+from rhizome.jobs import Lane
+
+PATH = "/predict"
+MAX_BODY_BYTES = 64 * 1024  #: of a plain request
+#: What else may stand in a request's head that the routes understand.
+_NOT_PLAIN = ("HTTP_CONTENT_ENCODING", "HTTP_TRANSFER_ENCODING", f"HTTP_{PRIORITY_HEADER.upper().replace('-', '_')}")
+
+log = logging.getLogger(__name__)
+
+
+def is_plain(scope: Mapping[str, Any]) -> bool:
+    """Whether a `POST /predict` can go the short way, as far as its head says."""
+    length = scope.get("CONTENT_LENGTH", "")
+    return (
+        is_json(scope.get("CONTENT_TYPE", ""))
+        and length.isdecimal()
+        and int(length) <= MAX_BODY_BYTES
+        and not any(name in scope for name in _NOT_PLAIN)
+    )
+
+
+class PredictRoute:
+    """Submits samples."""
+
+    def __init__(self, here: Service, round_trips: RoundTrips, parking: Parking) -> None:
+        self._here = here
+        self._round_trips = round_trips
+        self._parking = parking
+
+    def take(self, exchange: Exchange, body: bytes) -> None:
+        """Answers, now or later; whatever is not plain is handed over."""
+        here = self._here
+        wait = read_wait(exchange.scope, here.settings.max_wait_seconds)
+        if wait is None:
+            exchange.hand_over()
+            return
+        try:
+            known = here.champion.champion()
+            rows = known.validator.parse_single(body)
+            options = make_options(rows.options)
+            if options.webhook or options.version:
+                exchange.hand_over()
+                return
+            if rows.options:
+                check_choice(known.manifest.signature, options.returns, options.top_k)
+            key = exchange.scope.get("HTTP_IDEMPOTENCY_KEY")
+            idempotency = make_idempotency(key, PATH, [], body) if key is not None else None
+        except InvalidRequest:
+            exchange.hand_over()  # it may stand under its key, or fit another version: the routes tell
+            return
+        except RhizomeError as error:
+            exchange.refuse(error)
+            return
+        parsed = Parsed(known, False, rows, options)
+        Submission(here, self._round_trips, exchange, wait, options).begin(self._parking, parsed, idempotency)
+
+
+class Submission:
+    """One job between its submit and its answer."""
+
+    __slots__ = (
+        "_exchange",
+        "_here",
+        "_options",
+        "_parked",
+        "_prepared",
+        "_receipt",
+        "_round_trips",
+        "_wait",
+    )
+
+    def __init__(
+        self, here: Service, round_trips: RoundTrips, exchange: Exchange, wait: Wait, options: JobOptions
+    ) -> None:
+        self._here = here
+        self._round_trips = round_trips
+        self._exchange = exchange
+        self._wait = wait
+        self._options = options
+        self._parked: Parked | None = None
+        self._receipt: Receipt | None = None
+
+    def begin(self, parking: Parking, parsed: Parsed, idempotency: Any) -> None:
+        """Takes a place to wait, and submits."""
+        try:
+            job_id = self._here.submissions.mint_id()
+            if self._wait.seconds:
+                until = time.monotonic() + self._wait.seconds
+                self._parked = parking.park(job_id, until, self._finish, self._look)
+            requests = build_requests(
+                job_id, "single", parsed, is_waited=self._parked is not None, request_id=self._exchange.request_id
+            )
+            terms = terms_of(self._options, NOTHING)
+            self._prepared = self._here.submissions.prepare(Lane.INTERACTIVE, requests, idempotency, terms)
+        except RhizomeError as error:
+            self._refuse(error)
+            return
+        self._round_trips.submit(self._prepared, self._on_submitted)
+
+    def _on_submitted(self, answer: Any, error: QueueUnavailable | None) -> None:
+        try:
+            if error is not None:
+                raise error
+            receipt = self._prepared.receipt_of(answer)
+        except RhizomeError as refusal:
+            self._refuse(refusal)
+            return
+        event = "job_replayed" if receipt.is_replay else "job_accepted"
+        log.info(event, extra={"job_id": receipt.job_id, "request_id": self._exchange.request_id, "kind": "single"})
+        if receipt.is_replay:
+            if self._parked is None or self._parked.leave():
+                self._exchange.hand_over()
+            return
+        self._receipt = receipt
+        if self._parked is None:
+            self._accept([])
+
+    def _look(self, ending: Ending) -> None:
+        """No notice came: asks Redis, once it has said that it has the job."""
+        if self._receipt is None:
+            return
+        if ending is Ending.TIME_OVER:
+            if self._parked is not None and self._parked.leave():
+                self._accept(self._wait.acknowledge())
+            return
+        self._round_trips.read_alone(self._receipt.job_id, SINGLE_FIELDS, self._on_read)
+
+    def _on_read(self, answer: Any, error: QueueUnavailable | None) -> None:
+        if error is not None or self._receipt is None or self._parked is None:
+            return  # Redis is away: the job was accepted all the same
+        try:
+            job = self._here.submissions.view_of(self._receipt.job_id, answer, SINGLE_FIELDS)
+        except RhizomeError as refusal:
+            self._refuse(refusal)
+            return
+        if job.is_final and self._parked.leave():
+            self._finish(single_document(job))
+
+    def _finish(self, outcome: bytes) -> None:
+        self._exchange.answer(200, outcome, self._wait.acknowledge())
+
+    def _accept(self, headers: list[tuple[str, str]]) -> None:
+        receipt, options = self._receipt, self._options
+        assert receipt is not None  # noqa: S101 - for the type checker
+        document = receipt_document(
+            receipt,
+            kind="single",
+            lane=Lane.INTERACTIVE,
+            priority=options.priority,
+            rows=1,
+            request_id=self._exchange.request_id,
+        )
+        self._exchange.answer(202, document, [("Location", result_url(receipt.job_id)), *headers])
+
+    def _refuse(self, error: RhizomeError) -> None:
+        if self._parked is None or self._parked.leave():
+            self._exchange.refuse(error)

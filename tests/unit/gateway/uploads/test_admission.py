@@ -1,0 +1,195 @@
+"""What speaks against a file before it is read is said before it is read; what arises meanwhile, at once."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from redis import Redis
+
+from gateway.uploads import body, deposit
+from gateway.uploads.deposit import Deposit
+from rhizome.blob_folder import FolderStore
+from rhizome.blob_slices import FileFormat
+from rhizome.errors import StorageFull
+from rhizome.jobs import Lane
+from tests.support.queue import Queue
+from tests.support.versions import IRIS_FEATURES, iris_signature
+from tests.support.webhooks import URL
+from tests.unit.gateway.uploads.conftest import BuildClient, files_in
+
+CSV = (",".join(IRIS_FEATURES) + "\n5.1,3.5,1.4,0.2\n").encode()
+LARGE = 10 * body.DRAIN_BYTES
+AWAITING = {"Expect": "100-continue"}
+
+
+class Endless(io.RawIOBase):
+    """A body that is made while it is read, and counts."""
+
+    def __init__(self) -> None:
+        self.read_bytes = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        buffer[:] = b"\n" * len(buffer)
+        self.read_bytes += len(buffer)
+        return len(buffer)
+
+
+@pytest.fixture
+def full_redis(redis: Redis) -> Iterator[None]:
+    redis.config_set("maxmemory", int(redis.info("memory")["used_memory"] * 1.2))
+    yield
+    redis.config_set("maxmemory", "0")
+
+
+def offer(client: FlaskClient, query: dict[str, str] | None = None, **headers: str) -> tuple[Any, int]:
+    """Begins to send a large file; the answer, and how much of the file was read."""
+    sent = Endless()
+    response = client.post(
+        "/predict/batch",
+        content_type="text/csv",
+        query_string=query,
+        headers=headers,
+        environ_overrides={"wsgi.input": sent, "CONTENT_LENGTH": str(LARGE)},
+    )
+    return response, sent.read_bytes
+
+
+def assert_is_refused_unread(client: FlaskClient, status: int, code: str, query: dict[str, str] | None = None) -> Any:
+    """Who waits to be told to go on sends nothing; who just sends is listened to for a little while."""
+    response, read_bytes = offer(client, query, **AWAITING)
+    _, drained_bytes = offer(client, query)
+
+    assert (response.status_code, response.get_json()["code"]) == (status, code), response.text
+    assert read_bytes == 0
+    assert 0 < drained_bytes <= 2 * body.DRAIN_BYTES
+    return response.get_json()
+
+
+def test_webhooks_that_are_switched_off_are_told_first(build_client: BuildClient) -> None:
+    client = build_client(webhook_secret=None)
+
+    assert_is_refused_unread(client, 403, "webhooks_switched_off", {"webhook": URL})
+
+
+def test_a_webhook_that_can_be_none_is_told_first(build_client: BuildClient) -> None:
+    problem = assert_is_refused_unread(build_client(), 422, "invalid_fields", {"webhook": "http://127.0.0.1/hook"})
+
+    assert [error["field"] for error in problem["errors"]] == ["webhook"]
+    assert problem["errors"][0]["remedy"]
+
+
+def test_too_many_pending_webhooks_are_told_first(build_client: BuildClient) -> None:
+    client = build_client(webhook_max_pending=2)
+    job = client.post("/predict/batch", data=CSV, content_type="text/csv", query_string={"webhook": URL})
+    client.delete(job.headers["Location"])
+
+    assert_is_refused_unread(client, 429, "webhooks_full", {"webhook": URL})
+
+
+def test_a_full_lane_is_told_first(build_client: BuildClient, queue: Queue) -> None:
+    client = build_client(max_waiting_batch=1)
+    client.post("/predict/batch", data=CSV, content_type="text/csv")
+
+    assert_is_refused_unread(client, 429, "lane_full")
+
+
+@pytest.mark.usefixtures("full_redis")
+def test_a_full_redis_is_told_first(build_client: BuildClient) -> None:
+    problem = assert_is_refused_unread(build_client(), 503, "storage_full")
+
+    assert "Redis" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code", "field"),
+    [
+        ({"version": "never"}, 404, "version_not_found", "version"),
+        ({"deadline_ms": "soon"}, 400, "bad_parameter", "deadline_ms"),
+        ({"webhook": ""}, 400, "bad_parameter", "webhook"),
+    ],
+)
+def test_an_option_that_is_unusable_is_told_first(
+    build_client: BuildClient, query: dict[str, str], status: int, code: str, field: str
+) -> None:
+    response, read_bytes = offer(build_client(), query, **AWAITING)
+
+    assert (response.status_code, response.get_json()["code"]) == (status, code)
+    assert [error["field"] for error in response.get_json()["errors"]] == [field]
+    assert read_bytes == 0
+
+
+def test_a_full_store_is_told_first(build_client: BuildClient, store: Path) -> None:
+    problem = assert_is_refused_unread(build_client(blob_min_free_bytes=10**17), 503, "storage_full")
+
+    assert "RHIZOME_BLOB_MIN_FREE_BYTES" in problem["detail"]
+    assert files_in(store) == []
+
+
+def test_a_file_that_would_fill_the_store_is_told_first(
+    build_client: BuildClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FolderStore, "free_bytes", lambda _: 1000 + LARGE - 1)
+    client = build_client(blob_min_free_bytes=1000)
+
+    assert_is_refused_unread(client, 503, "storage_full")
+    assert client.post("/predict/batch", data=CSV, content_type="text/csv").status_code == 202
+
+
+def test_without_a_bound_nobody_looks_at_the_room(build_client: BuildClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FolderStore, "free_bytes", lambda _: 0)
+    client = build_client(blob_min_free_bytes=0)
+
+    assert client.post("/predict/batch", data=CSV, content_type="text/csv").status_code == 202
+
+
+def test_a_store_that_fills_up_meanwhile_ends_the_upload(
+    build_client: BuildClient, queue: Queue, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = iter([10**9] * 2 + [999] * 9)  # before the file, at its first block, and then
+    monkeypatch.setattr(FolderStore, "free_bytes", lambda _: next(left))
+    client = build_client(blob_min_free_bytes=1000)
+    rows = 2 * deposit.SPACE_BYTES // len(b"5.1,3.5,1.4,0.2\n")
+
+    response = client.post("/predict/batch", data=CSV + b"5.1,3.5,1.4,0.2\n" * rows, content_type="text/csv")
+
+    assert (response.status_code, response.get_json()["code"]) == (503, "storage_full")
+    assert response.headers["Retry-After"]
+    assert files_in(store) == []
+    assert queue.waiting(Lane.BATCH) == 0
+
+
+def test_the_room_is_looked_at_once_in_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+    monkeypatch.setattr(FolderStore, "free_bytes", lambda _: looks.append(1) or 10**9)
+    block = b"\n" * (1024 * 1024)
+    stored = Deposit(FolderStore(tmp_path), "job", FileFormat.CSV, iris_signature(), 512 * 1024, 1000)
+
+    stored.put(CSV)
+    for _ in range(3 * deposit.SPACE_BYTES // len(block)):
+        stored.put(block)
+    stored.close()
+
+    assert len(looks) == 3
+
+
+def test_the_room_of_a_folder_that_is_still_to_be_made_is_known(tmp_path: Path) -> None:
+    free = FolderStore(tmp_path / "not" / "there").free_bytes()
+
+    assert free is not None
+    assert free > 0
+
+
+def test_a_deposit_that_finds_no_room_at_its_beginning_writes_nothing(tmp_path: Path) -> None:
+    stored = Deposit(FolderStore(tmp_path), "job", FileFormat.CSV, iris_signature(), 512 * 1024, 10**17)
+
+    with pytest.raises(StorageFull):
+        stored.put(CSV)
+    stored.close()
+
+    assert files_in(tmp_path) == []
