@@ -9,7 +9,6 @@ import csv
 import http.client
 import json
 import random
-import struct
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -275,7 +274,7 @@ def write_dataset(path: Path, features: int) -> list[list[float]]:
 
 
 def _measure_cell(pieces: Pieces, rows: Sequence[Sequence[float]], jobs: int) -> dict[str, float]:
-    width = len(struct.pack(f"<{len(rows[0])}d", *rows[0])) // 8
+    width = len(rows[0])
     count = max(1_000, min(jobs, FEATURE_JOBS // width))
     drained = drain_pieces(pieces, count, rows=rows)
     return {
