@@ -14,7 +14,8 @@ from redis.exceptions import RedisError
 
 from rhizome import keys
 from rhizome.errors import QueueUnavailable
-from rhizome.job_queue.submission import PreparedSubmit, Submissions
+from rhizome.job_queue.prepared import PreparedSubmit
+from rhizome.job_queue.submission import Submissions
 from rhizome.lua_scripts import Call, call_together
 
 log = logging.getLogger(__name__)

@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import msgspec
 from redis import Redis
@@ -13,18 +13,15 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from rhizome import keys
 from rhizome.errors import (
-    DeadlineUnmeetable,
-    IdempotencyConflict,
     JobExpired,
     JobFinished,
     JobNotFound,
-    LaneFull,
     QueueUnavailable,
-    RhizomeError,
     StorageFull,
 )
 from rhizome.job_ids import SECRET_BYTES, JobIds
 from rhizome.job_queue.pace import Pace, PaceReader
+from rhizome.job_queue.prepared import PreparedSubmit, record_fields
 from rhizome.job_queue.scripts import load_script
 from rhizome.job_queue.terms import Idempotency, Terms
 from rhizome.job_queue.views import JobView, LaneDepth, Receipt
@@ -126,7 +123,7 @@ class Submissions:
         requests: Sequence[ScoreRequest],
         idempotency: Idempotency | None = None,
         terms: Terms = _PLAIN,
-    ) -> "PreparedSubmit":
+    ) -> PreparedSubmit:
         """What `submit.lua` must know of one job, for those who submit several in one call; arguments as `submit`.
 
         Raises:
@@ -136,7 +133,7 @@ class Submissions:
         first, pace = requests[0], self._look_at_pace()
         stream = stream_of(lane, terms.priority, first.kind)
         rows = first.rows if len(requests) == 1 else sum(request.rows for request in requests)
-        record = _record_fields(stream, rows, first, terms)
+        record = record_fields(stream, rows, first, terms)
         facts = _pack(
             (
                 STREAM_INDEX[stream],
@@ -290,68 +287,6 @@ class Submissions:
             return script(keys=script_keys, args=args)
         except RedisError as error:
             raise _unavailable() from error
-
-
-class PreparedSubmit(NamedTuple):
-    """One job as `submit.lua` takes it.
-
-    Attributes:
-        args: its arguments.
-        lane: where it waits.
-        deadline_ms: after its acceptance; 0 for none.
-        refusal: what is raised if it is not known from before.
-    """
-
-    args: list[bytes]
-    lane: Lane
-    deadline_ms: int
-    refusal: RhizomeError | None
-
-    def receipt_of(self, answer: Sequence[Any]) -> Receipt:
-        """What the script answered for this job.
-
-        Raises:
-            DeadlineUnmeetable, IdempotencyConflict, LaneFull, StorageFull: as `Submissions.submit`.
-        """
-        status, entry, before, job_id, estimate = cast(tuple[bytes, bytes, int, bytes, int], answer)
-        if self.refusal and status == b"no_room":
-            raise self.refusal
-        if status == b"full":
-            raise LaneFull(self.lane, before)
-        if status == b"late":
-            raise DeadlineUnmeetable(estimate, self.deadline_ms)
-        if status == b"conflict":
-            raise IdempotencyConflict("this Idempotency-Key was used for another request; send a new key")
-        submitted_ms = int(entry.split(b"-")[0])
-        return Receipt(
-            job_id.decode(),
-            before,
-            submitted_ms,
-            status == b"replayed",
-            estimate if estimate >= 0 else None,
-            submitted_ms + self.deadline_ms if self.deadline_ms else None,
-        )
-
-
-def _record_fields(stream: str, rows: int, first: ScoreRequest, terms: Terms) -> list[Any]:
-    """Names and values of a job's record, flat."""
-    fields: list[Any] = [
-        "lane",
-        stream,
-        "kind",
-        first.kind,
-        "rows",
-        rows,
-        "chunk_rows",
-        first.rows,
-        "request_id",
-        first.request_id,
-    ]
-    for fact in terms.record.items():
-        fields += fact
-    if terms.error_threshold >= 0:
-        fields += ("error_threshold", terms.error_threshold)
-    return fields
 
 
 def _lane_depth(streams: Sequence[Sequence[int]]) -> LaneDepth:

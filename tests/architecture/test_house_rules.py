@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("rhizome", "gateway", "worker", "trainer")
 SUBPACKAGES = (
+    "gateway/express",
     "gateway/inference_protocol",
     "gateway/results",
     "gateway/uploads",

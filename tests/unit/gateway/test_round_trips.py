@@ -10,7 +10,8 @@ from gateway.round_trips import RoundTrips
 from rhizome.connection import connect
 from rhizome.embedded_redis import find_free_port
 from rhizome.errors import LaneFull, QueueUnavailable
-from rhizome.job_queue.submission import PreparedSubmit, Submissions
+from rhizome.job_queue.prepared import PreparedSubmit
+from rhizome.job_queue.submission import Submissions
 from rhizome.jobs import Lane
 from tests.support.queue import Queue, build_request
 

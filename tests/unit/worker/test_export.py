@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
+from sklearn.dummy import DummyClassifier
 
 from rhizome import keys
 from rhizome.blob_slices import ChunkParts, FileFormat, encode_parts, export_path, part_path
@@ -144,7 +145,7 @@ def test_labels_keep_their_type_and_several_outputs_their_names(
 ) -> None:
     outputs = (Output(name="tier", classes=(1, 2)), Output(name="left", classes=(False, True)))
     signature = iris_signature().model_copy(update={"outputs": outputs, "has_probabilities": False})
-    version = LoadedVersion(build_manifest(signature=signature), None)
+    version = LoadedVersion(build_manifest(signature=signature), DummyClassifier())
     bench.shelf.champion = version
     monkeypatch.setattr(bench.shelf, "get", lambda _: version)
     job_id = WAYS[way](bench, [{"outputs": {"tier": {"label": 2}, "left": {"label": True}}}, BAD])
