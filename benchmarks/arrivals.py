@@ -18,7 +18,10 @@ NEVER_ENDED = "never_ended"  #: an error: no answer until the end of the drain
 
 
 class ArrivalGenerator(Generator):
-    """Submits jobs at `rate` a second, each on whichever connection is free; where none is, it waits for one.
+    """Submits jobs at `rate` a second, each on whichever connection is free.
+
+    Where none is free, one more is opened, up to as many as there are `users`; beyond that, a job waits for one. None
+    is opened ahead of need: some servers (gunicorn's threads) give a thread to each connection that has not spoken.
 
     A job without an answer when all has ended counts as the error `never_ended`, and its age as its latency:
     percentiles are then lower bounds.
@@ -34,10 +37,12 @@ class ArrivalGenerator(Generator):
         seconds: float,
         dialect: Dialect = DIALECTS["rhizome"],
     ) -> None:
-        super().__init__(port, users, mode, warmup_seconds, seconds, dialect)
+        super().__init__(port, 0, mode, warmup_seconds, seconds, dialect)
+        self._most_users = users
+        self._open_one = lambda: User(len(self._users), port, dialect, mode, self._watch)
         self._rate = rate
         self._chooser = random.Random(SEED)
-        self._idle = list(reversed(self._users))
+        self._idle: list[User] = []
         self._waiting: deque[float] = deque()  # when each was to arrive
 
     def _begin(self) -> None:
@@ -47,11 +52,22 @@ class ArrivalGenerator(Generator):
         next_at = due_at + self._chooser.expovariate(self._rate)
         if next_at < self._window_end:
             self._push(next_at, None)
+        self._tally.arrived_in_window += self._window_start <= due_at < self._window_end
+        self._tally.delays_seconds.append(clock() - due_at)
         self._waiting.append(due_at)
         if self._idle:
-            now = clock()
-            self._tally.delays_seconds.append(now - due_at)
             self._act(self._idle.pop())
+        elif len(self._users) < self._most_users:
+            self._add_user()
+
+    def _add_user(self) -> None:
+        try:
+            user = self._open_one()
+        except OSError:
+            self._tally.errors["not_connected"] += 1
+            return
+        self._users.append(user)
+        self._act(user)
 
     def _offer(self, user: User, now: float) -> None:
         if not self._waiting:

@@ -18,8 +18,8 @@ from benchmarks.user import Mode
 
 RATES = (25.0, 50.0, 75.0, 100.0, 150.0, 200.0, 300.0, 400.0, 600.0, 800.0, 1200.0, 1600.0, 2400.0, 3200.0, 4800.0)
 QUICK_RATES = (25.0, 200.0)
-CONNECTIONS = 256  #: more than any stack keeps busy below saturation
-SATURATED_SHARE = 0.9  #: a stack that finishes fewer of the arrivals no longer keeps up
+CONNECTIONS = 256  #: at most; more than any stack keeps busy below saturation
+SATURATED_SHARE = 0.9  #: a stack that answers fewer of the arrivals no longer keeps up
 SATURATED_P50_MS = 1000.0  #: likewise: a queue has grown that long
 STACKS = ("rhizome", "baseline")
 TYPICAL_RUNGS = 9  #: for the estimate alone
@@ -76,7 +76,7 @@ PART = OpenLoopPart()
 
 def is_saturated(run: Run) -> bool:
     """Tells whether the stack no longer kept up with the arrivals."""
-    arrived = run.found["jobs_measured"] / run.load.seconds  # not the rate: arrivals come at random
+    arrived = run.found["arrivals_per_second"]  # not the rate: arrivals come at random
     return bool(run.found["jobs_per_second"] < arrived * SATURATED_SHARE or run.found["p50_ms"] > SATURATED_P50_MS)
 
 
@@ -92,7 +92,7 @@ def build_rate_table(runs: Sequence[Run]) -> Table:
                 stack,
                 str(mode),
                 f"{rate:,.0f}",
-                spread([run.found["jobs_measured"] / run.load.seconds for run in chosen]).show(0),
+                spread([run.found["arrivals_per_second"] for run in chosen]).show(0),
                 spread([run.found["jobs_per_second"] for run in chosen]).show(0),
                 *(spread([run.found[key] for run in chosen]).show(1) for key in ("p50_ms", "p95_ms", "p99_ms")),
                 f"{share:.0%}" + ("!" if share > GENERATOR_CPU_LIMIT else ""),

@@ -26,6 +26,7 @@ class Tally:
 
     latencies_seconds: list[float] = field(default_factory=list)
     ended_in_window: int = 0  #: jobs whose right answer came within the measured window
+    arrived_in_window: int = 0  #: jobs that were planned to arrive within it (open loop only)
     delays_seconds: list[float] = field(default_factory=list)  #: from a planned arrival to its being sent
     jobs_finished: int = 0  #: warm-up and drain included: what the stack's CPU time is divided by
     requests: int = 0
@@ -47,6 +48,7 @@ class Tally:
             p95_ms=p95,
             p99_ms=p99,
             mean_ms=statistics.fmean(ordered) * 1000 if ordered else math.nan,
+            arrivals_per_second=self.arrived_in_window / window_seconds,
             generator_delay_p99_ms=percentile(sorted(self.delays_seconds), 0.99) * 1000 if self.delays_seconds else 0.0,
             jobs_measured=len(ordered),
             jobs_finished=self.jobs_finished,
@@ -61,7 +63,8 @@ class Tally:
 class LoadResult:
     """One run's figures. `generator_cpu_share` is of one core: near 1.0 the generator was the bottleneck.
 
-    `generator_delay_p99_ms` says how late it sent what was to arrive at a given moment (open loop only).
+    Of an open loop, `arrivals_per_second` says how many were to arrive, and `generator_delay_p99_ms` how late the
+    generator came to them.
     """
 
     jobs_per_second: float
@@ -69,6 +72,7 @@ class LoadResult:
     p95_ms: float
     p99_ms: float
     mean_ms: float
+    arrivals_per_second: float
     generator_delay_p99_ms: float
     jobs_measured: int
     jobs_finished: int

@@ -10,6 +10,7 @@ from benchmarks.user import Mode
 
 def build_run(rate: float, arrived: int, answered: int, latency_seconds: float = 0.01, number: int = 0) -> Run:
     tally = Tally(latencies_seconds=[latency_seconds] * arrived, ended_in_window=answered, delays_seconds=[0.0005])
+    tally.arrived_in_window = arrived
     found = tally.summarise(window_seconds=2.0, generator_cpu_seconds=0.1).to_dict()
     return Run("rhizome", number, Load(256, Mode.WAIT, 2.0, rate=rate), found, {"gateway": 1.0})
 
