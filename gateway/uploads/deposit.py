@@ -13,6 +13,8 @@ from rhizome.signature import Signature
 
 _MAGIC = b"PAR1"  #: begins and ends a Parquet file
 _SMALLEST_PARQUET = 12  #: both magic numbers and the length of the footer
+#: A line of NDJSON names each of its values: it takes so many times a CSV row's bytes, and a chunk as few rows.
+NDJSON_SCALE = 4
 SPACE_BYTES = 16 * 1024 * 1024  #: written between two looks at the room that is left
 
 
@@ -114,5 +116,6 @@ def _open_splitter(file_format: FileFormat, signature: Signature, chunk_bytes: i
     """What cuts a file of this format; None for Parquet, whose row groups a worker reads from its footer."""
     if file_format is FileFormat.PARQUET:
         return None
-    read = read_csv_head if file_format is FileFormat.CSV else read_ndjson_head
-    return Splitter(partial(read, signature), chunk_bytes, is_quoted=file_format is FileFormat.CSV)
+    if file_format is FileFormat.NDJSON:
+        return Splitter(partial(read_ndjson_head, signature), NDJSON_SCALE * chunk_bytes, is_quoted=False)
+    return Splitter(partial(read_csv_head, signature), chunk_bytes, is_quoted=True)

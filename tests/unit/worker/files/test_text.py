@@ -72,6 +72,29 @@ def test_an_ndjson_chunk_reads_the_same_at_once_and_line_by_line(rows: list[tupl
         assert_same(parse_ndjson(only, FIRST_LINE, signature), one_by_one_ndjson(only, signature))
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.lists(VALUES, min_size=1, max_size=12), st.integers(1, 60))
+def test_an_ndjson_chunk_reads_the_same_in_pieces(values: list[str], piece_bytes: int) -> None:
+    data = "".join(f'{{"colour": "red", "size": {value}}}\n' if value else "\n" for value in values).encode()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text, "PIECE_BYTES", piece_bytes)
+        in_pieces = parse_ndjson(data, FIRST_LINE, mixed_signature())
+
+    assert_same(in_pieces, one_by_one_ndjson(data, mixed_signature()))
+
+
+def test_others_have_their_turn_between_pieces_of_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "PIECE_BYTES", 100)
+    line = b'{"size": 1, "colour": "red"}\n'
+    turns: list[None] = []
+
+    block = parse_ndjson(10 * line, FIRST_LINE, mixed_signature(), lambda: turns.append(None))
+
+    assert len(block.array) == 10
+    assert len(turns) == 2
+
+
 def test_good_rows_are_the_array_that_a_request_would_make() -> None:
     rows = [(5.1, 3.5, 1.4, 0.2), (6.9, 3.1, 5.7, 2.3)]
     data = "".join(",".join(map(str, row)) + "\n" for row in rows).encode()

@@ -1,0 +1,171 @@
+"""Whatever form a table comes in, each row is answered as if it had come alone: bit for bit, and in order."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.inference_protocol.requests import InferInput
+from gateway.inference_protocol.tensors import to_columns
+from gateway.uploads.heads import read_csv_head, read_ndjson_head
+from gateway.uploads.splitting import Splitter
+from gateway.validation import Rows, Validator
+from rhizome.blob_slices import PLAN, BlobSlice, FileFormat, decode_slice, encode_slice, part_path
+from rhizome.blob_store import BlobStore, open_store
+from rhizome.jobs import Encoding, ScoreRequest
+from rhizome.version_store import VersionStore
+from tests.support.queue import build_request
+from tests.support.versions import MODEL_NAME, iris_signature, write_iris
+from worker.files.scoring import FileScoring
+from worker.micro_batch import decode_rows, score_rows
+from worker.outcomes import answer_of, chunk_answers
+from worker.shelf import LoadedVersion, Shelf
+
+NAMES = iris_signature().names
+VALIDATOR = Validator(iris_signature())
+CHUNK_ROWS, CHUNK_BYTES, MAX_ROWS = 5, 1_024, 100
+VALUES = st.floats(0.1, 8.0) | st.integers(1, 8)
+ROWS = st.lists(st.tuples(VALUES, VALUES, VALUES, VALUES), min_size=1, max_size=40)
+
+
+@pytest.fixture(scope="module")
+def version(tmp_path_factory: pytest.TempPathFactory) -> LoadedVersion:
+    models = tmp_path_factory.mktemp("models")
+    loaded = Shelf(VersionStore(models, MODEL_NAME), None).get(write_iris(models).version)
+    assert loaded is not None
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> BlobStore:
+    return open_store(Path(tmp_path_factory.mktemp("blobs")).as_uri() + "/store")
+
+
+def json_forms(rows: list[tuple[float, ...]]) -> dict[str, Any]:
+    records = [dict(zip(NAMES, row, strict=True)) for row in rows]
+    columns = {name: [row[index] for row in rows] for index, name in enumerate(NAMES)}
+    lists = [list(row) for row in rows]
+    turned = {"columns": list(reversed(NAMES)), "data": [list(reversed(row)) for row in rows]}
+    return {
+        "instances of records": {"instances": records},
+        "instances of lists": {"instances": lists},
+        "instances of columns": {"instances": columns},
+        "inputs of records": {"inputs": records},
+        "inputs of lists": {"inputs": lists},
+        "inputs of columns": {"inputs": columns},
+        "dataframe_records": {"dataframe_records": records},
+        "dataframe_split": {"dataframe_split": turned},
+    }
+
+
+def csv_of(rows: list[tuple[float, ...]]) -> bytes:
+    return "\n".join([",".join(NAMES), *(",".join(map(repr, row)) for row in rows), ""]).encode()
+
+
+def tensor_rows(rows: list[tuple[float, ...]]) -> Rows:
+    """By the Open Inference Protocol, a tensor a feature."""
+    tensors = [
+        InferInput(name=name, datatype="FP64", shape=[len(rows)], data=[float(row[index]) for row in rows])
+        for index, name in enumerate(NAMES)
+    ]
+    columns = to_columns(tensors, iris_signature(), max_rows=MAX_ROWS)
+    return VALIDATOR.cut(list(VALIDATOR.columns.to_rows(columns, "inputs")), CHUNK_ROWS, {})
+
+
+def parsed_forms(rows: list[tuple[float, ...]]) -> Iterator[tuple[str, Rows]]:
+    bounds = {"max_rows": MAX_ROWS, "chunk_rows": CHUNK_ROWS}
+    for name, body in json_forms(rows).items():
+        yield name, VALIDATOR.parse_batch(json.dumps(body).encode(), **bounds)
+    yield "CSV in a request", VALIDATOR.parse_csv(csv_of(rows), **bounds)
+    yield "tensors", tensor_rows(rows)
+
+
+def answer_chunks(parsed: Rows, version: LoadedVersion) -> list[str]:
+    """Each row's answer as text, of a batch that was cut into chunks."""
+    answers = []
+    for payload, count in zip(parsed.payloads, parsed.row_counts, strict=True):
+        request = build_request("job", kind="batch", rows=count, encoding=parsed.encoding, payload=payload)
+        scored = score_rows(version.calls, decode_rows([request], version.signature), version.signature)
+        answers += json.loads(chunk_answers(scored, version.signature, request))
+    return [json.dumps(answer) for answer in answers]
+
+
+def answer_alone(row: tuple[float, ...], version: LoadedVersion) -> str:
+    """The same row as a single job."""
+    parsed = VALIDATOR.parse_batch(json.dumps({"instances": [list(row)]}).encode(), max_rows=1, chunk_rows=1)
+    request = build_request("job", encoding=parsed.encoding, payload=parsed.payloads[0])
+    (scored,) = score_rows(version.calls, decode_rows([request], version.signature), version.signature)
+    return json.dumps(answer_of(scored, version.signature, request))
+
+
+def files_of(rows: list[tuple[float, ...]]) -> dict[FileFormat, bytes]:
+    lines = [json.dumps(dict(zip(NAMES, row, strict=True))) for row in rows]
+    sink = io.BytesIO()
+    pq.write_table(pa.table({name: [float(row[index]) for row in rows] for index, name in enumerate(NAMES)}), sink)
+    return {
+        FileFormat.CSV: csv_of(rows),
+        FileFormat.NDJSON: "\n".join(lines).encode(),
+        FileFormat.PARQUET: sink.getvalue(),
+    }
+
+
+def cut(file_format: FileFormat, path: str, data: bytes, scoring: FileScoring) -> list[BlobSlice]:
+    """The chunks of a file, as the gateway cuts it, or as a worker plans it."""
+    if file_format is FileFormat.PARQUET:
+        whole = encode_slice(BlobSlice(file_format, path, 0, len(data), row_group=PLAN))
+        planned = scoring.plan(build_request("job", encoding=Encoding.BLOB, payload=whole), iris_signature())
+        return [decode_slice(request.payload) for request in planned]
+    read = read_csv_head if file_format is FileFormat.CSV else read_ndjson_head
+    splitter = Splitter(
+        lambda beginning, is_all: read(iris_signature(), beginning, is_all),
+        CHUNK_BYTES,
+        is_quoted=file_format is FileFormat.CSV,
+    )
+    splitter.feed(data)
+    return [
+        BlobSlice(file_format, path, its.start, its.end, its.first_line, splitter.columns) for its in splitter.finish()
+    ]
+
+
+def answer_file(file_format: FileFormat, data: bytes, version: LoadedVersion, store: BlobStore) -> list[str]:
+    """Each row's answer as text, of a file."""
+    scoring, path = FileScoring(store, 10**9, CHUNK_BYTES), f"job/input.{file_format}"
+    with store.open_writer(path) as writer:
+        writer.write(data)
+        writer.commit()
+    answers: list[str] = []
+    for chunk, part in enumerate(cut(file_format, path, data, scoring)):
+        request: ScoreRequest = build_request("job", encoding=Encoding.BLOB, payload=encode_slice(part), chunk=chunk)
+        parts = scoring.score(request, version, lambda: None).parts
+        lines = store.read(part_path("job", parts, FileFormat.NDJSON), 0, parts.ndjson_bytes).splitlines()
+        answers += [json.dumps(json.loads(line)) for line in lines]
+    return answers
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=ROWS)
+def test_in_every_form_of_a_request_each_row_is_answered_as_if_it_were_alone(
+    version: LoadedVersion, rows: list[tuple[float, ...]]
+) -> None:
+    alone = [answer_alone(row, version) for row in rows]
+
+    for form, parsed in parsed_forms(rows):
+        assert answer_chunks(parsed, version) == alone, form
+
+
+@settings(max_examples=25, deadline=None)
+@given(rows=ROWS)
+def test_in_every_form_of_a_file_each_row_is_answered_as_if_it_were_alone(
+    version: LoadedVersion, store: BlobStore, rows: list[tuple[float, ...]]
+) -> None:
+    alone = [answer_alone(row, version) for row in rows]
+
+    for file_format, data in files_of(rows).items():
+        assert answer_file(file_format, data, version, store) == alone, file_format
