@@ -38,7 +38,7 @@ class PumpedBody(io.RawIOBase):
         if not self._rest and not self._is_over:
             block = self._blocks.get()
             if isinstance(block, BaseException):
-                self._is_over = True
+                self._blocks.put(block)  # whoever reads on is told again: it is no end
                 raise block
             self._rest, self._is_over = memoryview(block), not block
         count = min(len(self._rest), len(buffer))

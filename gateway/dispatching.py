@@ -45,9 +45,11 @@ class Dispatcher:
     def __init__(self, here: Service, serve: Serve) -> None:
         self._serve = serve
         self._pool = ThreadPoolExecutor(here.settings.gateway_threads, thread_name_prefix="routes")
+        self._max_plain_bytes = min(predicting.MAX_BODY_BYTES, here.settings.max_body_bytes)
         self._readers = threading.Semaphore(READERS)
         self._pumps = threading.Semaphore(PUMPS)
-        round_trips, parking = RoundTrips(here.submissions), Parking(here.notices)
+        round_trips = RoundTrips(here.submissions)
+        parking = Parking(here.notices, round_trips.read_together)
         self._predict = predicting.PredictRoute(here, round_trips, parking)
         self._result = reading.ResultRoute(here, round_trips, parking)
 
@@ -64,7 +66,7 @@ class Dispatcher:
                 self._guard(exchange, self._result.take, exchange)
             else:
                 self._route(responder, scope)
-        elif scope.get("CONTENT_LENGTH", "0") == "0" and "HTTP_TRANSFER_ENCODING" not in scope:
+        elif _has_no_body(scope):
             self._route(responder, scope)
         elif _is_small(scope):
             self._read(responder, scope)
@@ -80,14 +82,15 @@ class Dispatcher:
         finally:
             self._readers.release()
         scope["wsgi.input"] = io.BytesIO(body)
-        if scope["PATH_INFO"] == predicting.PATH and scope["REQUEST_METHOD"] == "POST" and predicting.is_plain(scope):
+        is_predict = scope["PATH_INFO"] == predicting.PATH and scope["REQUEST_METHOD"] == "POST"
+        if is_predict and predicting.is_plain(scope, self._max_plain_bytes):
             exchange = Exchange(responder, scope, partial(self._route, responder, scope))
             self._guard(exchange, self._predict.take, exchange, body)
         else:
             self._route(responder, scope)
 
     def _pump(self, responder: Responder, scope: Scope) -> None:
-        if not self._pumps.acquire(blocking=False):
+        if not self._pumps.acquire(timeout=READER_PATIENCE_SECONDS):
             _refuse(responder, scope)
             return
         try:
@@ -113,9 +116,15 @@ class Dispatcher:
     def _guard(self, exchange: Exchange, take: Callable[..., None], *args: Any) -> None:
         try:
             take(*args)
-        except Exception:
-            log.exception("request_failed", extra={"request_id": exchange.request_id})
-            exchange.fail()
+        except Exception as error:
+            exchange.resolve(error)
+
+
+def _has_no_body(scope: Scope) -> bool:
+    if "CONTENT_LENGTH" in scope:
+        return bool(scope["CONTENT_LENGTH"] == "0")
+    # In HTTP/2 a body needs neither a length nor an encoding.
+    return scope["SERVER_PROTOCOL"].startswith("HTTP/1") and "HTTP_TRANSFER_ENCODING" not in scope
 
 
 def _is_small(scope: Scope) -> bool:

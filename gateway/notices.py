@@ -54,6 +54,10 @@ class Waiter:
             return self.box.get(timeout=max(0.0, min(LOOK_SECONDS, until - time.monotonic())))
         return None
 
+    def has_time(self, until: float) -> bool:
+        """Whether it may sleep on: `until` (monotonic seconds) has not come, and the process stays."""
+        return time.monotonic() < until and not self._notices.is_closing
+
     def wake(self, outcome: bytes | None) -> None:
         """Ends the sleep."""
         self.box.put(outcome)
@@ -92,6 +96,7 @@ class Notices:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
+        self.is_closing = False  #: nobody may wait any more
 
     @property
     def waiting(self) -> int:
@@ -106,7 +111,11 @@ class Notices:
     def admit(self, sleeper: Sleeper) -> bool:
         """Gives a sleeper a place; False where all are taken."""
         with self._lock:
-            if self._count >= self._max_waiters or (sleeper.holds_thread and self._threads >= self._max_threads):
+            if (
+                self.is_closing
+                or self._count >= self._max_waiters
+                or (sleeper.holds_thread and self._threads >= self._max_threads)
+            ):
                 return False
             self._count += 1
             self._threads += sleeper.holds_thread
@@ -133,6 +142,11 @@ class Notices:
             if not others:
                 del self._sleepers[sleeper.job_id]
         return True
+
+    def end_waits(self) -> None:
+        """Has all who wait go on as if their time were over: the process is about to end."""
+        self.is_closing = True
+        self._wake_all()
 
     def stop(self) -> None:
         """Ends the thread."""

@@ -9,10 +9,13 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from enum import Enum
+from typing import Any
 
 from gateway.notices import LOOK_SECONDS, Notices
+from gateway.round_trips import Look
 
 SWEEP_SECONDS = 0.05  #: how exactly a wait ends
 
@@ -35,10 +38,11 @@ class Parked:
         until: monotonic seconds.
         settle: called with the outcome that ends the wait; the place is given up then. Without one, the job is looked
             at then, too.
-        look: called by the parking's thread when the wait may be over; the place is kept, and given up by `leave`.
+        look: called by the parking's thread when the wait may be over; what it returns is read, all of them together.
+            The place is kept, and given up by `leave`.
     """
 
-    __slots__ = ("_look", "_parking", "_settle", "holds_thread", "job_id", "until")
+    __slots__ = ("_look", "_parking", "_settle", "holds_thread", "job_id", "ticket", "until")
 
     def __init__(
         self,
@@ -46,14 +50,15 @@ class Parked:
         job_id: str,
         until: float,
         settle: Callable[[bytes], None] | None,
-        look: Callable[[Ending], None],
+        look: Callable[[Ending], Look | None],
     ) -> None:
         self._parking = parking
         self.job_id = job_id
         self.holds_thread = False
         self.until = until
         self._settle = settle
-        self._look: Callable[[Ending], None] | None = look
+        self._look: Callable[[Ending], Look | None] | None = look
+        self.ticket = 0  #: of what is planned for it; what was planned before is void
 
     def wake(self, outcome: bytes | None) -> None:
         """A notice came; see `gateway.notices.Sleeper`."""
@@ -70,32 +75,47 @@ class Parked:
         self._settle = self._look = None  # the request is not kept until the next sweep
         return True
 
-    def call_back(self, ending: Ending) -> None:
-        """Has the request look at its job."""
-        if look := self._look:
-            self._guard(look, ending)
+    def call_back(self, ending: Ending) -> Look | None:
+        """Asks the request what it wants to read of its job."""
+        look = self._look
+        found: Look | None = self._guard(look, ending) if look else None
+        return found
 
-    def _guard(self, function: Callable[..., None], *args: object) -> None:
+    def _guard(self, function: Callable[..., Any], *args: object) -> Any:
         try:
-            function(*args)
+            return function(*args)
         except Exception:
             log.exception("parked_request_failed", extra={"job_id": self.job_id})  # the others wait for this thread
+            return None
 
 
 class Parking:
-    """The parked requests of one process, and the thread that looks after those whom no notice wakes."""
+    """The parked requests of one process, and the thread that looks after those whom no notice wakes.
 
-    def __init__(self, notices: Notices) -> None:
+    Args:
+        notices: wakes them.
+        read: reads what they want to know of their jobs.
+    """
+
+    def __init__(self, notices: Notices, read: Callable[[Sequence[Look]], None]) -> None:
         self.notices = notices
+        self._read = read
+        #: In a thread of its own, one round trip for all at a time: while Redis hangs, waits still end on time.
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="looks")
+        self._reading: Future[None] | None = None
         self._due: list[tuple[float, int, Parked]] = []
-        self._tickets = itertools.count()  # orders those that are due at the same moment
+        self._tickets = itertools.count()
         self._lock = threading.Lock()
         self._has_any = threading.Event()
         self._is_urgent = threading.Event()
         self._thread: threading.Thread | None = None
 
     def park(
-        self, job_id: str, until: float, settle: Callable[[bytes], None] | None, look: Callable[[Ending], None]
+        self,
+        job_id: str,
+        until: float,
+        settle: Callable[[bytes], None] | None,
+        look: Callable[[Ending], Look | None],
     ) -> Parked | None:
         """A place to wait on `job_id`, to be taken before the job is looked at; None where all are taken."""
         parked = Parked(self, job_id, until, settle, look)
@@ -111,7 +131,8 @@ class Parking:
 
     def _plan(self, parked: Parked, due: float) -> None:
         with self._lock:
-            heapq.heappush(self._due, (due, next(self._tickets), parked))
+            parked.ticket = next(self._tickets)  # which also orders those that are due at the same moment
+            heapq.heappush(self._due, (due, parked.ticket, parked))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="parking", daemon=True)
                 self._thread.start()
@@ -127,14 +148,26 @@ class Parking:
             self._sweep(time.monotonic())
 
     def _sweep(self, now: float) -> None:
-        due: dict[Parked, None] = {}
+        is_free = self._reading is None or self._reading.done()
+        wanted: list[Look] = []
+        for parked in self._take_due(now):
+            if not self.notices.is_waiting(parked):
+                continue
+            is_over = parked.until <= now or self.notices.is_closing
+            soon = is_over or not is_free
+            self._plan(parked, now + (SWEEP_SECONDS if soon else min(LOOK_SECONDS, parked.until - now)))
+            if (is_over or is_free) and (look := parked.call_back(Ending.TIME_OVER if is_over else Ending.LOOK)):
+                wanted.append(look)
+        if wanted and is_free:  # the others come again
+            self._reading = self._reader.submit(self._read, wanted)
+
+    def _take_due(self, now: float) -> list[Parked]:
+        due: list[Parked] = []
         with self._lock:
             while self._due and self._due[0][0] <= now:
-                due[heapq.heappop(self._due)[2]] = None
+                _, ticket, parked = heapq.heappop(self._due)
+                if ticket == parked.ticket:
+                    due.append(parked)
             if not self._due:
                 self._has_any.clear()
-        for parked in due:
-            if self.notices.is_waiting(parked):
-                is_over = parked.until <= now
-                self._plan(parked, now + (SWEEP_SECONDS if is_over else min(LOOK_SECONDS, parked.until - now)))
-                parked.call_back(Ending.TIME_OVER if is_over else Ending.LOOK)
+        return due

@@ -20,7 +20,15 @@ from rhizome.lua_scripts import Call, call_together
 
 log = logging.getLogger(__name__)
 
-Answered = Callable[[Any, QueueUnavailable | None], None]
+Answered = Callable[[Any, Exception | None], None]
+
+
+class Look(NamedTuple):
+    """One job's fields to read, and who is told; as `RoundTrips.read` takes them."""
+
+    job_id: str
+    fields: Sequence[str]
+    answered: Answered
 
 
 class _Ask(NamedTuple):
@@ -45,18 +53,22 @@ class RoundTrips:
 
         Args:
             prepared: the job.
-            answered: told what the script said of the job, or that Redis did not answer; in any thread, and perhaps
-                before this returns.
+            answered: told what the script said of the job, or why there is no answer (`QueueUnavailable` where Redis
+                gave none); in any thread, and perhaps before this returns.
         """
         self._ask(_Ask(prepared, ("", ()), answered))
 
     def read(self, job_id: str, fields: Sequence[str], answered: Answered) -> None:
         """Reads fields of a job's record, as `Submissions.view_of` takes them; the rest as for `submit`."""
-        self._ask(_Ask(None, (keys.job(job_id), self._submissions.read_args(job_id, fields)), answered))
+        self._ask(self._ask_of(Look(job_id, fields, answered)))
 
-    def read_alone(self, job_id: str, fields: Sequence[str], answered: Answered) -> None:
-        """The same at once and in this thread, which takes nobody along: for threads that have others to look after."""
-        self._go([_Ask(None, (keys.job(job_id), self._submissions.read_args(job_id, fields)), answered)])
+    def read_together(self, looks: Sequence[Look]) -> None:
+        """Reads them all at once, in this thread, which takes nobody along: for one that has others to look after."""
+        self._go([self._ask_of(look) for look in looks])
+
+    def _ask_of(self, look: Look) -> _Ask:
+        read = (keys.job(look.job_id), self._submissions.read_args(look.job_id, look.fields))
+        return _Ask(None, read, look.answered)
 
     def _ask(self, ask: _Ask) -> None:
         with self._lock:
@@ -80,12 +92,17 @@ class RoundTrips:
             answers = self._exchange(submits, reads)
         except (RedisError, QueueUnavailable) as error:
             log.warning("redis_unreachable", extra={"reason": type(error).__name__})
-            unavailable = QueueUnavailable("the queue does not answer; try again shortly")
-            for ask in batch:
-                _tell(ask, None, unavailable)
+            self._fail(batch, QueueUnavailable("the queue does not answer; try again shortly"))
+            return
+        except Exception as error:
+            self._fail(batch, error)  # whatever it is: those who came along must be told
             return
         for ask, answer in zip((*submits, *reads), answers, strict=True):
             _tell(ask, answer, None)
+
+    def _fail(self, batch: Sequence[_Ask], error: Exception) -> None:
+        for ask in batch:
+            _tell(ask, None, error)
 
     def _exchange(self, submits: Sequence[_Ask], reads: Sequence[_Ask]) -> list[Any]:
         calls = [Call(self._submissions.read_script, (ask.read[0],), ask.read[1]) for ask in reads]
@@ -98,7 +115,7 @@ class RoundTrips:
         return [*of_submits, *of_reads]
 
 
-def _tell(ask: _Ask, answer: Any, error: QueueUnavailable | None) -> None:
+def _tell(ask: _Ask, answer: Any, error: Exception | None) -> None:
     try:
         ask.answered(answer, error)
     except Exception:

@@ -5,15 +5,20 @@ application with them. Here that wrapper runs where the dispatcher wants it to; 
 has returned. `tests/contracts/test_server.py` holds what is relied on.
 """
 
+import signal
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from flask import Flask
+from granian import _signals
+from granian._signals import set_sync_signals
 from granian.constants import Interfaces
 from granian.server import mp
 from granian.server.mp import MPServer
 from granian.wsgi import _callback_wrapper as wrap_application
 
+from gateway.app import create_app_from_environment
 from gateway.dispatching import SERVER_THREADS, Dispatcher
 from gateway.service import EXTENSION, Service
 from rhizome.settings import Settings
@@ -24,10 +29,9 @@ STOP_SECONDS = 10  #: how long requests under way may take to end
 
 
 def build_server(settings: Settings) -> MPServer:
-    """A server of `gateway.app:create_app_from_environment`, in as many processes as the settings say."""
-    mp._wsgi_call_wrap = wrap_dispatched  # type: ignore[attr-defined,assignment]  # children are forks, and find it there
+    """A server of this application, in as many processes as the settings say."""
     return MPServer(
-        "gateway.app:create_app_from_environment",
+        f"{__name__}:{create_dispatched_app.__name__}",
         address=settings.host,
         port=settings.port,
         interface=Interfaces.WSGI,
@@ -42,7 +46,31 @@ def build_server(settings: Settings) -> MPServer:
     )
 
 
+def create_dispatched_app() -> Flask:
+    """The application of one of the server's processes, called there before Granian looks up what is replaced here."""
+    app = create_app_from_environment()
+    mp._wsgi_call_wrap = wrap_dispatched  # type: ignore[attr-defined,assignment]
+    _signals.set_sync_signals = partial(_set_signals, _service_of(app).notices.end_waits)
+    return app
+
+
 def wrap_dispatched(app: Flask, scope_opts: dict[str, Any], access_log: str | None = None) -> Callable[..., None]:
     """In the place of Granian's wrapper: what the server calls for each request."""
-    serve = wrap_application(app, scope_opts, access_log)
-    return Dispatcher(cast(Service, app.extensions[EXTENSION]), serve)
+    return Dispatcher(_service_of(app), wrap_application(app, scope_opts, access_log))
+
+
+def _service_of(app: Flask) -> Service:
+    return cast(Service, app.extensions[EXTENSION])
+
+
+def _set_signals(before_stop: Callable[[], None]) -> Any:
+    """Granian's handlers, and what is to be done before: a request that waits would outlast `STOP_SECONDS`."""
+    stop = set_sync_signals()  # type: ignore[no-untyped-call]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, partial(_handle, before_stop, signal.getsignal(number)))
+    return stop
+
+
+def _handle(before_stop: Callable[[], None], handler: Any, number: int, frame: Any) -> None:
+    before_stop()
+    handler(number, frame)

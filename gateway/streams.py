@@ -33,7 +33,7 @@ def stream_job(
     until, sent_at, seen = time.monotonic() + MAX_STREAM_SECONDS, time.monotonic(), last_event_id
     with waiter:
         yield _RETRY
-        while time.monotonic() < until:
+        while waiter.has_time(until):
             try:
                 job = read()
             except RhizomeError:

@@ -190,7 +190,7 @@ def read_job(here: Service, job_id: str, until: float | None) -> JobView:
     waiter = here.notices.register(job_id) if until else None
     with waiter or nullcontext():
         job = here.submissions.read(job_id)
-        while waiter and until and not job.is_final and time.monotonic() < until:
+        while waiter and until and not job.is_final and waiter.has_time(until):
             waiter.sleep(until)
             job = here.submissions.read(job_id)
     return job
@@ -238,7 +238,7 @@ def build_requests(
 
 def _await(here: Service, waiter: Waiter, until: float) -> tuple[bytes | None, JobView | None]:
     """The finished job's document, or the finished job; neither if it did not finish in time."""
-    while time.monotonic() < until:
+    while waiter.has_time(until):
         if outcome := waiter.sleep(until):
             return outcome, None
         try:

@@ -33,7 +33,8 @@ class JsonFormatter(MsgspecFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line of JSON."""
-        if not (record.args or record.exc_info or record.stack_info):
+        is_special = record.args or record.exc_info or record.exc_text or record.stack_info
+        if type(record.msg) is str and not is_special:
             line = {"event": record.msg} | self._fields_of(record)
             line |= {name: value for name, value in record.__dict__.items() if name not in _OF_EVERY_RECORD}
             try:

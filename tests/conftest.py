@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -43,6 +44,15 @@ class RedisServer:
         assert self._process is not None
         self._process.kill()
         self._process.wait(STOP_SECONDS)
+
+    def pause(self) -> None:
+        """It answers nothing until it is resumed."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         assert self._process is not None

@@ -13,11 +13,11 @@ from gateway.express.waiting import Wait, read_wait
 from gateway.options import PRIORITY_HEADER, JobOptions, make_options
 from gateway.parking import Ending, Parked, Parking
 from gateway.requests import make_idempotency
-from gateway.round_trips import RoundTrips
+from gateway.round_trips import Look, RoundTrips
 from gateway.service import Service
 from gateway.submitting import Parsed, build_requests, terms_of
-from rhizome.errors import InvalidRequest, QueueUnavailable, RhizomeError
-from rhizome.job_queue.terms import NOTHING
+from rhizome.errors import InvalidRequest, RhizomeError
+from rhizome.job_queue.terms import NOTHING, Idempotency
 from rhizome.job_queue.views import Receipt
 from rhizome.jobs import Lane
 
@@ -29,13 +29,13 @@ _NOT_PLAIN = ("HTTP_CONTENT_ENCODING", "HTTP_TRANSFER_ENCODING", f"HTTP_{PRIORIT
 log = logging.getLogger(__name__)
 
 
-def is_plain(scope: Mapping[str, Any]) -> bool:
-    """Whether a `POST /predict` can go the short way, as far as its head says."""
+def is_plain(scope: Mapping[str, Any], most: int = MAX_BODY_BYTES) -> bool:
+    """Whether a `POST /predict` of at most `most` bytes can go the short way, as far as its head says."""
     length = scope.get("CONTENT_LENGTH", "")
     return (
         is_json(scope.get("CONTENT_TYPE", ""))
         and length.isdecimal()
-        and int(length) <= MAX_BODY_BYTES
+        and int(length) <= most
         and not any(name in scope for name in _NOT_PLAIN)
     )
 
@@ -101,7 +101,7 @@ class Submission:
         self._parked: Parked | None = None
         self._receipt: Receipt | None = None
 
-    def begin(self, parking: Parking, parsed: Parsed, idempotency: Any) -> None:
+    def begin(self, parking: Parking, parsed: Parsed, idempotency: Idempotency | None) -> None:
         """Takes a place to wait, and submits."""
         try:
             job_id = self._here.submissions.mint_id()
@@ -113,19 +113,20 @@ class Submission:
             )
             terms = terms_of(self._options, NOTHING)
             self._prepared = self._here.submissions.prepare(Lane.INTERACTIVE, requests, idempotency, terms)
-        except RhizomeError as error:
-            self._refuse(error)
+        except Exception as error:
+            self._end(error)
             return
         self._round_trips.submit(self._prepared, self._on_submitted)
 
-    def _on_submitted(self, answer: Any, error: QueueUnavailable | None) -> None:
+    def _on_submitted(self, answer: Any, error: Exception | None) -> None:
         try:
             if error is not None:
                 raise error
-            receipt = self._prepared.receipt_of(answer)
-        except RhizomeError as refusal:
-            self._refuse(refusal)
-            return
+            self._take_receipt(self._prepared.receipt_of(answer))
+        except Exception as refusal:
+            self._end(refusal)
+
+    def _take_receipt(self, receipt: Receipt) -> None:
         event = "job_replayed" if receipt.is_replay else "job_accepted"
         log.info(event, extra={"job_id": receipt.job_id, "request_id": self._exchange.request_id, "kind": "single"})
         if receipt.is_replay:
@@ -134,45 +135,48 @@ class Submission:
             return
         self._receipt = receipt
         if self._parked is None:
-            self._accept([])
+            self._accept(receipt, [])
 
-    def _look(self, ending: Ending) -> None:
+    def _look(self, ending: Ending) -> Look | None:
         """No notice came: asks Redis, once it has said that it has the job."""
-        if self._receipt is None:
-            return
-        if ending is Ending.TIME_OVER:
-            if self._parked is not None and self._parked.leave():
-                self._accept(self._wait.acknowledge())
-            return
-        self._round_trips.read_alone(self._receipt.job_id, SINGLE_FIELDS, self._on_read)
+        if self._receipt is None or self._parked is None:
+            return None
+        if ending is Ending.LOOK:
+            return Look(self._receipt.job_id, SINGLE_FIELDS, self._on_read)
+        if self._parked.leave():
+            try:
+                self._accept(self._receipt, self._wait.acknowledge())
+            except Exception as error:
+                self._exchange.resolve(error)
+        return None
 
-    def _on_read(self, answer: Any, error: QueueUnavailable | None) -> None:
+    def _on_read(self, answer: Any, error: Exception | None) -> None:
         if error is not None or self._receipt is None or self._parked is None:
             return  # Redis is away: the job was accepted all the same
         try:
             job = self._here.submissions.view_of(self._receipt.job_id, answer, SINGLE_FIELDS)
-        except RhizomeError as refusal:
-            self._refuse(refusal)
-            return
-        if job.is_final and self._parked.leave():
-            self._finish(single_document(job))
+            if job.is_final and self._parked.leave():
+                self._finish(single_document(job))
+        except RhizomeError:
+            return  # its record is gone: it was accepted, and the receipt says so at the end
+        except Exception as failure:
+            self._end(failure)
 
     def _finish(self, outcome: bytes) -> None:
         self._exchange.answer(200, outcome, self._wait.acknowledge())
 
-    def _accept(self, headers: list[tuple[str, str]]) -> None:
-        receipt, options = self._receipt, self._options
-        assert receipt is not None  # noqa: S101 - for the type checker
+    def _accept(self, receipt: Receipt, headers: list[tuple[str, str]]) -> None:
         document = receipt_document(
             receipt,
             kind="single",
             lane=Lane.INTERACTIVE,
-            priority=options.priority,
+            priority=self._options.priority,
             rows=1,
             request_id=self._exchange.request_id,
         )
         self._exchange.answer(202, document, [("Location", result_url(receipt.job_id)), *headers])
 
-    def _refuse(self, error: RhizomeError) -> None:
-        if self._parked is None or self._parked.leave():
-            self._exchange.refuse(error)
+    def _end(self, error: Exception) -> None:
+        if self._parked is not None:
+            self._parked.leave()
+        self._exchange.resolve(error)

@@ -8,9 +8,9 @@ from gateway.documents import pending_document
 from gateway.express.exchange import Exchange
 from gateway.express.waiting import Wait, read_wait
 from gateway.parking import Ending, Parked, Parking
-from gateway.round_trips import RoundTrips
+from gateway.round_trips import Look, RoundTrips
 from gateway.service import Service
-from rhizome.errors import QueueUnavailable, RhizomeError
+from rhizome.errors import RhizomeError
 from rhizome.job_ids import ID_LENGTH
 from rhizome.job_queue.views import JobView
 
@@ -83,32 +83,35 @@ class Reading:
         """Takes a place to wait, and looks."""
         if self._wait.seconds:
             until = time.monotonic() + self._wait.seconds
-            self._parked = parking.park(self._job_id, until, None, self._look)
-            self._is_last_look = self._parked is None
+            parked = parking.park(self._job_id, until, None, self._look)
+            self._is_last_look = parked is None
+            self._parked = parked  # last: from here on the parking's thread looks, too
         self._round_trips.read(self._job_id, SINGLE_FIELDS, self._on_read)
 
-    def _look(self, ending: Ending) -> None:
+    def _look(self, ending: Ending) -> Look | None:
+        if self._parked is None:
+            return None  # not begun yet: it looks by itself at once
         if ending is Ending.TIME_OVER:
             self._is_last_look = True
-        self._round_trips.read_alone(self._job_id, SINGLE_FIELDS, self._on_read)
+        return Look(self._job_id, SINGLE_FIELDS, self._on_read)
 
-    def _on_read(self, answer: Any, error: QueueUnavailable | None) -> None:
+    def _on_read(self, answer: Any, error: Exception | None) -> None:
         try:
             if error is not None:
                 raise error
-            job = self._here.submissions.view_of(self._job_id, answer, SINGLE_FIELDS)
-        except RhizomeError as refusal:
+            self._show(self._here.submissions.view_of(self._job_id, answer, SINGLE_FIELDS))
+        except Exception as failure:
             if self._leave():
-                self._exchange.refuse(refusal)
-            return
+                self._exchange.resolve(failure)
+
+    def _show(self, job: JobView) -> None:
         if job.facts["kind"] != b"single" or "webhook" in job.facts:
             if self._leave():
                 self._exchange.hand_over()
-        elif (job.is_final or self._is_last_look) and self._leave():
-            self._finish(single_document(job))
-
-    def _finish(self, document: bytes) -> None:
-        self._exchange.answer(200, document, self._wait.acknowledge())
+        elif job.is_final or self._is_last_look:
+            document = single_document(job)
+            if self._leave():
+                self._exchange.answer(200, document, self._wait.acknowledge())
 
     def _leave(self) -> bool:
         """True for the one who answers."""

@@ -40,7 +40,7 @@ def _await_size(here: Service, job_id: str, path: str) -> int:
     if waiter is not None:
         with waiter:
             until = time.monotonic() + wait_seconds
-            while time.monotonic() < until:
+            while waiter.has_time(until):
                 if (size := _size_of(here, path)) is not None:
                     return size
                 request_export(here.redis, job_id)

@@ -45,7 +45,7 @@ def build_direct_calls(estimator: Any) -> Learner | None:
     found = _build(LEARNERS, learner)
     if found is None or None in steps:
         return None
-    fall_back = getattr(estimator, found.method)
+    fall_back = getattr(_in_order(estimator), found.method)
     call = _guard(_chain(steps, found.call), fall_back, int(estimator.n_features_in_))
     return Learner(found.method, call, found.is_row_wise)
 
@@ -96,9 +96,14 @@ def _in_order(estimator: Any) -> Any:
     return ordered
 
 
+def _is_finite(array: Array) -> bool:
+    with np.errstate(over="ignore", invalid="ignore"):  # a sum that is too large falls back, and warns nobody
+        return math.isfinite(np.add.reduce(array, None))
+
+
 def _guard(call: Final, fallback: Final, features: int) -> Final:
     def call_or_fall_back(array: Array) -> Answer:
-        if array.dtype == np.float64 and array.shape[1:] == (features,) and math.isfinite(np.add.reduce(array, None)):
+        if array.dtype == np.float64 and array.shape[1:] == (features,) and _is_finite(array):
             try:
                 return call(array)
             except OutOfRange:

@@ -145,7 +145,8 @@ def _narrow(array: Array) -> Array:
     """As scikit-learn's trees want it."""
     with np.errstate(over="ignore"):
         narrow = array.astype(np.float32)
-    if not math.isfinite(np.add.reduce(narrow, None)):
+        total = np.add.reduce(narrow, None)
+    if not math.isfinite(total):
         raise OutOfRange
     return narrow
 

@@ -7,18 +7,10 @@ from typing import Any, cast
 
 import msgspec
 from redis import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from rhizome import keys
-from rhizome.errors import (
-    JobExpired,
-    JobFinished,
-    JobNotFound,
-    QueueUnavailable,
-    StorageFull,
-)
+from rhizome.errors import JobExpired, JobFinished, JobNotFound, QueueUnavailable, StorageFull
 from rhizome.job_ids import SECRET_BYTES, JobIds
 from rhizome.job_queue.pace import Pace, PaceReader
 from rhizome.job_queue.prepared import PreparedSubmit, record_fields
@@ -26,6 +18,7 @@ from rhizome.job_queue.scripts import load_script
 from rhizome.job_queue.terms import Idempotency, Terms
 from rhizome.job_queue.views import JobView, LaneDepth, Receipt
 from rhizome.jobs import STREAMS, Lane, ScoreRequest, State, encode_request, lane_of, stream_of
+from rhizome.lua_scripts import Call, Script, call_together
 
 SECRET_REFRESH_SECONDS = 5.0
 MEMORY_REFRESH_SECONDS = 1.0
@@ -263,28 +256,21 @@ class Submissions:
 
     def _job_ids(self) -> JobIds:
         """Looks the secret up from time to time: a Redis that lost its data has another one for all processes."""
-        now = time.monotonic()
-        if self._ids is None or now - self._secret_read_at > SECRET_REFRESH_SECONDS:
+        ids, now = self._ids, time.monotonic()
+        if ids is None or now - self._secret_read_at > SECRET_REFRESH_SECONDS:
+            self._secret_read_at = now  # first, so that other threads do not look as well
             try:
                 self._redis.set(keys.ID_SECRET, secrets.token_bytes(SECRET_BYTES), nx=True)
-                self._ids = JobIds(cast(bytes, self._redis.get(keys.ID_SECRET)))
+                ids = self._ids = JobIds(cast(bytes, self._redis.get(keys.ID_SECRET)))
             except RedisError as error:
-                raise _unavailable() from error
-            self._secret_read_at = now
-        return self._ids
+                if ids is None:
+                    raise _unavailable() from error
+        return ids
 
-    def _call(self, script: Any, script_keys: Sequence[str], args: Sequence[Any]) -> Any:
-        """Calls a script that is safe to repeat: once more on a new connection where the old one was cut."""
+    def _call(self, script: Script, script_keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Calls a script that is safe to repeat."""
         try:
-            return script(keys=script_keys, args=args)
-        except RedisTimeoutError as error:
-            raise _unavailable() from error  # it has waited long enough
-        except RedisConnectionError:
-            pass
-        except RedisError as error:
-            raise _unavailable() from error
-        try:
-            return script(keys=script_keys, args=args)
+            return call_together([Call(script, script_keys, args)])[0]
         except RedisError as error:
             raise _unavailable() from error
 

@@ -5,12 +5,13 @@ import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from rhizome.embedded_redis import find_free_port
-from tests.support.service import ROOT, Service, children_of, eventually, is_alive
+from tests.support.service import ROOT, SAMPLE, Service, children_of, eventually, is_alive
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(180)]
 
@@ -47,6 +48,25 @@ def test_waiting_jobs_and_versions_survive_a_restart(tmp_path: Path) -> None:
         assert again.champion() == champion
         assert again.result(answered)["status"] == "succeeded"
         assert {again.result(job_id, wait=60.0)["status"] for job_id in waiting} == {"succeeded"}
+    finally:
+        again.stop()
+
+
+def test_who_waits_while_the_service_stops_gets_a_receipt(tmp_path: Path) -> None:
+    service = Service(tmp_path, gateway_processes=1).start()
+    (main,) = service.pids("-m worker")
+    for pid in (main, *children_of(main)):
+        os.kill(pid, signal.SIGSTOP)  # so that the job waits
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(service.http.post, "/predict?wait=30", json=SAMPLE, timeout=60)
+        eventually(lambda: service.health()["gateway"]["waiting_requests"], what="the waiting request")
+        service.stop()
+        receipt = answer.result(60)
+    again = Service(tmp_path).start()
+
+    try:
+        assert receipt.status_code == 202
+        assert again.result(receipt.json()["id"], wait=60.0)["status"] == "succeeded"
     finally:
         again.stop()
 

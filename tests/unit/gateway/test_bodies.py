@@ -66,8 +66,9 @@ def test_who_uses_it_is_told_that_the_client_is_gone() -> None:
     pumped = PumpedBody()
     thread, stream = start(pumped, Source(b"abc", OSError("gone"))), io.BufferedReader(pumped)
 
-    with pytest.raises(OSError, match="gone"):
-        stream.read()
+    for _ in range(2):  # reading on is no way round it
+        with pytest.raises(OSError, match="gone"):
+            stream.read()
 
     thread.join(PATIENCE_SECONDS)
 

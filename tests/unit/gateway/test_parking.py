@@ -2,13 +2,14 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from redis import Redis
 
 from gateway.notices import Notices
 from gateway.parking import Ending, Parked, Parking
+from gateway.round_trips import Look
 from rhizome import keys
 from rhizome.connection import connect
 from tests.support.service import eventually
@@ -41,7 +42,7 @@ def notices(redis_server: str, redis: Redis) -> Iterator[Notices]:
 
 @pytest.fixture
 def parking(notices: Notices) -> Parking:
-    return Parking(notices)
+    return Parking(notices, lambda looks: None)
 
 
 def park(parking: Parking, request: Request, job_id: str = "j1", seconds: float = 30.0) -> Parked:
@@ -105,6 +106,38 @@ def test_the_end_of_the_time_is_told_until_the_request_leaves(parking: Parking) 
     time.sleep(0.2)
 
     assert len(request.looks) == told
+
+
+def test_wake_ups_do_not_multiply_looks(parking: Parking) -> None:
+    request = Request()
+    parked = park(parking, request)
+    for _ in range(100):
+        parked.wake(None)
+    eventually(lambda: request.looks, what="a look")
+
+    time.sleep(2.5)  # each planned look would come again every second
+
+    assert len(request.looks) < 20
+
+
+def test_looks_go_together_and_their_slowness_delays_no_end(notices: Notices) -> None:
+    read: list[int] = []
+    slow = threading.Event()
+
+    def read_slowly(looks: Sequence[Look]) -> None:
+        read.append(len(looks))
+        slow.wait(PATIENCE_SECONDS)
+
+    parking, over = Parking(notices, read_slowly), Request()
+    look = Look("j1", ("state",), lambda *_: None)
+    assert parking.park("j1", time.monotonic() + 30, None, lambda _: look) is not None
+    eventually(lambda: read, what="the first look")
+    park(parking, over, "j2", seconds=0.1)
+
+    eventually(lambda: Ending.TIME_OVER in over.looks, what="the end")
+    assert read == [1]
+    slow.set()
+    eventually(lambda: len(read) > 1, what="the next look")
 
 
 def test_only_one_leaves(parking: Parking) -> None:

@@ -28,7 +28,7 @@ class Told:
         self._count = count
 
     def of(self, name: str) -> Any:
-        def tell(answer: Any, error: QueueUnavailable | None) -> None:
+        def tell(answer: Any, error: Exception | None) -> None:
             self.answers[name], self.errors[name] = answer, error
             self._left.release()
 
