@@ -15,6 +15,7 @@ from typing import Protocol
 
 from redis import Redis
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from rhizome import keys
 
@@ -173,9 +174,10 @@ class Notices:
             # Read as it comes: the client's own way costs four times as much a message.
             connection = subscription.connection
             while not self._stopped.is_set():
-                if not connection.can_read(timeout=LOOK_SECONDS):
+                try:
+                    kind, channel, data = connection.read_response(timeout=LOOK_SECONDS, disconnect_on_error=False)
+                except RedisTimeoutError:
                     continue
-                kind, channel, data = connection.read_response()
                 if kind != b"message":
                     continue  # the subscription stands
                 if channel == keys.FINISHED.encode():

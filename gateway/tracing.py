@@ -1,7 +1,7 @@
 """One id per request: taken from `X-Request-ID` or made here, sent back, and carried by the job into every log."""
 
-import os
 import re
+from random import getrandbits
 
 from flask import Flask, Response, g, request
 
@@ -27,7 +27,7 @@ def trace_requests(app: Flask) -> None:
 
 def name_request(given: str) -> str:
     """The id that a request came with, if it can be one; else a new one."""
-    return given if given and _ACCEPTED.match(given) else os.urandom(8).hex()
+    return given if given and _ACCEPTED.match(given) else f"{getrandbits(64):016x}"
 
 
 def read_trace_id() -> str:

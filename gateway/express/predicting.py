@@ -1,6 +1,5 @@
 """`POST /predict` in its plain form: one sample as JSON, no webhook, no pinned version."""
 
-import logging
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -20,13 +19,14 @@ from rhizome.errors import InvalidRequest, RhizomeError
 from rhizome.job_queue.terms import NOTHING, Idempotency
 from rhizome.job_queue.views import Receipt
 from rhizome.jobs import Lane
+from rhizome.telemetry import EventLog
 
 PATH = "/predict"
 MAX_BODY_BYTES = 64 * 1024  #: of a plain request
 #: What else may stand in a request's head that the routes understand.
-_NOT_PLAIN = ("HTTP_CONTENT_ENCODING", "HTTP_TRANSFER_ENCODING", f"HTTP_{PRIORITY_HEADER.upper().replace('-', '_')}")
+_NOT_PLAIN = {"HTTP_CONTENT_ENCODING", "HTTP_TRANSFER_ENCODING", f"HTTP_{PRIORITY_HEADER.upper().replace('-', '_')}"}
 
-log = logging.getLogger(__name__)
+log = EventLog(__name__)
 
 
 def is_plain(scope: Mapping[str, Any], most: int = MAX_BODY_BYTES) -> bool:
@@ -36,7 +36,7 @@ def is_plain(scope: Mapping[str, Any], most: int = MAX_BODY_BYTES) -> bool:
         is_json(scope.get("CONTENT_TYPE", ""))
         and length.isdecimal()
         and int(length) <= most
-        and not any(name in scope for name in _NOT_PLAIN)
+        and _NOT_PLAIN.isdisjoint(scope)
     )
 
 
@@ -128,7 +128,7 @@ class Submission:
 
     def _take_receipt(self, receipt: Receipt) -> None:
         event = "job_replayed" if receipt.is_replay else "job_accepted"
-        log.info(event, extra={"job_id": receipt.job_id, "request_id": self._exchange.request_id, "kind": "single"})
+        log.info(event, job_id=receipt.job_id, request_id=self._exchange.request_id, kind="single")
         if receipt.is_replay:
             if self._parked is None or self._parked.leave():
                 self._exchange.hand_over()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rhizome.telemetry import JsonFormatter, log_config
+from rhizome.telemetry import EventLog, JsonFormatter, log_config
 
 
 def format_line(message: str = "job_accepted", *, error: bool = False, **extra: object) -> dict[str, Any]:
@@ -91,3 +91,53 @@ def test_chatty_libraries_are_held_back() -> None:
     loggers = log_config("worker", "DEBUG")["loggers"]
 
     assert {loggers[name]["level"] for name in ("kombu", "amqp", "urllib3")} == {"WARNING"}
+
+
+def run(program: str) -> list[dict[str, Any]]:
+    """The lines a process writes."""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_an_event_is_the_line_that_logging_would_write() -> None:
+    direct, usual = run(
+        """
+import logging
+from rhizome.telemetry import EventLog, configure_logging
+configure_logging("gateway", "INFO")
+EventLog("any.name").info("job_accepted", job_id="j1", rows=3)
+logging.getLogger("any.name").info("job_accepted", extra={"job_id": "j1", "rows": 3})
+"""
+    )
+
+    assert list(direct) == list(usual)
+    assert {**direct, "time": ""} == {**usual, "time": ""}
+
+
+def test_a_hidden_event_is_not_written() -> None:
+    assert not run(
+        """
+from rhizome.telemetry import EventLog, configure_logging
+configure_logging("gateway", "WARNING")
+EventLog("any.name").info("job_accepted")
+"""
+    )
+
+
+def test_an_event_with_a_value_that_json_does_not_know_is_written_all_the_same() -> None:
+    (line,) = run(
+        """
+from rhizome.telemetry import EventLog, configure_logging
+configure_logging("gateway", "INFO")
+EventLog("any.name").info("job_accepted", odd=object())
+"""
+    )
+
+    assert line["event"] == "job_accepted"
+
+
+def test_whoever_listens_hears_events_too(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        EventLog("any.name").info("job_accepted", job_id="j1")
+
+    assert [(record.message, record.__dict__["job_id"]) for record in caplog.records] == [("job_accepted", "j1")]
