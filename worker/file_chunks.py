@@ -42,12 +42,19 @@ class FileChunks:
         self._store = store
         self._claims = claims
         self._settings = settings
+        self._has_begun = False
 
     @cached_property
     def _files(self) -> "FileScoring":
         from worker.files.scoring import FileScoring  # noqa: PLC0415 - see the module
 
+        self._has_begun = True
         return FileScoring(self._store, self._settings.max_upload_bytes, self._settings.file_chunk_bytes)
+
+    def rest(self) -> None:
+        """Lets go of what is held for a next chunk: nothing waits."""
+        if self._has_begun:
+            self._files.rest()
 
     def score(self, entry: Claimed, version: LoadedVersion, between_slices: Callable[[], None]) -> Finished:
         """Scores one chunk; a file that cannot be scored as a whole fails its job.

@@ -51,7 +51,7 @@ class WorkerProcess:
         self._shelf = shelf
         self._claims = claims
         store = open_store(settings.blob_location, settings.blob_endpoint)
-        files = FileChunks(store, claims, settings)
+        self._files = files = FileChunks(store, claims, settings)
         pace = WorkPace(settings.micro_batch_rows)
         scoring = Scoring(shelf, claims, latencies, files)
         self._scorer = Scorer(claims, scoring, settings, lambda: flags.is_stopping, pace)
@@ -85,6 +85,7 @@ class WorkerProcess:
         self._keeper.runs += 1
         if self._shelf.champion is not None:
             self._scorer.run()
+            self._files.rest()
 
     def export(self, job_id: str) -> None:
         """Writes a job's rows as a Parquet file; see `Exports`."""

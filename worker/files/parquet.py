@@ -1,35 +1,25 @@
-"""Parquet: what a file holds, how it is divided into chunks, and the rows of one of them."""
+"""Parquet: what a file holds, and how it is divided into chunks; their rows are read by `worker.files.parquet_rows`."""
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rhizome.blob_slices import BlobSlice
 from rhizome.blob_store import BlobReader, BlobStore
-from rhizome.inference import to_array
 from rhizome.signature import Feature, Signature
 from rhizome.wording import shorten
 from worker.file_chunks import InvalidFile
-from worker.files.columns import check_table
-from worker.files.judging import BadRow, Refused, judge_values
-from worker.files.text import JUDGED_ROWS, RowBlock
 
 MAX_CHUNK_ROWS = 65_536  #: as many as a chunk of text may have lines: a worker holds a chunk's rows as an array
-#: A row group is read from its beginning by each of its chunks: in so many, a million rows of four numbers take 0.8 to
-#: 1.3 s of CPU to read, in 16 they take 0.2 s.
+#: A chunk that does not follow on the last one this process scored is read from its row group's beginning.
 MAX_CHUNKS_OF_GROUP = 128
 MAX_CHUNKS = 16_384  #: they enter the queue in one script
 NUMBER_BYTES = 8  #: of a cell, as the array holds it, however small the file has made it
 #: Of a row group before compression; one page of it may be all of it, and a worker holds whole pages.
 MAX_GROUP_BYTES = 512 * 1024 * 1024
-MAX_TEXT_BYTES = 64 * 1024 * 1024  #: of all texts of a chunk, written out, as a chunk of a text file holds them
 MAX_FOOTER_BYTES = 32 * 1024 * 1024
 _FOOTER_TAIL = 8  #: the footer's length and the magic number
-_READ_ROWS = 16_384
 _READ_BYTES = 1024 * 1024
 
 
@@ -48,7 +38,7 @@ def plan_file(
     Raises:
         InvalidFile: it cannot be read, its columns are not the signature's, or it holds no rows or too many.
     """
-    with _open(store, whole.path, []) as file:
+    with open_file(store, whole.path, []) as file:
         _check_schema(file.schema_arrow, signature)
         metadata = file.metadata
         rows = metadata.num_rows
@@ -71,96 +61,23 @@ def plan_file(
     ]
 
 
-def read_rows(
-    store: BlobStore, part: BlobSlice, signature: Signature, between_slices: Callable[[], None] = lambda: None
-) -> RowBlock:
-    """The rows of one chunk; calls `between_slices` between its pieces.
-
-    Raises:
-        InvalidFile: it cannot be read.
-    """
-    blocks: list[RowBlock] = []
-    first_row = part.start
-    text_bytes = 0
-    texts = [feature.name for feature in signature.features if feature.dtype == "category"]
-    with _open(store, part.path, texts) as file:
-        try:
-            for table in _tables(file, part.start, part.end, signature):
-                text_bytes += _text_bytes(table)
-                if text_bytes > MAX_TEXT_BYTES:
-                    raise InvalidFile(f"texts from row {part.start + 1} on exceed {MAX_TEXT_BYTES} bytes; shorten them")
-                blocks.append(_check(table, first_row, part.start, signature, between_slices))
-                between_slices()
-                first_row += len(table)
-        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-            raise _unreadable() from error
-    arrays = [block.array for block in blocks]
-    return RowBlock(np.concatenate(arrays), [row for block in blocks for row in block.bad])
-
-
-def _tables(file: pq.ParquetFile, start: int, end: int, signature: Signature) -> Iterator[pa.Table]:
-    """The rows from `start` up to `end`, in pieces; only the row groups that hold them are read."""
-    groups: list[int] = []
-    first = begin = 0
-    for index in range(file.metadata.num_row_groups):
-        rows = file.metadata.row_group(index).num_rows
-        if first + rows > start and first < end:
-            begin = first if not groups else begin
-            groups.append(index)
-        first += rows
-    at = begin
-    batches = file.iter_batches(_READ_ROWS, row_groups=groups, columns=list(signature.names), use_threads=False)
-    for batch in batches:
-        low, high = max(start - at, 0), min(end - at, len(batch))
-        if low < high:
-            yield pa.Table.from_batches([batch.slice(low, high - low)])
-        at += len(batch)
-        if at >= end:
-            return
-
-
-def _check(
-    table: pa.Table, first_row: int, chunk_start: int, signature: Signature, between_slices: Callable[[], None]
-) -> RowBlock:
-    array, accepted = check_table(table, signature)
-    if accepted.all():
-        return RowBlock(array, [])
-    bad, revised = [], []
-    said: dict[Refused, Refused] = {}  # as for text
-    for count, index in enumerate(np.flatnonzero(~accepted).tolist(), start=1):
-        if count % JUDGED_ROWS == 0:
-            between_slices()
-        (values,) = table.slice(index, 1).to_pylist()
-        verdict = judge_values(values, signature)
-        if isinstance(verdict, Refused):
-            bad.append(
-                BadRow(first_row + index - chunk_start, first_row + index + 1, *said.setdefault(verdict, verdict))
-            )
-        else:
-            accepted[index] = True
-            revised.append((index, verdict))
-    for index, row in revised:
-        array[index] = to_array([row], signature)[0]
-    return RowBlock(array[accepted], bad)
-
-
 def _bytes_of(group: Any) -> int:
     """What a row group's pages hold before compression; each of two places may say less than the other."""
     columns = sum(int(group.column(index).total_uncompressed_size) for index in range(group.num_columns))
     return max(int(group.total_byte_size), columns)
 
 
-def _text_bytes(table: pa.Table) -> int:
-    """Of all cells of the text columns, written out."""
-    return sum(
-        int(pc.sum(pc.binary_length(chunk.dictionary).take(chunk.indices)).as_py() or 0)
-        for column in table.columns
-        if pa.types.is_dictionary(column.type) and not pa.types.is_primitive(column.type.value_type)
-        for chunk in column.chunks
-    )
+def open_file(store: BlobStore, path: str, texts: list[str]) -> pq.ParquetFile:
+    """A file in the store.
 
+    Args:
+        store: where it is.
+        path: the blob.
+        texts: columns whose texts are read as a dictionary.
 
-def _open(store: BlobStore, path: str, texts: list[str]) -> pq.ParquetFile:
+    Raises:
+        InvalidFile: it cannot be read.
+    """
     reader = BlobReader(store, path)
     tail = store.read(path, max(0, store.size(path) - _FOOTER_TAIL), store.size(path))
     if int.from_bytes(tail[:4], "little") > MAX_FOOTER_BYTES:
@@ -170,7 +87,7 @@ def _open(store: BlobStore, path: str, texts: list[str]) -> pq.ParquetFile:
             pa.PythonFile(reader, mode="r"), read_dictionary=texts, buffer_size=_READ_BYTES, pre_buffer=False
         )
     except (pa.ArrowException, OSError) as error:
-        raise _unreadable() from error
+        raise unreadable() from error
 
 
 def _check_schema(schema: pa.Schema, signature: Signature) -> None:
@@ -207,5 +124,6 @@ def _list(names: list[str]) -> str:
     return ", ".join(f"'{shorten(name)}'" for name in names[:20])
 
 
-def _unreadable() -> InvalidFile:
+def unreadable() -> InvalidFile:
+    """What is said of a file whose bytes are no Parquet."""
     return InvalidFile("the file cannot be read as Parquet; write it again, and send all of it")

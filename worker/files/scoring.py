@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -37,6 +37,9 @@ from worker.outcomes import answer_of
 from worker.shelf import LoadedVersion
 from worker.slicing import measure, slice_rows
 
+if TYPE_CHECKING:
+    from worker.files.parquet_rows import ParquetRows
+
 #: Writing answers takes longer than making them: so many rows are some 10 ms of both for a fast estimator.
 MAX_SLICE_ROWS = 8_192
 MAX_SLICE_BAD_ROWS = 1_024  #: their answers are written one by one
@@ -67,6 +70,7 @@ class FileScoring:
         self._store = store
         self._max_bytes = max_bytes
         self._chunk_bytes = chunk_bytes
+        self._parquet_rows: ParquetRows | None = None
         pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps tens of MB that nothing uses
         pa.set_cpu_count(1)  # one child, one core
         pa.set_io_thread_count(1)
@@ -90,6 +94,10 @@ class FileScoring:
             msgspec.structs.replace(request, payload=encode_slice(part), rows=part.end - part.start, chunk=chunk)
             for chunk, part in enumerate(slices, start=1)
         ]
+
+    def rest(self) -> None:
+        """Lets go of what is held for a next chunk."""
+        self._parquet_rows = None
 
     def score(self, request: ScoreRequest, version: LoadedVersion, between_slices: Callable[[], None]) -> ScoredChunk:
         """Scores a chunk and writes its answers.
@@ -124,9 +132,10 @@ class FileScoring:
         if part.row_group == PLAN:
             return parse_ndjson(b"", 1, signature)
         if part.format == FileFormat.PARQUET:
-            from worker.files.parquet import read_rows  # noqa: PLC0415 - as in `plan`
+            from worker.files.parquet_rows import ParquetRows  # noqa: PLC0415 - as in `plan`
 
-            return read_rows(self._store, part, signature, between_slices)
+            self._parquet_rows = self._parquet_rows or ParquetRows(self._store)
+            return self._parquet_rows.read(part, signature, between_slices)
         data = self._store.read(part.path, part.start, part.end)
         if part.format == FileFormat.CSV:
             return parse_csv(data, part.columns, part.first_line, signature, between_slices)

@@ -1,5 +1,6 @@
 """Parquet files: divided into ranges of rows, read whatever their types and row groups, refused with a reason."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from rhizome.blob_store import BlobStore, open_store
 from rhizome.signature import Feature
 from tests.support.versions import mixed_signature
 from worker.file_chunks import InvalidFile
-from worker.files import parquet
-from worker.files.parquet import plan_file, read_rows
+from worker.files import parquet, parquet_rows
+from worker.files.parquet import plan_file
+from worker.files.parquet_rows import ParquetRows
 
 WHOLE = BlobSlice(FileFormat.PARQUET, "job/input.parquet", 0, 0, row_group=PLAN)
 BOUNDS = {"max_bytes": 10**9, "chunk_bytes": 512 * 1024}
@@ -39,16 +41,70 @@ def some(rows: int) -> dict[str, Any]:
 def test_the_chunks_of_a_file_hold_its_rows_in_order(
     store: BlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group_rows: int
 ) -> None:
-    monkeypatch.setattr(parquet, "_READ_ROWS", 4)
+    monkeypatch.setattr(parquet_rows, "_READ_ROWS", 4)
     monkeypatch.setattr(parquet, "MAX_CHUNK_ROWS", 10)
     write(tmp_path, some(95), row_group_size=group_rows)
 
     chunks = plan_file(store, WHOLE, mixed_signature(), **BOUNDS)
-    blocks = [read_rows(store, chunk, mixed_signature()) for chunk in chunks]
+    blocks = [ParquetRows(store).read(chunk, mixed_signature()) for chunk in chunks]
 
     assert [len(block.array) for block in blocks] == [10] * 9 + [5]
     assert [row[0] for block in blocks for row in block.array] == some(95)["size"]
     assert [chunk.first_line for chunk in chunks] == list(range(1, 95, 10))
+
+
+@pytest.mark.parametrize("order", [range(10), (0, 2, 5, 9), (4, 3, 2, 9, 0), (7, 7, 8, 8, 1)], ids=str)
+@pytest.mark.parametrize("group_rows", [7, 25, 1000])
+def test_one_reader_gives_the_rows_of_any_chunk_in_any_order(
+    store: BlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group_rows: int, order: Sequence[int]
+) -> None:
+    monkeypatch.setattr(parquet_rows, "_READ_ROWS", 4)
+    monkeypatch.setattr(parquet, "MAX_CHUNK_ROWS", 10)
+    write(tmp_path, some(95), row_group_size=group_rows)
+    chunks, reader = plan_file(store, WHOLE, mixed_signature(), **BOUNDS), ParquetRows(store)
+
+    for index in order:
+        block = reader.read(chunks[index], mixed_signature())
+
+        assert [row[0] for row in block.array] == some(95)["size"][10 * index : 10 * index + 10]
+
+
+def test_chunks_in_order_open_their_file_once(
+    store: BlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def count(*args: Any) -> Any:
+        opened.append(args[1])
+        return open_file(*args)
+
+    open_file = parquet.open_file
+    monkeypatch.setattr(parquet_rows, "open_file", count)
+    monkeypatch.setattr(parquet, "MAX_CHUNK_ROWS", 10)
+    write(tmp_path, some(95))
+    chunks, reader = plan_file(store, WHOLE, mixed_signature(), **BOUNDS), ParquetRows(store)
+
+    for chunk in chunks:
+        reader.read(chunk, mixed_signature())
+    assert opened == [WHOLE.path]
+
+    reader.read(chunks[0], mixed_signature())  # the last chunk let the file go
+    assert opened == [WHOLE.path] * 2
+
+
+def test_another_file_is_read_from_its_own_beginning(
+    store: BlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "MAX_CHUNK_ROWS", 10)
+    write(tmp_path, some(95))
+    other = BlobSlice(FileFormat.PARQUET, "job/other.parquet", 0, 10)
+    pq.write_table(pa.table({"colour": ["blue"] * 10, "size": [1.0] * 10}), tmp_path / other.path)
+    chunks, reader = plan_file(store, WHOLE, mixed_signature(), **BOUNDS), ParquetRows(store)
+
+    blocks = [reader.read(part, mixed_signature()).array.tolist() for part in (chunks[0], other, chunks[1])]
+
+    assert blocks[1] == [[1.0, "blue"]] * 10
+    assert [row[0] for row in blocks[0] + blocks[2]] == some(95)["size"][:20]
 
 
 def rows_of_chunks(store: BlobStore, chunk_bytes: int) -> list[int]:
@@ -116,7 +172,7 @@ def test_any_kind_of_number_and_text_is_read(store: BlobStore, tmp_path: Path, s
 
     (chunk,) = plan_file(store, WHOLE, mixed_signature(), **BOUNDS)
 
-    assert read_rows(store, chunk, mixed_signature()).array.tolist() == [[1.0, "red"], [2.0, "red"]]
+    assert ParquetRows(store).read(chunk, mixed_signature()).array.tolist() == [[1.0, "red"], [2.0, "red"]]
 
 
 def test_a_bad_row_is_named_and_the_others_are_kept(store: BlobStore, tmp_path: Path) -> None:
@@ -124,7 +180,7 @@ def test_a_bad_row_is_named_and_the_others_are_kept(store: BlobStore, tmp_path: 
     write(tmp_path, {"size": sizes, "colour": ["red", "red", "red", "red", "green"]})
 
     (chunk,) = plan_file(store, WHOLE, mixed_signature(), **BOUNDS)
-    block = read_rows(store, chunk, mixed_signature())
+    block = ParquetRows(store).read(chunk, mixed_signature())
 
     assert [(bad.position, bad.line, bad.field, bad.problem) for bad in block.bad] == [
         (1, 2, "size", "is null"),
@@ -144,7 +200,7 @@ def test_a_null_where_it_is_allowed_is_what_training_had(store: BlobStore, tmp_p
     write(tmp_path, {"size": [None, 1.5], "count": pa.array([3, None], pa.int64())})
 
     (chunk,) = plan_file(store, WHOLE, signature, **BOUNDS)
-    block = read_rows(store, chunk, signature)
+    block = ParquetRows(store).read(chunk, signature)
 
     np.testing.assert_array_equal(block.array, [[np.nan, 3.0], [1.5, np.nan]])
     assert block.bad == []
@@ -189,13 +245,13 @@ def test_more_rows_than_a_text_file_could_hold_are_refused(store: BlobStore, tmp
 def test_few_bytes_that_stand_for_many_are_refused(
     store: BlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use_dictionary: bool
 ) -> None:
-    monkeypatch.setattr(parquet, "MAX_TEXT_BYTES", 10_000)
+    monkeypatch.setattr(parquet_rows, "MAX_TEXT_BYTES", 10_000)
     write(tmp_path, {"colour": ["x" * 1000] * 100, "size": [1.0] * 100}, use_dictionary=use_dictionary)
 
     (chunk,) = plan_file(store, WHOLE, mixed_signature(), **BOUNDS)
 
     with pytest.raises(InvalidFile, match="texts from row 1 on exceed 10000 bytes"):
-        read_rows(store, chunk, mixed_signature())
+        ParquetRows(store).read(chunk, mixed_signature())
 
 
 def test_a_row_group_that_no_worker_can_hold_is_refused(
@@ -215,4 +271,4 @@ def test_texts_read_as_a_dictionary_are_judged_as_any_others(store: BlobStore, t
 
     (chunk,) = plan_file(store, WHOLE, signature, **BOUNDS)
 
-    assert read_rows(store, chunk, signature).array.tolist() == [["a"], [None], ["b"], ["a"]]
+    assert ParquetRows(store).read(chunk, signature).array.tolist() == [["a"], [None], ["b"], ["a"]]
