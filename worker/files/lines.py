@@ -57,7 +57,8 @@ class LineFormat:
             ndjson = ['{"outputs":{', *(text for part in parts for text in part), "}}\n"]
         else:
             ndjson = [*objects[0], "\n"]
-        return Lines(_join(ndjson), _join([*_between(cells, ","), ",\n"]))
+        # The last comma, too: a CSV row ends with the empty cell of its error.
+        return Lines(_join(ndjson), pc.binary_join_element_wise(*cells, "\n", ","))
 
     def format_answers(self, answers: Iterable[dict[str, Any]]) -> Lines:
         """Answers that are objects already: rows that failed, or that were scored one by one."""
@@ -143,10 +144,6 @@ def _label_texts(labels: NDArray[Any], output: Output) -> tuple[Texts, Texts]:
 
 def _key(name: str, *, first: bool) -> str:
     return f"{'' if first else ','}{_encode(name).decode()}:"
-
-
-def _between(cells: Sequence[Texts], separator: str) -> list[Texts]:
-    return [text for cell in cells for text in (cell, separator)][:-1]
 
 
 def _join(texts: Sequence[Texts]) -> pa.StringArray:
