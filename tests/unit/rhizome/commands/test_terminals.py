@@ -7,9 +7,11 @@ import subprocess
 import sys
 import termios
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+
+import pytest
 
 from tests.support.scripted_server import ScriptedServer, Seen, says
 from tests.support.service import ROOT, eventually
@@ -75,16 +77,15 @@ def test_a_pipe_gets_no_progress_bar_and_no_escape_codes(server: ScriptedServer,
     assert finished.stderr == b""
 
 
-def interrupt(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
-    """Presses Ctrl-C, as often as a person would: Python drops what falls into a finaliser."""
-    for _ in range(3):
-        process.send_signal(signal.SIGINT)
-        with suppress(subprocess.TimeoutExpired):
-            return process.communicate(timeout=WAIT_SECONDS / 4)
-    process.kill()
-    raise AssertionError("Ctrl-C does not end it")
+@pytest.fixture
+def heeds_ctrl_c() -> Iterator[None]:
+    """What a shell has started in the background ignores it, and so would all that the tests start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_ctrl_c_leaves_the_job_alone_and_says_how_to_come_back(server: ScriptedServer, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("a\n1\n2\n")
     is_waited_for = threading.Event()
@@ -103,7 +104,8 @@ def test_ctrl_c_leaves_the_job_alone_and_says_how_to_come_back(server: ScriptedS
     )
     assert is_waited_for.wait(WAIT_SECONDS)
 
-    stdout, stderr = interrupt(process)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=WAIT_SECONDS)
 
     assert process.returncode == 130
     assert stdout == b""
