@@ -8,6 +8,8 @@ less than 16, and half of what 96 do.
 
 import io
 import logging
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -25,7 +27,8 @@ from rhizome.errors import TooManyWaiters
 SERVER_THREADS = 10  #: the server's: readers, pumps, and two that are always free to decide
 READERS = 4  #: bodies that are read whole at once
 PUMPS = 4  #: bodies that are passed on at once
-PATIENCE_SECONDS = 0.05  #: for one of these places
+PATIENCE_SECONDS = 0.05  #: between two looks for such a place
+TRICKLE_SECONDS = 0.5  #: a body that takes longer is held up by its sender, or large
 WHOLE_BODY_BYTES = 1024 * 1024
 
 log = logging.getLogger(__name__)
@@ -121,22 +124,30 @@ class Dispatcher:
 
 
 class _Places:
-    """A bound on how many do the same at once; a tenth of what a semaphore costs."""
+    """A bound on how many threads do the same at once; a tenth of what a semaphore costs."""
 
     def __init__(self, count: int) -> None:
         self._free: SimpleQueue[None] = SimpleQueue()
+        self._taken: dict[int, float] = {}  #: since when, by thread
         for _ in range(count):
             self._free.put(None)
 
     def take(self) -> bool:
-        """Takes a place; False where none gets free in time."""
-        try:
-            self._free.get(timeout=PATIENCE_SECONDS)
-        except Empty:
-            return False
-        return True
+        """Takes a place; False where none gets free and all have been taken for long: it is no rush that passes."""
+        while True:
+            try:
+                self._free.get(timeout=PATIENCE_SECONDS)
+            except Empty:
+                latest = max(self._taken.copy().values(), default=0.0)
+                if time.monotonic() - latest > TRICKLE_SECONDS:
+                    return False
+            else:
+                self._taken[threading.get_ident()] = time.monotonic()
+                return True
 
     def give_back(self) -> None:
+        """Frees this thread's place."""
+        del self._taken[threading.get_ident()]
         self._free.put(None)
 
 

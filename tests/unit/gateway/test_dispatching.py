@@ -2,16 +2,18 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import Flask
 
-from gateway.dispatching import PUMPS, READERS
+from gateway.dispatching import PATIENCE_SECONDS, PUMPS, READERS
 from tests.support.dispatched import Answer, Dispatched, dispatched
 from tests.support.versions import IRIS_SAMPLE
 
-PATIENCE_SECONDS = 10.0
+WAIT_SECONDS = 10.0
 SAMPLE = json.dumps(IRIS_SAMPLE).encode()
 LARGE = {"Content-Length": str(4 * 1024 * 1024)}
 
@@ -26,7 +28,7 @@ class Trickle:
 
     def read(self, size: int = -1, /) -> bytes:
         self.is_read.set()
-        assert self.is_let.wait(PATIENCE_SECONDS)
+        assert self.is_let.wait(WAIT_SECONDS)
         data, self._data = self._data, b""
         return data
 
@@ -43,7 +45,7 @@ def trickle(gateway: Dispatched, headers: dict[str, str]) -> tuple[Trickle, thre
     path = "/predict/batch" if headers else "/predict"  # which reads a large body
     thread = threading.Thread(target=lambda: answers.append(gateway.begin("POST", path, SAMPLE, headers, stream=body)))
     thread.start()
-    assert body.is_read.wait(PATIENCE_SECONDS)
+    assert body.is_read.wait(WAIT_SECONDS)
     return body, thread, answers
 
 
@@ -58,8 +60,21 @@ def test_where_all_places_are_taken_a_body_is_not_read(gateway: Dispatched, head
     assert shown.status == 200
     for body, thread, answers in slow:
         body.is_let.set()
-        thread.join(PATIENCE_SECONDS)
+        thread.join(WAIT_SECONDS)
         assert answers[0].wait().status in (202, 400, 422)  # the sample is no batch
+
+
+def test_in_a_rush_a_body_waits_for_its_place(gateway: Dispatched) -> None:
+    slow = [trickle(gateway, {}) for _ in range(READERS)]
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(gateway.send, "POST", "/predict", SAMPLE)
+        time.sleep(3 * PATIENCE_SECONDS)
+        for body, _, _ in slow:
+            body.is_let.set()
+
+        assert waiting.result(WAIT_SECONDS).status == 202
+    for _, thread, _ in slow:
+        thread.join(WAIT_SECONDS)
 
 
 @pytest.mark.parametrize("headers", [{}, LARGE], ids=["small", "large"])
