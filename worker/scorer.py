@@ -59,7 +59,7 @@ class Scorer:
         """
         self._claims.answer_bell()
         deadline = time.monotonic() + self._settings.run_seconds
-        claimed = self._take_over() or self._claims.claim()
+        claimed = self._claims.claim()  # first what somebody has just rung for; taking over costs a call a stream
         while not self._is_over(deadline):
             if not claimed and self._is_take_over_due():
                 claimed = self._take_over() or self._claims.claim()
