@@ -181,7 +181,7 @@ def handle_errors(app: Flask) -> None:
     @app.errorhandler(RedisError)
     def apologise(error: RedisError) -> Response:
         log.warning("redis_unreachable", extra={"reason": type(error).__name__, "request_id": g.get("request_id", "")})
-        return problem(QueueUnavailable.code, "the queue does not answer; try again shortly")
+        return _respond(problem_of(QueueUnavailable()))
 
     @app.errorhandler(HTTPException)
     def translate(error: HTTPException) -> Response:

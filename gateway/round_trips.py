@@ -92,7 +92,7 @@ class RoundTrips:
             answers = self._exchange(submits, reads)
         except (RedisError, QueueUnavailable) as error:
             log.warning("redis_unreachable", extra={"reason": type(error).__name__})
-            self._fail(batch, QueueUnavailable("the queue does not answer; try again shortly"))
+            self._fail(batch, QueueUnavailable())
             return
         except Exception as error:
             self._fail(batch, error)  # whatever it is: those who came along must be told

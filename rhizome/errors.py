@@ -184,6 +184,9 @@ class RangeNotSatisfiable(RhizomeError):
 class QueueUnavailable(RhizomeError):
     code = "queue_unavailable"
 
+    def __init__(self, message: str = "the queue does not answer; try again shortly") -> None:
+        super().__init__(message)
+
 
 class DatasetError(RhizomeError):
     code = "bad_dataset"

@@ -66,7 +66,7 @@ class Exchange:
         elif isinstance(error, RedisError):
             facts = {"reason": type(error).__name__, "request_id": self.request_id}
             log.warning("redis_unreachable", extra=facts)
-            self.refuse(QueueUnavailable("the queue does not answer; try again shortly"))
+            self.refuse(QueueUnavailable())
         else:
             log.error("request_failed", exc_info=error, extra={"request_id": self.request_id})
             self._tell(Problem(500, "internal_error", HIDDEN))

@@ -208,7 +208,7 @@ class Submissions:
         try:
             return cast(list[bytes | None], self._redis.hmget(keys.rows(job_id), [str(chunk) for chunk in chunks]))
         except RedisError as error:
-            raise _unavailable() from error
+            raise QueueUnavailable from error
 
     def depths(self) -> dict[str, LaneDepth]:
         """How full each lane is."""
@@ -225,7 +225,7 @@ class Submissions:
         try:
             memory = cast(dict[str, int], self._redis.info("memory"))
         except RedisError as error:
-            raise _unavailable() from error
+            raise QueueUnavailable from error
         bound = memory.get("maxmemory", 0)
         return memory["used_memory"] / bound if bound else 0.0
 
@@ -233,7 +233,7 @@ class Submissions:
         try:
             return self._pace.pace()
         except RedisError as error:
-            raise _unavailable() from error
+            raise QueueUnavailable from error
 
     def _find_no_room(self) -> StorageFull | None:
         """Why nothing new can be accepted; a repeated request is still told of its job."""
@@ -250,7 +250,7 @@ class Submissions:
         try:
             known = self._redis.hmget(keys.idempotency(idempotency.key), ["fingerprint", "job"])
         except RedisError as error:
-            raise _unavailable() from error
+            raise QueueUnavailable from error
         fingerprint, job_id = cast(list[bytes | None], known)
         return job_id.decode() if job_id and fingerprint == idempotency.fingerprint.encode() else None
 
@@ -264,7 +264,7 @@ class Submissions:
                 ids = self._ids = JobIds(cast(bytes, self._redis.get(keys.ID_SECRET)))
             except RedisError as error:
                 if ids is None:
-                    raise _unavailable() from error
+                    raise QueueUnavailable from error
         return ids
 
     def _call(self, script: Script, script_keys: Sequence[str], args: Sequence[Any]) -> Any:
@@ -272,7 +272,7 @@ class Submissions:
         try:
             return call_together([Call(script, script_keys, args)])[0]
         except RedisError as error:
-            raise _unavailable() from error
+            raise QueueUnavailable from error
 
 
 def _lane_depth(streams: Sequence[Sequence[int]]) -> LaneDepth:
@@ -280,7 +280,3 @@ def _lane_depth(streams: Sequence[Sequence[int]]) -> LaneDepth:
     waiting, in_flight, ages = (list(column) for column in zip(*streams, strict=True))
     oldest = max(ages)
     return LaneDepth(sum(waiting), sum(in_flight), None if oldest < 0 else oldest / 1000)
-
-
-def _unavailable() -> QueueUnavailable:
-    return QueueUnavailable("the queue does not answer; try again shortly")
