@@ -51,8 +51,9 @@ class Exports:
             fail_export(self._redis, job_id)
             raise
         except Exception as error:  # what stands in the rows may upset any library
-            reason = str(error) if isinstance(error, RhizomeError) else type(error).__name__
-            log.error("export_failed", extra={"job_id": job_id, "reason": reason})
+            foreseen = isinstance(error, RhizomeError)
+            reason = str(error) if foreseen else type(error).__name__
+            log.error("export_failed", extra={"job_id": job_id, "reason": reason}, exc_info=not foreseen)
             fail_export(self._redis, job_id)
             return
         end_export(self._redis, job_id)

@@ -9,7 +9,9 @@ from rhizome.blob_store import open_store
 from rhizome.jobs import Returns
 from rhizome.row_table import build_columns, csv_line, header_line
 from rhizome.signature import Output, Signature
+from tests.support.versions import iris_signature
 from worker.files.exporting import export_rows
+from worker.files.text import parse_csv
 
 CLASSES = ("a\nb", 'c,"d"')
 SIGNATURE = Signature(
@@ -40,6 +42,12 @@ def test_class_names_may_hold_newlines_commas_and_quotes(tmp_path: Path) -> None
     first, second = CLASSES
 
     assert export(tmp_path, [first, second], [second, first]) == [first, second, second, first]
+
+
+def test_names_may_be_longer_than_a_chunk_that_was_read_before(tmp_path: Path) -> None:
+    parse_csv(b'"x"\n', ("x",), 1, iris_signature(("x",)))  # a quoted cell: read by the csv module, line by line
+
+    assert export(tmp_path, [CLASSES[0]]) == [CLASSES[0]]
 
 
 def test_chunks_without_rows_are_passed_over(tmp_path: Path) -> None:
