@@ -11,6 +11,10 @@ from typing import IO
 
 from rhizome.errors import BlobNotFound, BlobStoreUnavailable
 
+#: Written between two syncs. One sync of megabytes holds up every other on that disk, such as those by which a Redis
+#: beside it makes each accepted job durable: for 10 ms at 6 MB, for seconds at 1 GB.
+SYNC_BYTES = 256 * 1024
+_sync_data = getattr(os, "fdatasync", os.fsync)  # macOS has but the one
 PARTIAL = ".partial"  #: ends the name of a file that is being written
 
 
@@ -86,6 +90,7 @@ class FileWriter:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._unsynced = 0
         self._partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PARTIAL}")
         with translated():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +100,12 @@ class FileWriter:
         with translated():
             view = memoryview(data)
             while view:  # an unbuffered write may take a part only
-                view = view[self._file.write(view) :]
+                written = self._file.write(view[: SYNC_BYTES - self._unsynced])
+                view = view[written:]
+                self._unsynced += written
+                if self._unsynced >= SYNC_BYTES:
+                    _sync_data(self._file.fileno())
+                    self._unsynced = 0
 
     def commit(self) -> None:
         with translated():

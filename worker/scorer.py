@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
@@ -11,6 +12,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from rhizome.errors import BlobStoreUnavailable
 from rhizome.job_queue.claiming import Claimed, Claims, Finished
 from rhizome.settings import Settings
+from worker.file_chunks import UnwrittenChunk
 from worker.pace import WorkPace
 from worker.scoring import Scoring
 
@@ -20,6 +22,20 @@ CANNOT_WRITE = ("OOM", "MISCONF", "READONLY", "NOREPLICAS")  #: how Redis begins
 STORE_RETRY_SECONDS = 2.0  #: how soon a chunk is tried again whose file could not be read
 
 log = logging.getLogger(__name__)
+
+
+class _Unwritten(NamedTuple):
+    """A chunk whose answers are being written.
+
+    Attributes:
+        chunk: it.
+        begun: when its scoring began, by the clock of work.
+        held_since: the same by the clock on the wall.
+    """
+
+    chunk: UnwrittenChunk
+    begun: float
+    held_since: float
 
 
 class Scorer:
@@ -47,10 +63,18 @@ class Scorer:
         self._is_stopping = is_stopping
         self._pace = pace
         self._reclaimed_at = 0.0
-        #: Of the present micro-batch or chunk: spent on others, or on waiting for Redis.
+        #: Spent on others than the present chunk, or on waiting for Redis, since this process began.
         self._aside_seconds = 0.0
-        #: When the present micro-batch began (monotonic seconds); None between micro-batches.
-        self.busy_since: float | None = None
+        #: Scored, and its answers not yet in the store: the next chunk is scored meanwhile.
+        self._unwritten: _Unwritten | None = None
+        self._chunk_finished_at = 0.0  #: by `_seconds_at_work`
+        self._claimed_at: float | None = None  #: when the present micro-batch or chunk began; None between them
+
+    @property
+    def busy_since(self) -> float | None:
+        """Since when this process holds entries (monotonic seconds); None while it holds none."""
+        unwritten = self._unwritten
+        return unwritten.held_since if unwritten else self._claimed_at
 
     def run(self) -> None:
         """Works until nothing waits for `linger_seconds`, `run_seconds` are over, or the worker shuts down.
@@ -58,11 +82,14 @@ class Scorer:
         The last two ring for whatever still waits, so that the next run takes over without a gap.
         """
         self._claims.answer_bell()
+        self._unwritten = None  # an earlier run was broken off: it comes back after its lease, like all that run held
         deadline = time.monotonic() + self._settings.run_seconds
         claimed = self._claims.claim()  # first what somebody has just rung for; taking over costs a call a stream
         while not self._is_over(deadline):
             if not claimed and self._is_take_over_due():
                 claimed = self._take_over() or self._claims.claim()
+            if not claimed and self._unwritten:
+                claimed = self._finish_unwritten(claim_next=self._may_claim(deadline))
             claimed = claimed or self._claims.listen()
             if claimed:
                 claimed = self._work_off(claimed, deadline)
@@ -72,12 +99,14 @@ class Scorer:
                 return
         if claimed:
             self._work_off(claimed, deadline)
+        self._finish_unwritten(claim_next=False)
         self._claims.leave(ring=True)
 
     def serve_meanwhile(self) -> None:
         """Works off what waits, one micro-batch or chunk: for another task of this process, between its own steps."""
         if claimed := self._claims.claim():
             self._work_off(claimed, deadline=0.0)
+            self._finish_unwritten(claim_next=False)
         else:
             self._claims.stop_listening()
 
@@ -89,38 +118,71 @@ class Scorer:
         return not self._is_over(deadline) and not self._is_take_over_due()
 
     def _work_off(self, claimed: Sequence[Claimed], deadline: float) -> list[Claimed]:
-        """Scores and finishes `claimed`; returns what was claimed in the same round trip."""
+        """Scores and finishes `claimed`; returns what was claimed in the same round trip.
+
+        The answers to the last chunk may still have to be written; see `_finish_unwritten`.
+        """
         singles = [entry for entry in claimed if entry.request.kind == "single"]
         chunks = [entry for entry in claimed if entry.request.kind != "single"]
-        self.busy_since = begun = time.monotonic()
+        self._claimed_at = time.monotonic()
         try:
             following: list[Claimed] = []
             if singles:
-                self._aside_seconds = 0.0
+                begun = self._seconds_at_work()
                 finished = self._scoring.score_singles(singles)
                 following = self._finish(finished, claim_next=not chunks and self._may_claim(deadline))
-                self._pace.add_singles(len(singles), self._milliseconds_since(begun))
+                took = self._seconds_at_work() - begun
+                self._pace.add_singles(len(singles), took * 1000)
+                self._aside_seconds += took  # for the chunk that is being written
             for entry in chunks:
                 is_last = entry is chunks[-1]
                 following = self._work_off_chunk(entry, claim_next=is_last and self._may_claim(deadline))
+            if self._unwritten and self._unwritten.chunk.is_written:
+                following += self._finish_unwritten(claim_next=not following and self._may_claim(deadline))
             return following
         finally:
-            self.busy_since = None
+            self._claimed_at = None
 
     def _work_off_chunk(self, entry: Claimed, *, claim_next: bool) -> list[Claimed]:
-        begun, self._aside_seconds = time.monotonic(), 0.0
+        begun, held_since = self._seconds_at_work(), time.monotonic()
         try:
             chunk = self._scoring.score_chunk(entry, self._serve_interactive)
         except BlobStoreUnavailable:
-            # No fault of the job's, and the other chunks of files fare no better now.
-            log.warning("scorer_lost_file_store", extra={"job_id": entry.request.job_id})
-            self._claims.give_back(entry, STORE_RETRY_SECONDS)
-            time.sleep(FINISH_RETRY_SECONDS)
+            self._give_back(entry)
             return self._claims.claim() if claim_next else []
+        if isinstance(chunk, UnwrittenChunk):
+            is_first = self._unwritten is None
+            following = self._finish_unwritten(claim_next=claim_next)
+            self._unwritten = _Unwritten(chunk, begun, held_since)
+            return self._claims.claim() if is_first and claim_next else following
+        return self._finish_chunk(chunk, begun, claim_next=claim_next)
+
+    def _finish_unwritten(self, *, claim_next: bool) -> list[Claimed]:
+        """Finishes the chunk whose answers are being written, if there is one, once they are."""
+        unwritten = self._unwritten
+        if unwritten is None:
+            return []
+        try:
+            chunk = unwritten.chunk.finish(self._serve_interactive)
+            return self._finish_chunk(chunk, max(unwritten.begun, self._chunk_finished_at), claim_next=claim_next)
+        except BlobStoreUnavailable:
+            self._give_back(unwritten.chunk.claimed)
+            return self._claims.claim() if claim_next else []
+        finally:
+            self._unwritten = None
+
+    def _finish_chunk(self, chunk: Finished, begun: float, *, claim_next: bool) -> list[Claimed]:
         following = self._finish([chunk], claim_next=claim_next)
+        self._chunk_finished_at = self._seconds_at_work()
         rows = chunk.claimed.request.rows if chunk.rows is None else chunk.rows
-        self._pace.add_chunk(rows, self._milliseconds_since(begun))
+        self._pace.add_chunk(rows, (self._chunk_finished_at - begun) * 1000)
         return following
+
+    def _give_back(self, entry: Claimed) -> None:
+        """The store's absence is no fault of the job's, and the other chunks of files fare no better now."""
+        log.warning("scorer_lost_file_store", extra={"job_id": entry.request.job_id})
+        self._claims.give_back(entry, STORE_RETRY_SECONDS)
+        time.sleep(FINISH_RETRY_SECONDS)
 
     def _serve_interactive(self) -> None:
         """Between two slices of a chunk: single jobs wait for one slice at most, and the chunk for one micro-batch.
@@ -129,23 +191,26 @@ class Scorer:
         """
         if self._is_stopping():
             return
-        begun = time.monotonic()
+        begun = self._seconds_at_work()
         claimed = self._claims.claim(only_interactive=True)
         if singles := [entry for entry in claimed if entry.request.kind == "single"]:
             self._finish(self._scoring.score_singles(singles), claim_next=False)
         for entry in claimed:
             if entry.request.kind != "single":
-                self._finish([self._scoring.score_chunk(entry, self._serve_singles)], claim_next=False)
-        self._aside_seconds += time.monotonic() - begun
+                chunk = self._scoring.score_chunk(entry, self._serve_singles)
+                if isinstance(chunk, UnwrittenChunk):
+                    chunk = chunk.finish(self._serve_singles)
+                self._finish([chunk], claim_next=False)
+        self._aside_seconds += self._seconds_at_work() - begun
 
     def _serve_singles(self) -> None:
         """Between two slices of a small batch."""
         if not self._is_stopping() and (singles := self._claims.claim(only_singles=True)):
             self._finish(self._scoring.score_singles(singles), claim_next=False)
 
-    def _milliseconds_since(self, begun: float) -> float:
-        """Time at work: without what was served between slices, and without waiting for Redis to come back."""
-        return (time.monotonic() - begun - self._aside_seconds) * 1000
+    def _seconds_at_work(self) -> float:
+        """A clock that stands still for what is served between slices, and while waiting for Redis to come back."""
+        return time.monotonic() - self._aside_seconds
 
     def _is_take_over_due(self) -> bool:
         return time.monotonic() - self._reclaimed_at >= RECLAIM_EVERY_SECONDS

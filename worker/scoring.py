@@ -10,7 +10,7 @@ from rhizome.errors import RhizomeError
 from rhizome.inference import find_call
 from rhizome.job_queue.claiming import Claimed, Claims, Finished
 from rhizome.jobs import Encoding, Returns, ScoreRequest, State
-from worker.file_chunks import FileChunks, fail_job
+from worker.file_chunks import FileChunks, UnwrittenChunk, fail_job
 from worker.latencies import Latencies
 from worker.micro_batch import RowAnswer, RowFailure, UnreadablePayload, decode_rows, score_rows
 from worker.outcomes import SingleDocuments, answer_of, chunk_answers, error_of, failed_chunk
@@ -55,8 +55,8 @@ class Scoring:
                 finished += self._score_group(version, group)
         return finished
 
-    def score_chunk(self, entry: Claimed, between_slices: Callable[[], None]) -> Finished:
-        """Scores one chunk of a batch job in short slices.
+    def score_chunk(self, entry: Claimed, between_slices: Callable[[], None]) -> Finished | UnwrittenChunk:
+        """Scores one chunk of a batch job in short slices; that of a file may still have to be written.
 
         Args:
             entry: the chunk.

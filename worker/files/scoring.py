@@ -2,9 +2,10 @@
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from concurrent.futures import Future
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -12,26 +13,19 @@ import pyarrow as pa
 from celery.exceptions import SoftTimeLimitExceeded
 from numpy.typing import NDArray
 
-from rhizome.blob_slices import (
-    PLAN,
-    BlobSlice,
-    ChunkParts,
-    FileFormat,
-    decode_slice,
-    encode_parts,
-    encode_slice,
-    part_path,
-)
+from rhizome.blob_slices import PLAN, BlobSlice, ChunkParts, FileFormat, decode_slice, encode_slice
 from rhizome.blob_store import BlobStore
-from rhizome.errors import BlobNotFound
+from rhizome.errors import BlobNotFound, BlobStoreUnavailable
 from rhizome.inference import AnswerArrays, predict_arrays
 from rhizome.jobs import Returns, ScoreRequest
 from rhizome.row_table import header_line
 from rhizome.signature import Signature
+from worker.aside import await_result
 from worker.file_chunks import InvalidFile
 from worker.files.judging import BadRow
-from worker.files.lines import LineFormat, Lines, bytes_of, merge
+from worker.files.lines import LineFormat, Lines, merge
 from worker.files.text import RowBlock, parse_csv, parse_ndjson
+from worker.files.writing import PartWriting, WritingThreads
 from worker.micro_batch import RowFailure, score_rows
 from worker.outcomes import answer_of
 from worker.shelf import LoadedVersion
@@ -40,21 +34,47 @@ from worker.slicing import measure, slice_rows
 if TYPE_CHECKING:
     from worker.files.parquet_rows import ParquetRows
 
-#: Writing answers takes longer than making them: so many rows are some 10 ms of both for a fast estimator.
-MAX_SLICE_ROWS = 8_192
+MAX_SLICE_ROWS = 8_192  #: some 3 ms of a fast estimator
+MAX_SLICE_CELLS = 256 * 1024  #: of answers, which are held as text
 MAX_SLICE_BAD_ROWS = 1_024  #: their answers are written one by one
 _NAME_BYTES = 4
 
 
-class ScoredChunk(NamedTuple):
-    """What was written for a chunk, and the milliseconds the estimator took."""
+class ScoredChunk:
+    """A chunk whose rows are scored, and whose answers are being written.
 
-    parts: ChunkParts
-    compute_ms: float
+    Attributes:
+        compute_ms: milliseconds the estimator took.
+    """
+
+    def __init__(
+        self, written: "Future[ChunkParts]", compute_ms: float, score_again: Callable[[], "ScoredChunk"] | None
+    ) -> None:
+        self._written = written
+        self._score_again = score_again
+        self.compute_ms = compute_ms
 
     @property
-    def body(self) -> bytes:
-        return encode_parts(self.parts)
+    def is_written(self) -> bool:
+        """Whether `finish` need not wait."""
+        return self._written.done()
+
+    def finish(self, between: Callable[[], None]) -> ChunkParts:
+        """What was written, once it is; `between` serves whoever is more urgent meanwhile.
+
+        Raises:
+            BlobStoreUnavailable: the store cannot be used now.
+        """
+        try:
+            return await_result(self._written, between)
+        except (BlobStoreUnavailable, BlobNotFound, SoftTimeLimitExceeded, MemoryError):
+            raise
+        except Exception:  # an estimator may answer with anything: down to the rows that cannot be written
+            if self._score_again is None:
+                raise
+            again = self._score_again()
+            self.compute_ms += again.compute_ms
+            return again.finish(between)
 
 
 class FileScoring:
@@ -71,6 +91,7 @@ class FileScoring:
         self._max_bytes = max_bytes
         self._chunk_bytes = chunk_bytes
         self._parquet_rows: ParquetRows | None = None
+        self._threads = WritingThreads()
         pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps tens of MB that nothing uses
         pa.set_cpu_count(1)  # one child, one core
         pa.set_io_thread_count(1)
@@ -99,13 +120,21 @@ class FileScoring:
         """Lets go of what is held for a next chunk."""
         self._parquet_rows = None
 
-    def score(self, request: ScoreRequest, version: LoadedVersion, between_slices: Callable[[], None]) -> ScoredChunk:
-        """Scores a chunk and writes its answers.
+    def score(
+        self,
+        request: ScoreRequest,
+        version: LoadedVersion,
+        between_slices: Callable[[], None],
+        *,
+        row_by_row: bool = False,
+    ) -> ScoredChunk:
+        """Scores a chunk; its answers are still being written on return.
 
         Args:
             request: the chunk.
             version: what answers the job.
             between_slices: serves whoever is more urgent.
+            row_by_row: write each answer by itself, as those that Arrow cannot write at once.
 
         Raises:
             InvalidFile: the file as a whole cannot be scored.
@@ -116,17 +145,22 @@ class FileScoring:
         form = LineFormat(version.signature, Returns(request.returns), request.top_k)
         name = f"{request.chunk:06d}-{secrets.token_hex(_NAME_BYTES)}"
         failed, compute_ms = len(block.bad), 0.0
-        with _PartWriter(self._store, request.job_id, name) as writer:
+        writing = PartWriting(self._threads, self._store, request.job_id, name)
+        again = partial(self.score, request, version, between_slices, row_by_row=True)
+        try:
             if request.chunk == 0:
-                writer.write_header(header_line(form.columns))
-            for array, bad, before in _slices(block, version):
+                writing.write_header(header_line(form.columns))
+            for array, bad, before in _slices(block, version, len(form.columns)):
                 between_slices()  # reading the block took as long as a slice
-                lines, its_failed, took_ms = _score(version, array, form, request)
-                writer.write(merge(lines, form.format_answers(row.answer() for row in bad), before) if bad else lines)
+                make_lines, its_failed, took_ms = _score(version, array, form, request, row_by_row=row_by_row)
+                writing.write(_with_bad(make_lines, bad, before, form) if bad else make_lines, between_slices)
                 failed += its_failed
                 compute_ms += took_ms
-            parts = writer.commit(len(block.array) + len(block.bad), failed, between_slices)
-        return ScoredChunk(parts, compute_ms)
+        except BaseException:
+            writing.abandon()
+            raise
+        parts = writing.commit(len(block.array) + len(block.bad), failed)
+        return ScoredChunk(parts, compute_ms, None if row_by_row else again)
 
     def _read(self, part: BlobSlice, signature: Signature, between_slices: Callable[[], None]) -> RowBlock:
         if part.row_group == PLAN:
@@ -143,14 +177,18 @@ class FileScoring:
 
 
 def _slices(
-    block: RowBlock, version: LoadedVersion
+    block: RowBlock, version: LoadedVersion, columns: int
 ) -> Iterator[tuple[NDArray[Any], Sequence[BadRow], NDArray[np.int64]]]:
-    """A block piece by piece: good rows, bad rows, and how many of the good ones come before each bad one."""
+    """A block piece by piece: good rows, bad rows, and how many of the good ones come before each bad one.
+
+    Each row is answered in `columns` cells.
+    """
+    most_rows = min(MAX_SLICE_ROWS, max(1, MAX_SLICE_CELLS // columns))
     positions = np.fromiter((row.position for row in block.bad), np.int64, len(block.bad))
     rows = len(block.array) + len(block.bad)
     start = low = 0
     while True:
-        end = min(rows, start + min(slice_rows(version), MAX_SLICE_ROWS))
+        end = min(rows, start + min(slice_rows(version), most_rows))
         high = int(np.searchsorted(positions, end))
         if high - low > MAX_SLICE_BAD_ROWS:
             high = low + MAX_SLICE_BAD_ROWS
@@ -163,24 +201,29 @@ def _slices(
 
 
 def _score(
-    version: LoadedVersion, array: NDArray[Any], form: LineFormat, request: ScoreRequest
-) -> tuple[Lines, int, float]:
-    """The lines of `array`'s rows, how many of them failed, and the milliseconds the estimator took."""
+    version: LoadedVersion, array: NDArray[Any], form: LineFormat, request: ScoreRequest, *, row_by_row: bool
+) -> tuple[Callable[[], Lines], int, float]:
+    """What makes the lines of `array`'s rows, how many of them failed, and the milliseconds the estimator took."""
     if not len(array):
-        return form.format_answers([]), 0, 0.0
-    try:
-        outputs, took_ms = measure(version, len(array), lambda: _predict(version, array, Returns(request.returns)))
-        return form.format_arrays(outputs), 0, took_ms
-    except SoftTimeLimitExceeded:
-        raise  # the clock's verdict on the run, not the estimator's on a row
-    except Exception:  # an estimator may raise anything: down to the rows at fault
-        rows, took_ms = measure(
-            version,
-            len(array),
-            lambda: score_rows(version.calls, array, version.signature, Returns(request.returns)),
-        )
-    failed = sum(isinstance(row, RowFailure) for row in rows)
-    return form.format_answers(answer_of(row, version.signature, request) for row in rows), failed, took_ms
+        return partial(form.format_answers, []), 0, 0.0
+    returns = Returns(request.returns)
+    if not row_by_row:
+        try:
+            outputs, took_ms = measure(version, len(array), lambda: _predict(version, array, returns))
+            return partial(form.format_arrays, outputs), 0, took_ms
+        except SoftTimeLimitExceeded:
+            raise  # the clock's verdict on the run, not the estimator's on a row
+        except Exception:  # noqa: S110 - an estimator may raise anything: down to the rows at fault
+            pass
+    rows, took_ms = measure(version, len(array), lambda: score_rows(version.calls, array, version.signature, returns))
+    answers = [answer_of(row, version.signature, request) for row in rows]
+    return partial(form.format_answers, answers), sum(isinstance(row, RowFailure) for row in rows), took_ms
+
+
+def _with_bad(
+    make_lines: Callable[[], Lines], bad: Sequence[BadRow], before: NDArray[np.int64], form: LineFormat
+) -> Callable[[], Lines]:
+    return lambda: merge(make_lines(), form.format_answers(row.answer() for row in bad), before)
 
 
 def _predict(version: LoadedVersion, array: NDArray[Any], returns: Returns) -> tuple[AnswerArrays, ...]:
@@ -199,41 +242,3 @@ def _missing_told() -> Iterator[None]:
         yield
     except BlobNotFound as error:
         raise InvalidFile("the file is not in the store any more; submit it again") from error
-
-
-class _PartWriter:
-    """Writes a chunk's answers in both forms; they are there when both are."""
-
-    def __init__(self, store: BlobStore, job_id: str, name: str) -> None:
-        self._name = name
-        self._sizes = {FileFormat.NDJSON: 0, FileFormat.CSV: 0}
-        paths = {form: part_path(job_id, ChunkParts(0, 0, name, 0, 0), form) for form in self._sizes}
-        with ExitStack() as stack:
-            self._writers = {form: stack.enter_context(store.open_writer(path)) for form, path in paths.items()}
-            self._stack = stack.pop_all()
-
-    def write_header(self, line: str) -> None:
-        """The first line of the whole CSV file."""
-        self._append(FileFormat.CSV, memoryview(line.encode()))
-
-    def write(self, lines: Lines) -> None:
-        """Appends rows."""
-        self._append(FileFormat.NDJSON, bytes_of(lines.ndjson))
-        self._append(FileFormat.CSV, bytes_of(lines.csv))
-
-    def commit(self, rows: int, failed: int, between: Callable[[], None]) -> ChunkParts:
-        """Makes both parts be there; calls `between` before each, as the disk takes its time."""
-        for writer in self._writers.values():
-            between()
-            writer.commit()
-        return ChunkParts(rows, failed, self._name, self._sizes[FileFormat.NDJSON], self._sizes[FileFormat.CSV])
-
-    def _append(self, form: FileFormat, data: memoryview) -> None:
-        self._writers[form].write(data)
-        self._sizes[form] += len(data)
-
-    def __enter__(self) -> "_PartWriter":
-        return self
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._stack.close()

@@ -4,7 +4,7 @@ All at once where every row is good; line by line, to say which row is bad and w
 """
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from itertools import chain
 from operator import attrgetter
@@ -25,7 +25,8 @@ from worker.files.judging import BadRow, Refused, Row, judge_cells, judge_values
 _BOM = b"\xef\xbb\xbf"
 _NDJSON_SPACE = b" \t\r\n"
 JUDGED_ROWS = 1_024  #: between two looks at who is more urgent: some 10 ms
-PIECE_BYTES = 512 * 1024  #: of NDJSON, likewise: some 4 ms, and all that is held as objects
+NDJSON_PIECE_BYTES = 512 * 1024  #: likewise: some 4 ms, and all that is held as objects
+CSV_PIECE_BYTES = 128 * 1024  #: likewise: some 2 ms
 
 
 class RowBlock(NamedTuple):
@@ -56,15 +57,14 @@ def parse_csv(
         signature: what the rows must be.
         between_slices: serves whoever is more urgent, where rows must be read one by one.
     """
-    try:
-        array, accepted = check_table(_read_csv(data, columns, signature), signature)
-    except SoftTimeLimitExceeded:
-        raise
-    except Exception:  # whatever a parser trips over is one row's fault
-        return _parse_one_by_one(_csv_rows(data, columns, first_line, signature), signature, between_slices)
-    if accepted.all():
-        return RowBlock(array, [])
-    return _parse_one_by_one(_csv_rows(data, columns, first_line, signature), signature, between_slices)
+    # Where cells are quoted, a newline may be within one.
+    pieces = [data] if b'"' in data else _pieces_of_lines(data, CSV_PIECE_BYTES)
+    return _parse_pieces(
+        pieces,
+        first_line,
+        lambda piece, line: _parse_csv_piece(piece, columns, line, signature, between_slices),
+        between_slices,
+    )
 
 
 def parse_ndjson(
@@ -74,21 +74,59 @@ def parse_ndjson(
 
     Args as `parse_csv`.
     """
+    return _parse_pieces(
+        _pieces_of_lines(data, NDJSON_PIECE_BYTES),
+        first_line,
+        lambda piece, line: _parse_ndjson_piece(piece, line, signature, between_slices),
+        between_slices,
+    )
+
+
+def _parse_pieces(
+    pieces: Iterable[bytes],
+    first_line: int,
+    parse: Callable[[bytes, int], RowBlock],
+    between_slices: Callable[[], None],
+) -> RowBlock:
     arrays: list[NDArray[Any]] = []
     bad: list[BadRow] = []
     rows = 0
-    for piece in _pieces_of_lines(data):
-        if arrays:
-            between_slices()
-        array = _try_ndjson(piece, signature)
-        block = (
-            RowBlock(array, []) if array is not None else _judge_ndjson(piece, first_line, signature, between_slices)
-        )
+    for piece in pieces:
+        between_slices()  # before the first, too: fetching the chunk took as long as a piece
+        block = parse(piece, first_line)
         bad += [row._replace(position=rows + row.position) for row in block.bad]
         arrays.append(block.array)
         rows += len(block.array) + len(block.bad)
         first_line += piece.count(b"\n")
     return RowBlock(np.concatenate(arrays) if len(arrays) > 1 else arrays[0], bad)
+
+
+def _parse_csv_piece(
+    data: bytes, columns: tuple[str, ...], first_line: int, signature: Signature, between_slices: Callable[[], None]
+) -> RowBlock:
+    try:
+        array, accepted = check_table(_read_csv(data, columns, signature), signature)
+        if accepted.all():
+            return RowBlock(array, [])
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception:  # noqa: S110 - whatever a parser trips over is one row's fault
+        pass
+    return _parse_one_by_one(_csv_rows(data, columns, first_line, signature), signature, between_slices)
+
+
+def _parse_ndjson_piece(
+    data: bytes, first_line: int, signature: Signature, between_slices: Callable[[], None]
+) -> RowBlock:
+    try:
+        array = _read_ndjson(data, signature)
+        if check_array(array, signature).all():
+            return RowBlock(array, [])
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception:  # noqa: S110 - whatever a decoder trips over is one row's fault
+        pass
+    return _parse_one_by_one(_ndjson_rows(data, first_line, signature), signature, between_slices)
 
 
 def _read_csv(data: bytes, columns: tuple[str, ...], signature: Signature) -> pa.Table:
@@ -107,31 +145,16 @@ def _read_csv(data: bytes, columns: tuple[str, ...], signature: Signature) -> pa
     )
 
 
-def _pieces_of_lines(data: bytes) -> Iterator[bytes]:
-    """Whole lines of about `PIECE_BYTES`; one empty piece of no data."""
+def _pieces_of_lines(data: bytes, piece_bytes: int) -> Iterator[bytes]:
+    """Whole lines of about `piece_bytes`; one empty piece of no data."""
     start = 0
     while True:
-        newline = data.find(b"\n", start + PIECE_BYTES - 1)
+        newline = data.find(b"\n", start + piece_bytes - 1)
         end = newline + 1 if newline >= 0 else len(data)
         yield data[start:end]
         start = end
         if start == len(data):
             return
-
-
-def _try_ndjson(data: bytes, signature: Signature) -> NDArray[Any] | None:
-    """The rows as an array; None if one is bad."""
-    try:
-        array = _read_ndjson(data, signature)
-        return array if check_array(array, signature).all() else None
-    except SoftTimeLimitExceeded:
-        raise
-    except Exception:  # whatever a decoder trips over is one row's fault
-        return None
-
-
-def _judge_ndjson(data: bytes, first_line: int, signature: Signature, between_slices: Callable[[], None]) -> RowBlock:
-    return _parse_one_by_one(_ndjson_rows(data, first_line, signature), signature, between_slices)
 
 
 def _read_ndjson(data: bytes, signature: Signature) -> NDArray[Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from rhizome import blob_folder
 from rhizome.blob_folder import FolderStore
 from rhizome.blob_store import BlobReader, BlobStore, open_store, read_blocks
 from rhizome.errors import BlobNotFound, BlobStoreUnavailable
@@ -135,3 +136,18 @@ def test_a_folder_has_as_much_room_as_its_file_system_and_a_bucket_any(store: Bl
         assert 0 < free <= shutil.disk_usage(tmp_path).total
     else:
         assert free is None
+
+
+def test_a_folders_files_reach_the_disk_in_small_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    monkeypatch.setattr(blob_folder, "_sync_data", lambda handle: sizes.append(os.fstat(handle).st_size))
+    data = os.urandom(blob_folder.SYNC_BYTES * 2 + 17)
+
+    store = open_store(tmp_path.as_uri())
+    with store.open_writer("a/b") as writer:
+        for piece in (data[:100], data[100:-1], data[-1:]):
+            writer.write(piece)
+        writer.commit()
+
+    assert sizes == [blob_folder.SYNC_BYTES, 2 * blob_folder.SYNC_BYTES]
+    assert store.read("a/b", 0, len(data)) == data

@@ -1,19 +1,26 @@
 """A worker process wired by hand: queue, store, shelf and scoring on a real Redis and real versions."""
 
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from redis import Redis
 
+from rhizome.blob_slices import PLAN, BlobSlice, FileFormat, encode_slice, input_path
 from rhizome.blob_store import open_store
 from rhizome.job_queue.claiming import Claims, Finished
-from rhizome.jobs import ScoreRequest
+from rhizome.job_queue.terms import Terms
+from rhizome.jobs import Encoding, Lane, ScoreRequest
 from rhizome.manifest import Manifest
 from rhizome.version_store import VersionStore
 from tests.support.queue import Queue, build_request, pack_rows
 from tests.support.versions import (
+    IRIS_FEATURES,
     IRIS_ROWS,
     MODEL_NAME,
     SETOSA,
@@ -91,6 +98,30 @@ class Bench:
         champion = self.shelf.champion
         assert champion is not None
         return self.queue.submit_batch(*sizes, signature=champion.signature.digest, version=champion.name)
+
+    def submit_parquet(self, rows: int) -> str:
+        """A job of a Parquet file in one row group, whose rows are those of `IRIS_ROWS` in turn."""
+        columns = zip(IRIS_FEATURES, np.resize(np.array(IRIS_ROWS), (rows, len(IRIS_FEATURES))).T, strict=True)
+        pq.write_table(pa.table(dict(columns)), data := io.BytesIO())
+        job_id = self.queue.submissions.mint_id()
+        path = input_path(job_id, FileFormat.PARQUET)
+        with self.blobs.open_writer(path) as writer:
+            writer.write(data.getvalue())
+            writer.commit()
+        plan = BlobSlice(FileFormat.PARQUET, path, 0, len(data.getvalue()), row_group=PLAN)
+        champion = self.shelf.champion
+        assert champion is not None
+        request = build_request(
+            job_id,
+            kind="batch",
+            rows=0,
+            encoding=Encoding.BLOB,
+            payload=encode_slice(plan),
+            signature=champion.signature.digest,
+            version=champion.name,
+        )
+        self.queue.submissions.submit(Lane.BATCH, [request], terms=Terms(record={"source": FileFormat.PARQUET}))
+        return job_id
 
 
 BuildBench = Callable[..., Bench]

@@ -143,7 +143,7 @@ def answer_file(file_format: FileFormat, data: bytes, version: LoadedVersion, st
     answers: list[str] = []
     for chunk, part in enumerate(cut(file_format, path, data, scoring)):
         request: ScoreRequest = build_request("job", encoding=Encoding.BLOB, payload=encode_slice(part), chunk=chunk)
-        parts = scoring.score(request, version, lambda: None).parts
+        parts = scoring.score(request, version, lambda: None).finish(lambda: None)
         lines = store.read(part_path("job", parts, FileFormat.NDJSON), 0, parts.ndjson_bytes).splitlines()
         answers += [json.dumps(json.loads(line)) for line in lines]
     return answers

@@ -29,7 +29,8 @@ def score(bench: Bench, lines: list[str]) -> tuple[list[int | None], int]:
         nonlocal turns
         turns += 1
 
-    parts = FileScoring(bench.blobs, 10**9, 2**19).score(request, bench.shelf.champion, take_turn).parts
+    scored = FileScoring(bench.blobs, 10**9, 2**19).score(request, bench.shelf.champion, take_turn)
+    parts = scored.finish(take_turn)
     path = part_path(request.job_id, parts, FileFormat.NDJSON)
     answers = [json.loads(line) for line in bench.blobs.read(path, 0, parts.ndjson_bytes).splitlines()]
     assert (parts.rows, parts.failed) == (len(lines), sum("error" in answer for answer in answers))

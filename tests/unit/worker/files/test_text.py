@@ -78,21 +78,36 @@ def test_an_ndjson_chunk_reads_the_same_in_pieces(values: list[str], piece_bytes
     data = "".join(f'{{"colour": "red", "size": {value}}}\n' if value else "\n" for value in values).encode()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text, "PIECE_BYTES", piece_bytes)
+        patch.setattr(text, "NDJSON_PIECE_BYTES", piece_bytes)
         in_pieces = parse_ndjson(data, FIRST_LINE, mixed_signature())
 
     assert_same(in_pieces, one_by_one_ndjson(data, mixed_signature()))
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(COLOURS, CELLS), min_size=1, max_size=12), st.integers(1, 60))
+def test_a_csv_chunk_reads_the_same_in_pieces(rows: list[tuple[str, str]], piece_bytes: int) -> None:
+    data = "".join(f"{colour},{cell}\n" for colour, cell in rows).encode()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text, "CSV_PIECE_BYTES", piece_bytes)
+        in_pieces = parse_csv(data, COLUMNS, FIRST_LINE, mixed_signature())
+
+    assert_same(in_pieces, one_by_one_csv(data, COLUMNS, mixed_signature()))
+
+
 def test_others_have_their_turn_between_pieces_of_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text, "PIECE_BYTES", 100)
-    line = b'{"size": 1, "colour": "red"}\n'
+    monkeypatch.setattr(text, "NDJSON_PIECE_BYTES", 100)
+    monkeypatch.setattr(text, "CSV_PIECE_BYTES", 20)
     turns: list[None] = []
 
-    block = parse_ndjson(10 * line, FIRST_LINE, mixed_signature(), lambda: turns.append(None))
+    blocks = (
+        parse_ndjson(10 * b'{"size": 1, "colour": "red"}\n', FIRST_LINE, mixed_signature(), lambda: turns.append(None)),
+        parse_csv(10 * b"red,1\n", COLUMNS, FIRST_LINE, mixed_signature(), lambda: turns.append(None)),
+    )
 
-    assert len(block.array) == 10
-    assert len(turns) == 2
+    assert [len(block.array) for block in blocks] == [10, 10]
+    assert len(turns) == 3 + 3
 
 
 def test_good_rows_are_the_array_that_a_request_would_make() -> None:

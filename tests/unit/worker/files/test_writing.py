@@ -1,0 +1,182 @@
+"""While a chunk's answers are written, single jobs are answered and the next chunk is scored; whatever goes wrong then
+comes out in the end.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from rhizome import keys
+from rhizome.blob_slices import ChunkParts, FileFormat, decode_parts, part_path
+from rhizome.blob_store import BlobStore, BlobWriter
+from rhizome.errors import BlobStoreUnavailable
+from rhizome.inference import Calls
+from rhizome.jobs import Lane, State
+from tests.support.estimators import watched
+from tests.support.queue import DEADLINE_SECONDS
+from tests.support.versions import IRIS_CLASSES, write_iris
+from tests.unit.worker.conftest import Bench, BuildBench
+from worker import scorer
+from worker.files.lines import LineFormat
+
+CHUNK_ROWS, CHUNK_BYTES = 32, 1_024
+ROWS = 4 * CHUNK_ROWS
+
+
+class WatchedStore:
+    """The store of a bench, which calls `before_commit` in the writing thread before each part of rows is there."""
+
+    def __init__(self, store: BlobStore, before_commit: Callable[[], None]) -> None:
+        self._store = store
+        self._before_commit = before_commit
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def open_writer(self, path: str) -> BlobWriter:
+        writer = self._store.open_writer(path)
+        commit = writer.commit
+
+        def act_and_commit() -> None:
+            self._before_commit()
+            commit()
+
+        writer.commit = act_and_commit  # type: ignore[method-assign]
+        return writer
+
+
+@pytest.fixture
+def bench(build_bench: BuildBench) -> Bench:
+    bench = build_bench(file_chunk_bytes=CHUNK_BYTES)
+    bench.serve(write_iris(bench.models_dir))
+    return bench
+
+
+def before_each_commit(bench: Bench, act: Callable[[], None]) -> None:
+    bench.files._store = WatchedStore(bench.blobs, act)  # type: ignore[assignment]
+
+
+def parts_of(bench: Bench, job_id: str) -> list[ChunkParts]:
+    written = bench.queue.redis.hgetall(keys.rows(job_id))
+    return [decode_parts(written[b"%d" % number]) for number in range(len(written))]
+
+
+def labels_of(bench: Bench, job_id: str) -> list[str]:
+    parts = parts_of(bench, job_id)
+    data = b"".join(bench.blobs.read(part_path(job_id, part, FileFormat.CSV), 0, part.csv_bytes) for part in parts)
+    return [line.partition(",")[0] for line in data.decode().splitlines()[1:]]
+
+
+EXPECTED = (list(IRIS_CLASSES) * ROWS)[:ROWS]
+
+
+def test_the_next_chunk_is_scored_meanwhile(bench: Bench) -> None:
+    rows, overlaps = 0, []
+    two_chunks_are_scored = threading.Event()
+
+    def look(array: Any) -> None:
+        nonlocal rows
+        rows += len(array)
+        if rows == 2 * CHUNK_ROWS:
+            two_chunks_are_scored.set()
+
+    def wait_for_the_next() -> None:
+        if rows:  # the first chunk plans, and holds none
+            overlaps.append(two_chunks_are_scored.wait(DEADLINE_SECONDS))
+
+    assert bench.shelf.champion is not None
+    bench.shelf.champion.calls = Calls(watched(look))
+    before_each_commit(bench, wait_for_the_next)
+    job_id = bench.submit_parquet(ROWS)
+
+    bench.scorer.run()
+
+    assert overlaps[0]
+    assert (bench.queue.read(job_id).state, labels_of(bench, job_id)) == (State.SUCCEEDED, EXPECTED)
+
+
+def test_single_jobs_are_answered_meanwhile_and_the_chunk_stays_held(bench: Bench) -> None:
+    answered: list[bool] = []
+    held_since: list[float | None] = []
+
+    def submit_and_wait() -> None:
+        single, deadline = bench.submit(), time.monotonic() + DEADLINE_SECONDS
+        while not bench.queue.read(single).is_final and time.monotonic() < deadline:
+            time.sleep(0.001)
+        answered.append(bench.queue.read(single).is_final)
+        held_since.append(bench.scorer.busy_since)
+
+    before_each_commit(bench, submit_and_wait)
+    job_id = bench.submit_parquet(ROWS)
+
+    bench.scorer.run()
+
+    assert len(answered) >= ROWS / CHUNK_ROWS
+    assert all(answered)
+    assert None not in held_since
+    assert bench.scorer.busy_since is None
+    assert bench.queue.read(job_id).state is State.SUCCEEDED
+
+
+def test_a_scorer_that_stops_finishes_what_it_is_writing(bench: Bench) -> None:
+    def stop() -> None:
+        bench.is_stopping = True
+
+    before_each_commit(bench, stop)
+    job_id = bench.submit_parquet(ROWS)
+
+    bench.scorer.run()
+
+    assert bench.queue.in_flight(Lane.BATCH) == 0
+    assert parts_of(bench, job_id)
+    assert bench.queue.bells() == 1  # for the rest of the chunks
+    assert not bench.queue.read(job_id).is_final
+
+
+def test_a_chunk_whose_answers_cannot_be_written_now_comes_back(
+    build_bench: BuildBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scorer, "STORE_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(scorer, "FINISH_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(scorer, "RECLAIM_EVERY_SECONDS", 0.02)
+    bench = build_bench(file_chunk_bytes=CHUNK_BYTES, lease_seconds=0.2, linger_seconds=1.0, max_deliveries=2)
+    bench.serve(write_iris(bench.models_dir))
+    absences = 6
+
+    def be_away() -> None:
+        nonlocal absences
+        if absences:
+            absences -= 1
+            raise BlobStoreUnavailable("the store is away")
+
+    before_each_commit(bench, be_away)
+    job_id, deadline = bench.submit_parquet(ROWS), time.monotonic() + DEADLINE_SECONDS
+
+    while not bench.queue.read(job_id).is_final and time.monotonic() < deadline:
+        bench.scorer.run()  # maintenance rings for it again and again
+
+    assert absences == 0
+    assert (bench.queue.read(job_id).state, labels_of(bench, job_id)) == (State.SUCCEEDED, EXPECTED)
+    assert not list(bench.models_dir.rglob("*.partial"))
+
+
+def test_answers_that_cannot_be_written_at_once_are_written_row_by_row(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals: list[object] = []
+
+    def refuse(self: LineFormat, outputs: object) -> None:
+        refusals.append(outputs)
+        raise ValueError("the estimator gave a label that is none of its classes")
+
+    monkeypatch.setattr(LineFormat, "format_arrays", refuse)
+    job_id = bench.submit_parquet(ROWS)
+
+    bench.scorer.run()
+
+    assert refusals
+    assert (bench.queue.read(job_id).state, labels_of(bench, job_id)) == (State.SUCCEEDED, EXPECTED)
+    assert not list(bench.models_dir.rglob("*.partial"))

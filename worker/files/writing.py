@@ -1,0 +1,111 @@
+"""A chunk's answers on their way into the store: text is made in one thread, and written in another.
+
+Arrow makes text of numbers, and the disk syncs, without Python's lock: both go on while the scorer serves single jobs
+and scores what comes next.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+
+from rhizome.blob_slices import ChunkParts, FileFormat, part_path
+from rhizome.blob_store import BlobStore, BlobWriter
+from worker.aside import await_result
+from worker.files.lines import Lines, bytes_of
+
+#: Slices between one thread and the next: enough that none waits for each step of another's.
+MOST_AHEAD = 2
+
+
+class WritingThreads:
+    """The two threads of one scorer; each does what it is given in order."""
+
+    def __init__(self) -> None:
+        self.text = ThreadPoolExecutor(1, thread_name_prefix="text")
+        self.disk = ThreadPoolExecutor(1, thread_name_prefix="disk")
+
+
+class PartWriting:
+    """Writes a chunk's answers in both forms; they are there when both are.
+
+    Args:
+        threads: do the work.
+        store: where the parts go.
+        job_id: whose they are.
+        name: of the parts, without their ending.
+    """
+
+    def __init__(self, threads: WritingThreads, store: BlobStore, job_id: str, name: str) -> None:
+        self._threads = threads
+        self._store = store
+        self._name = name
+        self._paths = {
+            form: part_path(job_id, ChunkParts(0, 0, name, 0, 0), form) for form in (FileFormat.NDJSON, FileFormat.CSV)
+        }
+        self._sizes = dict.fromkeys(self._paths, 0)
+        self._files = ExitStack()
+        self._writers: dict[FileFormat, BlobWriter] = {}
+        self._texts: deque[Future[None]] = deque()
+        self._writes: deque[Future[None]] = deque()  # the text thread's alone
+
+    def write_header(self, line: str) -> None:
+        """The first line of the whole CSV file; before any row."""
+        self._texts.append(self._threads.text.submit(self._put, {FileFormat.CSV: memoryview(line.encode())}))
+
+    def write(self, make_lines: Callable[[], Lines], between: Callable[[], None]) -> None:
+        """Has rows appended; waits where too many before them are still on their way.
+
+        Args:
+            make_lines: makes the rows' text, in a thread of its own.
+            between: serves whoever is more urgent meanwhile.
+
+        Raises:
+            BlobStoreUnavailable: the store cannot be used now.
+            Exception: what `make_lines` of earlier rows raised.
+        """
+        while len(self._texts) >= MOST_AHEAD:
+            await_result(self._texts.popleft(), between)
+        self._texts.append(self._threads.text.submit(self._make, make_lines))
+
+    def commit(self, rows: int, failed: int) -> Future[ChunkParts]:
+        """Has both parts made to be there; what went wrong on the way comes out here, and leaves nothing behind."""
+        written: Future[ChunkParts] = Future()
+        self._threads.text.submit(self._threads.disk.submit, self._commit, written, rows, failed)
+        return written
+
+    def abandon(self) -> None:
+        """Leaves nothing behind."""
+        self._threads.text.submit(self._threads.disk.submit, self._files.close)
+
+    def _make(self, make_lines: Callable[[], Lines]) -> None:
+        lines = make_lines()
+        self._put({FileFormat.NDJSON: bytes_of(lines.ndjson), FileFormat.CSV: bytes_of(lines.csv)})
+
+    def _put(self, texts: dict[FileFormat, memoryview]) -> None:
+        while len(self._writes) >= MOST_AHEAD:
+            self._writes.popleft().result()
+        self._writes.append(self._threads.disk.submit(self._append, texts))
+
+    def _append(self, texts: dict[FileFormat, memoryview]) -> None:
+        for form, text in texts.items():
+            self._writer(form).write(text)
+            self._sizes[form] += len(text)
+
+    def _writer(self, form: FileFormat) -> BlobWriter:
+        if form not in self._writers:
+            self._writers[form] = self._files.enter_context(self._store.open_writer(self._paths[form]))
+        return self._writers[form]
+
+    def _commit(self, written: Future[ChunkParts], rows: int, failed: int) -> None:
+        try:
+            with self._files:
+                for future in (*self._texts, *self._writes):  # all are done: both threads keep the order
+                    future.result()
+                for form in self._paths:
+                    self._writer(form).commit()
+        except BaseException as error:  # whoever waits is told
+            written.set_exception(error)
+            return
+        sizes = self._sizes
+        written.set_result(ChunkParts(rows, failed, self._name, sizes[FileFormat.NDJSON], sizes[FileFormat.CSV]))
