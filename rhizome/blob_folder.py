@@ -13,7 +13,7 @@ from rhizome.errors import BlobNotFound, BlobStoreUnavailable
 
 #: Written between two syncs. One sync of megabytes holds up every other on that disk, such as those by which a Redis
 #: beside it makes each accepted job durable: for 10 ms at 6 MB, for seconds at 1 GB.
-SYNC_BYTES = 256 * 1024
+SYNC_BYTES = 128 * 1024
 _sync_data = getattr(os, "fdatasync", os.fsync)  # macOS has but the one
 PARTIAL = ".partial"  #: ends the name of a file that is being written
 

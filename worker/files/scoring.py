@@ -34,7 +34,6 @@ from worker.slicing import measure, slice_rows
 if TYPE_CHECKING:
     from worker.files.parquet_rows import ParquetRows
 
-MAX_SLICE_ROWS = 8_192  #: some 3 ms of a fast estimator
 MAX_SLICE_CELLS = 256 * 1024  #: of answers, which are held as text
 MAX_SLICE_BAD_ROWS = 1_024  #: their answers are written one by one
 _NAME_BYTES = 4
@@ -183,7 +182,7 @@ def _slices(
 
     Each row is answered in `columns` cells.
     """
-    most_rows = min(MAX_SLICE_ROWS, max(1, MAX_SLICE_CELLS // columns))
+    most_rows = max(1, MAX_SLICE_CELLS // columns)
     positions = np.fromiter((row.position for row in block.bad), np.int64, len(block.bad))
     rows = len(block.array) + len(block.bad)
     start = low = 0

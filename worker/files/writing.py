@@ -4,10 +4,13 @@ Arrow makes text of numbers, and the disk syncs, without Python's lock: both go 
 and scores what comes next.
 """
 
+import os
+import sys
+import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from rhizome.blob_slices import ChunkParts, FileFormat, part_path
 from rhizome.blob_store import BlobStore, BlobWriter
@@ -16,14 +19,21 @@ from worker.files.lines import Lines, bytes_of
 
 #: Slices between one thread and the next: enough that none waits for each step of another's.
 MOST_AHEAD = 2
+NICENESS = 10  #: of both threads: where processors are short, whoever has a caller waiting goes first
 
 
 class WritingThreads:
     """The two threads of one scorer; each does what it is given in order."""
 
     def __init__(self) -> None:
-        self.text = ThreadPoolExecutor(1, thread_name_prefix="text")
-        self.disk = ThreadPoolExecutor(1, thread_name_prefix="disk")
+        self.text = ThreadPoolExecutor(1, thread_name_prefix="text", initializer=_give_way)
+        self.disk = ThreadPoolExecutor(1, thread_name_prefix="disk", initializer=_give_way)
+
+
+def _give_way() -> None:
+    if sys.platform == "linux":  # elsewhere a thread's number may be another process's
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 class PartWriting:

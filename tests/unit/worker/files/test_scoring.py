@@ -41,7 +41,7 @@ def score(bench: Bench, lines: list[str]) -> tuple[list[int | None], int]:
 def test_good_and_bad_rows_are_answered_in_the_order_of_the_file(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, pattern: str
 ) -> None:
-    monkeypatch.setattr(scoring, "MAX_SLICE_ROWS", 5)
+    monkeypatch.setattr(scoring, "MAX_SLICE_CELLS", 5 * 5)  # of five columns each
     monkeypatch.setattr(scoring, "MAX_SLICE_BAD_ROWS", 3)
     kinds = (pattern * 50)[:50]
 
