@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from benchmarks.machine import describe_machine
 from benchmarks.parts import Options, Part, choose_options, load_parts
+from benchmarks.plots import can_draw
 from benchmarks.progress import Progress, format_duration
 from benchmarks.report import format_result, write_result
 from benchmarks.stacks import StackError
@@ -36,6 +37,8 @@ def _run(plans: list[tuple[Part, Options]]) -> list[str]:
     estimates = [part.estimate_seconds(options) for part, options in plans]
     names = ", ".join(part.name for part, _ in plans)
     print(f"{names}: about {format_duration(sum(estimates))} in all\n", file=sys.stderr, flush=True)
+    if not can_draw():
+        print("no plots: matplotlib is not installed here; `make bench` installs it\n", file=sys.stderr, flush=True)
     started, machine = datetime.now(UTC), describe_machine()
     progress = Progress(sum(estimates))
     failed = []

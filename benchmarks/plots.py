@@ -1,5 +1,6 @@
 """Draws plots as SVG; apart from the report, because only this needs matplotlib."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.result import Plot
@@ -8,6 +9,11 @@ SIZE_INCHES = (8.0, 4.8)
 BAND_OPACITY = 0.15
 LOG_TICKS = (1.0, 2.0, 5.0)  #: of each power of ten
 MOST_TICKS = 8  #: so many measured values are ticks themselves
+
+
+def can_draw() -> bool:
+    """Whether matplotlib is installed."""
+    return find_spec("matplotlib") is not None
 
 
 def draw(plot: Plot, path: Path) -> None:

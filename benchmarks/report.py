@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.parts import Options
-from benchmarks.plots import draw
+from benchmarks.plots import can_draw, draw
 from benchmarks.result import Result, Table
 
 RESULTS_DIR = Path(__file__).resolve().parent / "results"
@@ -37,12 +37,10 @@ def write_result(
     machine: Mapping[str, Any],
     folder: Path = RESULTS_DIR,
 ) -> list[Path]:
-    """Writes `<UTC time>-<name>` as `.json`, `.md` and one `.svg` for each plot, and returns their paths."""
+    """Writes `<UTC time>-<name>` as `.json`, `.md` and (with matplotlib) one `.svg` a plot; returns their paths."""
     folder.mkdir(exist_ok=True)
     stem = f"{started:%Y%m%dT%H%M%SZ}-{name}"
-    pictures = [folder / f"{stem}-{plot.name}.svg" for plot in result.plots]
-    for plot, path in zip(result.plots, pictures, strict=True):
-        draw(plot, path)
+    pictures = [folder / f"{stem}-{plot.name}.svg" for plot in result.plots] if can_draw() else []
     content = {
         "part": name,
         "started": started.isoformat(),
@@ -53,6 +51,8 @@ def write_result(
     data, text = folder / f"{stem}.json", folder / f"{stem}.md"
     data.write_text(json.dumps(content, indent=1) + "\n")
     text.write_text(format_result(name, result, tuple(path.name for path in pictures)))
+    for plot, path in zip(result.plots, pictures, strict=False):  # last: whatever comes of them, the figures stand
+        draw(plot, path)
     return [data, text, *pictures]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import report
 from benchmarks.parts import Options
 from benchmarks.progress import format_duration
 from benchmarks.report import format_result, write_result
@@ -43,6 +44,18 @@ def test_a_plot_is_a_picture_beside_the_file(tmp_path: Path):
 
     assert picture.name == "20260102T030405Z-fruit-weights.svg"
     assert "<svg" in picture.read_text()
+
+
+def test_without_matplotlib_the_figures_are_left_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(report, "can_draw", lambda: False)
+    series = Series("pear", (1.0, 10.0), (2.0, 3.0), (1.0, 2.0), (3.0, 4.0))
+    result = Result((TABLE,), (Plot("weights", "Weights", "age", "kg", (series,)),))
+
+    data, text = write_result("fruit", result, Options(), STARTED, {}, tmp_path)
+
+    assert json.loads(data.read_text())["result"]["plots"]
+    assert TABLE.title in text.read_text()
+    assert ".svg" not in text.read_text()
 
 
 def test_one_round_has_no_spread():
