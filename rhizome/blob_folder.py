@@ -11,9 +11,10 @@ from typing import IO
 
 from rhizome.errors import BlobNotFound, BlobStoreUnavailable
 
-#: Written between two syncs. One sync of megabytes holds up every other on that disk, such as those by which a Redis
-#: beside it makes each accepted job durable: for 10 ms at 6 MB, for seconds at 1 GB.
-SYNC_BYTES = 128 * 1024
+#: Written between two syncs, at first, and of a large file. One sync of megabytes holds up every other on that disk,
+#: such as those by which a Redis beside it makes each accepted job durable: for 10 ms at 6 MB, for seconds at 1 GB.
+SYNC_BYTES, MOST_SYNC_BYTES = 128 * 1024, 1024 * 1024
+SYNC_SHARE = 16  #: of what is written already is synced at once, between those two
 _sync_data = getattr(os, "fdatasync", os.fsync)  # macOS has but the one
 PARTIAL = ".partial"  #: ends the name of a file that is being written
 
@@ -90,7 +91,7 @@ class FileWriter:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._unsynced = 0
+        self._synced = self._unsynced = 0
         self._partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PARTIAL}")
         with translated():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -100,11 +101,13 @@ class FileWriter:
         with translated():
             view = memoryview(data)
             while view:  # an unbuffered write may take a part only
-                written = self._file.write(view[: SYNC_BYTES - self._unsynced])
+                step = min(max(SYNC_BYTES, self._synced // SYNC_SHARE), MOST_SYNC_BYTES)
+                written = self._file.write(view[: step - self._unsynced])
                 view = view[written:]
                 self._unsynced += written
-                if self._unsynced >= SYNC_BYTES:
+                if self._unsynced == step:
                     _sync_data(self._file.fileno())
+                    self._synced += step
                     self._unsynced = 0
 
     def commit(self) -> None:

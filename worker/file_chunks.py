@@ -16,7 +16,7 @@ from rhizome.errors import RhizomeError
 from rhizome.job_queue.claiming import Claimed, Claims, Finished
 from rhizome.jobs import State
 from rhizome.settings import Settings
-from worker.aside import await_result
+from worker.aside import await_end
 from worker.shelf import LoadedVersion
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ class FileChunks:
         request = entry.request
         self._claims.stop_listening()
         if self._files is None:
-            with ThreadPoolExecutor(1) as thread:  # importing takes as long as many a single job
-                self._files = await_result(thread.submit(self._begin), between_slices)
+            self._files = self._begin(between_slices)
         files = self._files
         try:
             if chunks := files.plan(request, version.signature):
@@ -72,10 +71,16 @@ class FileChunks:
         except InvalidFile as error:
             return _refuse(entry, error)
 
-    def _begin(self) -> "FileScoring":
-        from worker.files.scoring import FileScoring  # noqa: PLC0415 - see the module
+    def _begin(self, between: Callable[[], None]) -> "FileScoring":
+        def begin() -> "FileScoring":
+            from worker.files.scoring import FileScoring  # noqa: PLC0415 - see the module
 
-        return FileScoring(self._store, self._settings.max_upload_bytes, self._settings.file_chunk_bytes)
+            return FileScoring(self._store, self._settings.max_upload_bytes, self._settings.file_chunk_bytes)
+
+        with ThreadPoolExecutor(1) as thread:  # importing takes as long as many a single job
+            begun = thread.submit(begin)
+            await_end(begun, between)
+        return begun.result()
 
 
 class UnwrittenChunk:

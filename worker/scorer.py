@@ -29,12 +29,12 @@ class _Unwritten(NamedTuple):
 
     Attributes:
         chunk: it.
-        begun: when its scoring began, by the clock of work.
-        held_since: the same by the clock on the wall.
+        seconds: spent on scoring it.
+        held_since: when its scoring began (monotonic seconds).
     """
 
     chunk: UnwrittenChunk
-    begun: float
+    seconds: float
     held_since: float
 
 
@@ -67,7 +67,6 @@ class Scorer:
         self._aside_seconds = 0.0
         #: Scored, and its answers not yet in the store: the next chunk is scored meanwhile.
         self._unwritten: _Unwritten | None = None
-        self._chunk_finished_at = 0.0  #: by `_seconds_at_work`
         self._claimed_at: float | None = None  #: when the present micro-batch or chunk began; None between them
 
     @property
@@ -82,14 +81,18 @@ class Scorer:
         The last two ring for whatever still waits, so that the next run takes over without a gap.
         """
         self._claims.answer_bell()
-        self._unwritten = None  # an earlier run was broken off: it comes back after its lease, like all that run held
-        deadline = time.monotonic() + self._settings.run_seconds
+        try:
+            self._run(time.monotonic() + self._settings.run_seconds)
+        finally:
+            self._unwritten = None  # of a run that is broken off: it comes back after its lease
+
+    def _run(self, deadline: float) -> None:
         claimed = self._claims.claim()  # first what somebody has just rung for; taking over costs a call a stream
         while not self._is_over(deadline):
+            if not claimed:  # and nothing is left in hand, before what may have ended others is taken over
+                claimed = self._finish_unwritten(claim_next=self._may_claim(deadline))
             if not claimed and self._is_take_over_due():
                 claimed = self._take_over() or self._claims.claim()
-            if not claimed and self._unwritten:
-                claimed = self._finish_unwritten(claim_next=self._may_claim(deadline))
             claimed = claimed or self._claims.listen()
             if claimed:
                 claimed = self._work_off(claimed, deadline)
@@ -105,8 +108,11 @@ class Scorer:
     def serve_meanwhile(self) -> None:
         """Works off what waits, one micro-batch or chunk: for another task of this process, between its own steps."""
         if claimed := self._claims.claim():
-            self._work_off(claimed, deadline=0.0)
-            self._finish_unwritten(claim_next=False)
+            try:
+                self._work_off(claimed, deadline=0.0)
+                self._finish_unwritten(claim_next=False)
+            finally:
+                self._unwritten = None  # as in `run`
         else:
             self._claims.stop_listening()
 
@@ -131,14 +137,11 @@ class Scorer:
                 begun = self._seconds_at_work()
                 finished = self._scoring.score_singles(singles)
                 following = self._finish(finished, claim_next=not chunks and self._may_claim(deadline))
-                took = self._seconds_at_work() - begun
-                self._pace.add_singles(len(singles), took * 1000)
-                self._aside_seconds += took  # for the chunk that is being written
+                self._pace.add_singles(len(singles), (self._seconds_at_work() - begun) * 1000)
             for entry in chunks:
                 is_last = entry is chunks[-1]
                 following = self._work_off_chunk(entry, claim_next=is_last and self._may_claim(deadline))
-            if self._unwritten and self._unwritten.chunk.is_written:
-                following += self._finish_unwritten(claim_next=not following and self._may_claim(deadline))
+            self._finish_if_written()
             return following
         finally:
             self._claimed_at = None
@@ -146,36 +149,44 @@ class Scorer:
     def _work_off_chunk(self, entry: Claimed, *, claim_next: bool) -> list[Claimed]:
         begun, held_since = self._seconds_at_work(), time.monotonic()
         try:
-            chunk = self._scoring.score_chunk(entry, self._serve_interactive)
+            chunk = self._scoring.score_chunk(entry, self._turn_to_others)
         except BlobStoreUnavailable:
             self._give_back(entry)
             return self._claims.claim() if claim_next else []
-        if isinstance(chunk, UnwrittenChunk):
-            is_first = self._unwritten is None
-            following = self._finish_unwritten(claim_next=claim_next)
-            self._unwritten = _Unwritten(chunk, begun, held_since)
-            return self._claims.claim() if is_first and claim_next else following
-        return self._finish_chunk(chunk, begun, claim_next=claim_next)
+        seconds = self._seconds_at_work() - begun
+        if isinstance(chunk, Finished):
+            return self._finish_chunk(chunk, seconds, claim_next=claim_next)
+        is_alone = self._unwritten is None
+        following = self._finish_unwritten(claim_next=claim_next)
+        self._unwritten = _Unwritten(chunk, seconds, held_since)
+        return self._claims.claim() if is_alone and claim_next else following
+
+    def _finish_if_written(self) -> None:
+        if self._unwritten and self._unwritten.chunk.is_written:
+            self._finish_unwritten(claim_next=False)
 
     def _finish_unwritten(self, *, claim_next: bool) -> list[Claimed]:
         """Finishes the chunk whose answers are being written, if there is one, once they are."""
         unwritten = self._unwritten
         if unwritten is None:
             return []
+        begun = self._seconds_at_work()
         try:
             chunk = unwritten.chunk.finish(self._serve_interactive)
-            return self._finish_chunk(chunk, max(unwritten.begun, self._chunk_finished_at), claim_next=claim_next)
+            seconds = unwritten.seconds + self._seconds_at_work() - begun
+            return self._finish_chunk(chunk, seconds, claim_next=claim_next)
         except BlobStoreUnavailable:
             self._give_back(unwritten.chunk.claimed)
             return self._claims.claim() if claim_next else []
         finally:
             self._unwritten = None
 
-    def _finish_chunk(self, chunk: Finished, begun: float, *, claim_next: bool) -> list[Claimed]:
+    def _finish_chunk(self, chunk: Finished, seconds: float, *, claim_next: bool) -> list[Claimed]:
+        """Writes what was worked on for so many seconds."""
+        begun = self._seconds_at_work()
         following = self._finish([chunk], claim_next=claim_next)
-        self._chunk_finished_at = self._seconds_at_work()
         rows = chunk.claimed.request.rows if chunk.rows is None else chunk.rows
-        self._pace.add_chunk(rows, (self._chunk_finished_at - begun) * 1000)
+        self._pace.add_chunk(rows, (seconds + self._seconds_at_work() - begun) * 1000)
         return following
 
     def _give_back(self, entry: Claimed) -> None:
@@ -183,6 +194,13 @@ class Scorer:
         log.warning("scorer_lost_file_store", extra={"job_id": entry.request.job_id})
         self._claims.give_back(entry, STORE_RETRY_SECONDS)
         time.sleep(FINISH_RETRY_SECONDS)
+
+    def _turn_to_others(self) -> None:
+        """Between two slices of a chunk: the single jobs, and the chunk before, if its answers are written by now."""
+        self._serve_interactive()
+        begun = self._seconds_at_work()
+        self._finish_if_written()
+        self._aside_seconds += self._seconds_at_work() - begun
 
     def _serve_interactive(self) -> None:
         """Between two slices of a chunk: single jobs wait for one slice at most, and the chunk for one micro-batch.
@@ -193,6 +211,8 @@ class Scorer:
             return
         begun = self._seconds_at_work()
         claimed = self._claims.claim(only_interactive=True)
+        if not claimed:
+            return  # looking is part of the chunk's own work
         if singles := [entry for entry in claimed if entry.request.kind == "single"]:
             self._finish(self._scoring.score_singles(singles), claim_next=False)
         for entry in claimed:

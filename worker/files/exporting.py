@@ -15,6 +15,7 @@ from rhizome.blob_store import BlobStore, BlobWriter
 from rhizome.jobs import Returns
 from rhizome.row_table import Column, build_columns, cell_of, returns_of
 from rhizome.signature import Signature
+from worker.files.text import allow_long_cells
 
 _TYPES = {str: pa.string(), float: pa.float64(), int: pa.int64(), bool: pa.bool_()}
 _decode_answers = msgspec.json.Decoder(list[dict[str, Any]]).decode
@@ -40,6 +41,7 @@ def export_rows(
         BlobNotFound: a part is gone.
         BlobStoreUnavailable: the store cannot be used now.
     """
+    allow_long_cells()  # the name of a class is one, in the header
     columns, tables = _tables(store, job_id, chunks, signature)
     schema = pa.schema([(column.name, _TYPES[column.type]) for column in columns])
     with (

@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 
 from rhizome.blob_slices import PLAN, BlobSlice, ChunkParts, FileFormat, decode_slice, encode_slice
 from rhizome.blob_store import BlobStore
-from rhizome.errors import BlobNotFound, BlobStoreUnavailable
+from rhizome.errors import BlobNotFound
 from rhizome.inference import AnswerArrays, predict_arrays
 from rhizome.jobs import Returns, ScoreRequest
 from rhizome.row_table import header_line
 from rhizome.signature import Signature
-from worker.aside import await_result
+from worker.aside import await_end
 from worker.file_chunks import InvalidFile
 from worker.files.judging import BadRow
 from worker.files.lines import LineFormat, Lines, merge
-from worker.files.text import RowBlock, parse_csv, parse_ndjson
-from worker.files.writing import PartWriting, WritingThreads
+from worker.files.text import RowBlock, allow_long_cells, parse_csv, parse_ndjson
+from worker.files.writing import PartWriting, TextNotMade, WritingThreads
 from worker.micro_batch import RowFailure, score_rows
 from worker.outcomes import answer_of
 from worker.shelf import LoadedVersion
@@ -47,7 +47,10 @@ class ScoredChunk:
     """
 
     def __init__(
-        self, written: "Future[ChunkParts]", compute_ms: float, score_again: Callable[[], "ScoredChunk"] | None
+        self,
+        written: "Future[ChunkParts]",
+        compute_ms: float,
+        score_again: Callable[[Callable[[], None]], "ScoredChunk"] | None,
     ) -> None:
         self._written = written
         self._score_again = score_again
@@ -63,17 +66,17 @@ class ScoredChunk:
 
         Raises:
             BlobStoreUnavailable: the store cannot be used now.
+            InvalidFile: the file is gone, which had to be read again.
         """
+        await_end(self._written, between)
         try:
-            return await_result(self._written, between)
-        except (BlobStoreUnavailable, BlobNotFound, SoftTimeLimitExceeded, MemoryError):
-            raise
-        except Exception:  # an estimator may answer with anything: down to the rows that cannot be written
+            return self._written.result()
+        except TextNotMade:  # an estimator may answer with anything: down to the rows that cannot be written
             if self._score_again is None:
                 raise
-            again = self._score_again()
-            self.compute_ms += again.compute_ms
-            return again.finish(between)
+        again = self._score_again(between)
+        self.compute_ms += again.compute_ms
+        return again.finish(between)
 
 
 class FileScoring:
@@ -91,6 +94,7 @@ class FileScoring:
         self._chunk_bytes = chunk_bytes
         self._parquet_rows: ParquetRows | None = None
         self._threads = WritingThreads()
+        allow_long_cells()
         pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps tens of MB that nothing uses
         pa.set_cpu_count(1)  # one child, one core
         pa.set_io_thread_count(1)
@@ -145,7 +149,7 @@ class FileScoring:
         name = f"{request.chunk:06d}-{secrets.token_hex(_NAME_BYTES)}"
         failed, compute_ms = len(block.bad), 0.0
         writing = PartWriting(self._threads, self._store, request.job_id, name)
-        again = partial(self.score, request, version, between_slices, row_by_row=True)
+        again = partial(self.score, request, version, row_by_row=True)
         try:
             if request.chunk == 0:
                 writing.write_header(header_line(form.columns))
@@ -209,7 +213,8 @@ def _score(
     if not row_by_row:
         try:
             outputs, took_ms = measure(version, len(array), lambda: _predict(version, array, returns))
-            return partial(form.format_arrays, outputs), 0, took_ms
+            # Copies: an estimator may give the same arrays at every call, and these are read after the next.
+            return partial(form.format_arrays, [_copy(output) for output in outputs]), 0, took_ms
         except SoftTimeLimitExceeded:
             raise  # the clock's verdict on the run, not the estimator's on a row
         except Exception:  # noqa: S110 - an estimator may raise anything: down to the rows at fault
@@ -217,6 +222,10 @@ def _score(
     rows, took_ms = measure(version, len(array), lambda: score_rows(version.calls, array, version.signature, returns))
     answers = [answer_of(row, version.signature, request) for row in rows]
     return partial(form.format_answers, answers), sum(isinstance(row, RowFailure) for row in rows), took_ms
+
+
+def _copy(output: AnswerArrays) -> AnswerArrays:
+    return AnswerArrays(*(array if array is None else array.copy() for array in output))
 
 
 def _with_bad(

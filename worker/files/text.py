@@ -25,8 +25,11 @@ from worker.files.judging import BadRow, Refused, Row, judge_cells, judge_values
 _BOM = b"\xef\xbb\xbf"
 _NDJSON_SPACE = b" \t\r\n"
 JUDGED_ROWS = 1_024  #: between two looks at who is more urgent: some 10 ms
-NDJSON_PIECE_BYTES = 512 * 1024  #: likewise: some 4 ms, and all that is held as objects
+NDJSON_PIECE_BYTES = 128 * 1024  #: likewise: some 1 ms, and all that is held as objects
 CSV_PIECE_BYTES = 128 * 1024  #: likewise: some 2 ms
+
+
+_LONGEST_CELL = 2**31 - 1
 
 
 class RowBlock(NamedTuple):
@@ -39,6 +42,11 @@ class RowBlock(NamedTuple):
 
     array: NDArray[Any]
     bad: list[BadRow]
+
+
+def allow_long_cells() -> None:
+    """Lifts the csv module's bound, the whole process's: a cell as long as its chunk must not come apart into rows."""
+    csv.field_size_limit(_LONGEST_CELL)
 
 
 def parse_csv(
@@ -55,7 +63,7 @@ def parse_csv(
         columns: the file's columns, in its order.
         first_line: the line of the file at which `data` starts.
         signature: what the rows must be.
-        between_slices: serves whoever is more urgent, where rows must be read one by one.
+        between_slices: serves whoever is more urgent; called before each piece, and among rows that are judged singly.
     """
     # Where cells are quoted, a newline may be within one.
     pieces = [data] if b'"' in data else _pieces_of_lines(data, CSV_PIECE_BYTES)

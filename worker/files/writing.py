@@ -7,18 +7,17 @@ and scores what comes next.
 import os
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 
 from rhizome.blob_slices import ChunkParts, FileFormat, part_path
 from rhizome.blob_store import BlobStore, BlobWriter
-from worker.aside import await_result
+from worker.aside import await_end
 from worker.files.lines import Lines, bytes_of
 
-#: Slices between one thread and the next: enough that none waits for each step of another's.
-MOST_AHEAD = 2
+#: Slices of a chunk between one thread and the next: enough that none waits for each step of another's.
+MOST_AHEAD = 4
 NICENESS = 10  #: of both threads: where processors are short, whoever has a caller waiting goes first
 
 
@@ -34,6 +33,10 @@ def _give_way() -> None:
     if sys.platform == "linux":  # elsewhere a thread's number may be another process's
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+
+
+class TextNotMade(Exception):
+    """Answers that could not be made into text together; the cause says why."""
 
 
 class PartWriting:
@@ -56,8 +59,9 @@ class PartWriting:
         self._sizes = dict.fromkeys(self._paths, 0)
         self._files = ExitStack()
         self._writers: dict[FileFormat, BlobWriter] = {}
-        self._texts: deque[Future[None]] = deque()
-        self._writes: deque[Future[None]] = deque()  # the text thread's alone
+        self._texts: list[Future[None]] = []
+        self._writes: list[Future[None]] = []  # the text thread's alone
+        self._has_failed = False
 
     def write_header(self, line: str) -> None:
         """The first line of the whole CSV file; before any row."""
@@ -69,17 +73,16 @@ class PartWriting:
         Args:
             make_lines: makes the rows' text, in a thread of its own.
             between: serves whoever is more urgent meanwhile.
-
-        Raises:
-            BlobStoreUnavailable: the store cannot be used now.
-            Exception: what `make_lines` of earlier rows raised.
         """
-        while len(self._texts) >= MOST_AHEAD:
-            await_result(self._texts.popleft(), between)
+        if len(self._texts) >= MOST_AHEAD:
+            await_end(self._texts[-MOST_AHEAD], between)
         self._texts.append(self._threads.text.submit(self._make, make_lines))
 
     def commit(self, rows: int, failed: int) -> Future[ChunkParts]:
-        """Has both parts made to be there; what went wrong on the way comes out here, and leaves nothing behind."""
+        """Has both parts made to be there. What goes wrong on the way comes out here, and leaves nothing behind.
+
+        Its errors are `TextNotMade`, `BlobStoreUnavailable` and `MemoryError`.
+        """
         written: Future[ChunkParts] = Future()
         self._threads.text.submit(self._threads.disk.submit, self._commit, written, rows, failed)
         return written
@@ -89,18 +92,32 @@ class PartWriting:
         self._threads.text.submit(self._threads.disk.submit, self._files.close)
 
     def _make(self, make_lines: Callable[[], Lines]) -> None:
-        lines = make_lines()
+        if self._has_failed:
+            return
+        try:
+            lines = make_lines()
+        except Exception as error:
+            self._has_failed = True
+            if isinstance(error, MemoryError):
+                raise
+            raise TextNotMade from error
         self._put({FileFormat.NDJSON: bytes_of(lines.ndjson), FileFormat.CSV: bytes_of(lines.csv)})
 
     def _put(self, texts: dict[FileFormat, memoryview]) -> None:
-        while len(self._writes) >= MOST_AHEAD:
-            self._writes.popleft().result()
+        if len(self._writes) >= MOST_AHEAD:
+            wait([self._writes[-MOST_AHEAD]])
         self._writes.append(self._threads.disk.submit(self._append, texts))
 
     def _append(self, texts: dict[FileFormat, memoryview]) -> None:
-        for form, text in texts.items():
-            self._writer(form).write(text)
-            self._sizes[form] += len(text)
+        if self._has_failed:
+            return  # a store that is away may take its time to say so
+        try:
+            for form, text in texts.items():
+                self._writer(form).write(text)
+                self._sizes[form] += len(text)
+        except BaseException:
+            self._has_failed = True
+            raise
 
     def _writer(self, form: FileFormat) -> BlobWriter:
         if form not in self._writers:

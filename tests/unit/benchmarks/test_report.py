@@ -58,6 +58,21 @@ def test_without_matplotlib_the_figures_are_left_all_the_same(tmp_path: Path, mo
     assert ".svg" not in text.read_text()
 
 
+def test_a_plot_that_cannot_be_drawn_costs_no_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def fail(plot: Plot, path: Path) -> None:
+        raise OSError("no font")
+
+    monkeypatch.setattr(report, "can_draw", lambda: True)
+    monkeypatch.setattr(report, "draw", fail)
+    series = Series("pear", (1.0, 10.0), (2.0, 3.0), (1.0, 2.0), (3.0, 4.0))
+    result = Result((TABLE,), (Plot("weights", "Weights", "age", "kg", (series,)),))
+
+    with pytest.raises(OSError, match="no font"):
+        write_result("fruit", result, Options(), STARTED, {}, tmp_path)
+
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".md"]
+
+
 def test_one_round_has_no_spread():
     assert spread([1500.0]).show(1) == "1,500.0"
     assert spread([3.0, 1.0, 2.0]).show(0) == "2 (1–3)"

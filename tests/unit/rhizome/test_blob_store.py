@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rhizome import blob_folder
@@ -151,3 +152,17 @@ def test_a_folders_files_reach_the_disk_in_small_steps(tmp_path: Path, monkeypat
 
     assert sizes == [blob_folder.SYNC_BYTES, 2 * blob_folder.SYNC_BYTES]
     assert store.read("a/b", 0, len(data)) == data
+
+
+def test_a_large_file_reaches_the_disk_in_larger_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = [0]
+    monkeypatch.setattr(blob_folder, "_sync_data", lambda handle: sizes.append(os.fstat(handle).st_size))
+
+    with open_store(tmp_path.as_uri()).open_writer("a/b") as writer:
+        for _ in range(3):
+            writer.write(LARGE)
+        writer.commit()
+
+    steps = np.diff(sizes)
+    assert steps.min() == steps[0] == blob_folder.SYNC_BYTES
+    assert steps.max() == steps[-1] == blob_folder.MOST_SYNC_BYTES

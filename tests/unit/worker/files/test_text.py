@@ -19,6 +19,8 @@ CELLS = st.sampled_from(
     ["1", " 2.5 ", "+3", ".5", "5.", "1e1", "-0", "nan", "inf", "0x1f", "1_0", "", "x", "101", '"4"', '"1\n2"', "1\r"]
 )
 COLOURS = st.sampled_from(["red", "blue", '"red"', "", "green", '"r""ed"', '"blue\n"', "é"])
+PLAIN_CELLS = CELLS.filter(lambda cell: '"' not in cell)
+PLAIN_COLOURS = COLOURS.filter(lambda colour: '"' not in colour)
 VALUES = st.sampled_from(["1", "2.5", "1e2", "101", "null", '"1"', "true", "1e999", "NaN", "[]", ""])
 
 
@@ -85,15 +87,24 @@ def test_an_ndjson_chunk_reads_the_same_in_pieces(values: list[str], piece_bytes
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.tuples(COLOURS, CELLS), min_size=1, max_size=12), st.integers(1, 60))
-def test_a_csv_chunk_reads_the_same_in_pieces(rows: list[tuple[str, str]], piece_bytes: int) -> None:
+@given(st.lists(st.tuples(PLAIN_COLOURS, PLAIN_CELLS), min_size=1, max_size=12), st.integers(1, 60), st.booleans())
+def test_a_csv_chunk_reads_the_same_in_pieces(rows: list[tuple[str, str]], piece_bytes: int, nullable: bool) -> None:
     data = "".join(f"{colour},{cell}\n" for colour, cell in rows).encode()
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text, "CSV_PIECE_BYTES", piece_bytes)
-        in_pieces = parse_csv(data, COLUMNS, FIRST_LINE, mixed_signature())
+    for signature, columns in ((mixed_signature(), COLUMNS), (count_signature(nullable=nullable), ("colour", "count"))):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(text, "CSV_PIECE_BYTES", piece_bytes)
+            in_pieces = parse_csv(data, columns, FIRST_LINE, signature)
+        assert_same(in_pieces, one_by_one_csv(data, columns, signature))
 
-    assert_same(in_pieces, one_by_one_csv(data, COLUMNS, mixed_signature()))
+
+def test_a_quoted_newline_is_not_where_a_chunk_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "CSV_PIECE_BYTES", 8)
+    data = b'red,1\n"blue\n",2\nred,3\n'
+
+    assert_same(
+        parse_csv(data, COLUMNS, FIRST_LINE, mixed_signature()), one_by_one_csv(data, COLUMNS, mixed_signature())
+    )
 
 
 def test_others_have_their_turn_between_pieces_of_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:

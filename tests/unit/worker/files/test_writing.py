@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from rhizome import keys
 from rhizome.blob_slices import ChunkParts, FileFormat, decode_parts, part_path
@@ -20,6 +21,7 @@ from tests.support.queue import DEADLINE_SECONDS
 from tests.support.versions import IRIS_CLASSES, write_iris
 from tests.unit.worker.conftest import Bench, BuildBench
 from worker import scorer
+from worker.aside import await_end
 from worker.files.lines import LineFormat
 
 CHUNK_ROWS, CHUNK_BYTES = 32, 1_024
@@ -100,7 +102,7 @@ def test_the_next_chunk_is_scored_meanwhile(bench: Bench) -> None:
     assert (bench.queue.read(job_id).state, labels_of(bench, job_id)) == (State.SUCCEEDED, EXPECTED)
 
 
-def test_single_jobs_are_answered_meanwhile_and_the_chunk_stays_held(bench: Bench) -> None:
+def test_single_jobs_are_answered_meanwhile_and_the_scorer_counts_as_busy(bench: Bench) -> None:
     answered: list[bool] = []
     held_since: list[float | None] = []
 
@@ -165,9 +167,14 @@ def test_a_chunk_whose_answers_cannot_be_written_now_comes_back(
     assert not list(bench.models_dir.rglob("*.partial"))
 
 
-def test_answers_that_cannot_be_written_at_once_are_written_row_by_row(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("chunk_bytes", "rows"), [(CHUNK_BYTES, ROWS), (1024 * CHUNK_BYTES, 12_000)], ids=["many chunks", "many slices"]
+)
+def test_answers_that_cannot_be_made_into_text_together_are_written_row_by_row(
+    build_bench: BuildBench, monkeypatch: pytest.MonkeyPatch, chunk_bytes: int, rows: int
 ) -> None:
+    bench = build_bench(file_chunk_bytes=chunk_bytes)
+    bench.serve(write_iris(bench.models_dir))
     refusals: list[object] = []
 
     def refuse(self: LineFormat, outputs: object) -> None:
@@ -175,10 +182,59 @@ def test_answers_that_cannot_be_written_at_once_are_written_row_by_row(
         raise ValueError("the estimator gave a label that is none of its classes")
 
     monkeypatch.setattr(LineFormat, "format_arrays", refuse)
-    job_id = bench.submit_parquet(ROWS)
+    job_id = bench.submit_parquet(rows)
 
     bench.scorer.run()
 
     assert refusals
-    assert (bench.queue.read(job_id).state, labels_of(bench, job_id)) == (State.SUCCEEDED, EXPECTED)
+    assert bench.queue.read(job_id).state is State.SUCCEEDED
+    assert labels_of(bench, job_id) == (list(IRIS_CLASSES) * rows)[:rows]
     assert not list(bench.models_dir.rglob("*.partial"))
+
+
+def test_what_is_written_is_finished_before_the_next_chunk_is_scored_to_its_end(build_bench: BuildBench) -> None:
+    chunk_rows, rows, finished = 6_000, 0, list[int]()  # more than one slice
+    bench = build_bench(file_chunk_bytes=chunk_rows * CHUNK_BYTES // CHUNK_ROWS)
+    bench.serve(write_iris(bench.models_dir))
+
+    def look(array: Any) -> None:
+        nonlocal rows
+        rows += len(array)
+        if rows <= chunk_rows:
+            return
+        if bench.scorer._unwritten is not None:
+            await_end(bench.scorer._unwritten.chunk._scored._written, lambda: time.sleep(0.001))
+        if rows >= 2 * chunk_rows and not finished:
+            finished.append(len(parts_of(bench, job_id)))
+
+    assert bench.shelf.champion is not None
+    bench.shelf.champion.calls = Calls(watched(look))
+    job_id = bench.submit_parquet(2 * chunk_rows)
+
+    bench.scorer.run()
+
+    assert finished == [2]  # the first one plans
+    assert bench.queue.read(job_id).state is State.SUCCEEDED
+
+
+def test_a_run_that_is_broken_off_holds_nothing_any_more(build_bench: BuildBench) -> None:
+    bench = build_bench(file_chunk_bytes=CHUNK_BYTES, lease_seconds=0.2, linger_seconds=1.0)
+    bench.serve(write_iris(bench.models_dir))
+    bind, calls = bench.claims.bind_version, 0
+
+    def bind_or_lose_redis(job_id: str, version: str) -> str | None:
+        nonlocal calls
+        calls += 1
+        if calls == 3:  # of the second chunk with rows, while the first is being written
+            raise RedisConnectionError("gone")
+        return bind(job_id, version)
+
+    bench.claims.bind_version = bind_or_lose_redis  # type: ignore[method-assign]
+    job_id, deadline = bench.submit_parquet(ROWS), time.monotonic() + DEADLINE_SECONDS
+    with pytest.raises(RedisConnectionError):
+        bench.scorer.run()
+
+    assert bench.scorer.busy_since is None
+    while not bench.queue.read(job_id).is_final and time.monotonic() < deadline:
+        bench.scorer.run()  # maintenance rings for it again and again
+    assert (bench.queue.read(job_id).state, labels_of(bench, job_id)) == (State.SUCCEEDED, EXPECTED)
