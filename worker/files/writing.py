@@ -4,12 +4,9 @@ Arrow makes text of numbers, and the disk syncs, without Python's lock: both go 
 and scores what comes next.
 """
 
-import os
-import sys
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 from rhizome.blob_slices import ChunkParts, FileFormat, part_path
 from rhizome.blob_store import BlobStore, BlobWriter
@@ -18,21 +15,14 @@ from worker.files.lines import Lines, bytes_of
 
 #: Slices of a chunk between one thread and the next: enough that none waits for each step of another's.
 MOST_AHEAD = 4
-NICENESS = 10  #: of both threads: where processors are short, whoever has a caller waiting goes first
 
 
 class WritingThreads:
     """The two threads of one scorer; each does what it is given in order."""
 
     def __init__(self) -> None:
-        self.text = ThreadPoolExecutor(1, thread_name_prefix="text", initializer=_give_way)
-        self.disk = ThreadPoolExecutor(1, thread_name_prefix="disk", initializer=_give_way)
-
-
-def _give_way() -> None:
-    if sys.platform == "linux":  # elsewhere a thread's number may be another process's
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        self.text = ThreadPoolExecutor(1, thread_name_prefix="text")
+        self.disk = ThreadPoolExecutor(1, thread_name_prefix="disk")
 
 
 class TextNotMade(Exception):
