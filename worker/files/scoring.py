@@ -24,7 +24,7 @@ from worker.aside import await_end
 from worker.file_chunks import InvalidFile
 from worker.files.judging import BadRow
 from worker.files.lines import LineFormat, Lines, merge
-from worker.files.text import RowBlock, allow_long_cells, parse_csv, parse_ndjson
+from worker.files.text import RowBlock, parse_csv, parse_ndjson
 from worker.files.writing import PartWriting, TextNotMade, WritingThreads
 from worker.micro_batch import RowFailure, score_rows
 from worker.outcomes import answer_of
@@ -94,7 +94,6 @@ class FileScoring:
         self._chunk_bytes = chunk_bytes
         self._parquet_rows: ParquetRows | None = None
         self._threads = WritingThreads()
-        allow_long_cells()
         pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps tens of MB that nothing uses
         pa.set_cpu_count(1)  # one child, one core
         pa.set_io_thread_count(1)

@@ -213,6 +213,7 @@ def _parse_one_by_one(
 
 
 def _csv_rows(data: bytes, columns: tuple[str, ...], first_line: int, signature: Signature) -> Iterator[Judged]:
+    allow_long_cells()
     lines = data.decode(errors="replace").split("\n")
     reader = csv.reader(f"{line}\n" for line in lines)
     while True:
