@@ -4,9 +4,10 @@ Arrow makes text of numbers, and the disk syncs, without Python's lock: both go 
 and scores what comes next.
 """
 
+import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from rhizome.blob_slices import ChunkParts, FileFormat, part_path
 from rhizome.blob_store import BlobStore, BlobWriter
@@ -21,8 +22,17 @@ class WritingThreads:
     """The two threads of one scorer; each does what it is given in order."""
 
     def __init__(self) -> None:
-        self.text = ThreadPoolExecutor(1, thread_name_prefix="text")
+        self.text = ThreadPoolExecutor(1, thread_name_prefix="text", initializer=_give_way)
         self.disk = ThreadPoolExecutor(1, thread_name_prefix="disk")
+
+
+def _give_way() -> None:
+    """This thread runs where no other wants to: it computes all the time, and a single job is many short steps, each of
+    which would wait for the end of its time slice. Linux's own; elsewhere, and where it is forbidden, nothing changes.
+    """
+    if hasattr(os, "SCHED_IDLE"):
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 class TextNotMade(Exception):

@@ -2,6 +2,7 @@
 comes out in the end.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from tests.unit.worker.conftest import Bench, BuildBench
 from worker import scorer
 from worker.aside import await_end
 from worker.files.lines import LineFormat
+from worker.files.writing import WritingThreads
 
 CHUNK_ROWS, CHUNK_BYTES = 32, 1_024
 ROWS = 4 * CHUNK_ROWS
@@ -238,3 +240,11 @@ def test_a_run_that_is_broken_off_holds_nothing_any_more(build_bench: BuildBench
     while not bench.queue.read(job_id).is_final and time.monotonic() < deadline:
         bench.scorer.run()  # maintenance rings for it again and again
     assert (bench.queue.read(job_id).state, labels_of(bench, job_id)) == (State.SUCCEEDED, EXPECTED)
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="Linux's own")
+def test_text_is_made_where_nobody_else_wants_to_run_and_the_scorer_is_as_before() -> None:
+    threads = WritingThreads()
+
+    assert threads.text.submit(os.sched_getscheduler, 0).result() == os.SCHED_IDLE
+    assert threads.disk.submit(os.sched_getscheduler, 0).result() == os.sched_getscheduler(0) == os.SCHED_OTHER
