@@ -151,8 +151,7 @@ class Scorer:
         try:
             chunk = self._scoring.score_chunk(entry, self._turn_to_others)
         except BlobStoreUnavailable:
-            self._give_back(entry)
-            return self._claims.claim() if claim_next else []
+            return self._give_back(entry, claim_next=claim_next)
         seconds = self._seconds_at_work() - begun
         if isinstance(chunk, Finished):
             return self._finish_chunk(chunk, seconds, claim_next=claim_next)
@@ -176,8 +175,7 @@ class Scorer:
             seconds = unwritten.seconds + self._seconds_at_work() - begun
             return self._finish_chunk(chunk, seconds, claim_next=claim_next)
         except BlobStoreUnavailable:
-            self._give_back(unwritten.chunk.claimed)
-            return self._claims.claim() if claim_next else []
+            return self._give_back(unwritten.chunk.claimed, claim_next=claim_next)
         finally:
             self._unwritten = None
 
@@ -189,11 +187,12 @@ class Scorer:
         self._pace.add_chunk(rows, (seconds + self._seconds_at_work() - begun) * 1000)
         return following
 
-    def _give_back(self, entry: Claimed) -> None:
+    def _give_back(self, entry: Claimed, *, claim_next: bool) -> list[Claimed]:
         """The store's absence is no fault of the job's, and the other chunks of files fare no better now."""
         log.warning("scorer_lost_file_store", extra={"job_id": entry.request.job_id})
         self._claims.give_back(entry, STORE_RETRY_SECONDS)
         time.sleep(FINISH_RETRY_SECONDS)
+        return self._claims.claim() if claim_next else []
 
     def _turn_to_others(self) -> None:
         """Between two slices of a chunk: the single jobs, and the chunk before, if its answers are written by now."""

@@ -25,11 +25,11 @@ from worker.files.judging import BadRow, Refused, Row, judge_cells, judge_values
 _BOM = b"\xef\xbb\xbf"
 _NDJSON_SPACE = b" \t\r\n"
 JUDGED_ROWS = 1_024  #: between two looks at who is more urgent: some 10 ms
-NDJSON_PIECE_BYTES = 128 * 1024  #: likewise: some 1 ms, and all that is held as objects
-CSV_PIECE_BYTES = 128 * 1024  #: likewise: some 2 ms
-
-
+PIECE_BYTES = 128 * 1024  #: likewise: 1 to 2 ms, and of NDJSON all that is held as objects
 _LONGEST_CELL = 2**31 - 1
+
+Judged = tuple[int, Row | Refused]  #: a line, and what became of it
+Checked = tuple[NDArray[Any], NDArray[Any]]  #: rows, and which of them are good
 
 
 class RowBlock(NamedTuple):
@@ -65,14 +65,16 @@ def parse_csv(
         signature: what the rows must be.
         between_slices: serves whoever is more urgent; called before each piece, and among rows that are judged singly.
     """
+
+    def read(piece: bytes) -> Checked:
+        return check_table(_read_csv(piece, columns, signature), signature)
+
+    def judge(piece: bytes, line: int) -> Iterator[Judged]:
+        return _csv_rows(piece, columns, line, signature)
+
     # Where cells are quoted, a newline may be within one.
-    pieces = [data] if b'"' in data else _pieces_of_lines(data, CSV_PIECE_BYTES)
-    return _parse_pieces(
-        pieces,
-        first_line,
-        lambda piece, line: _parse_csv_piece(piece, columns, line, signature, between_slices),
-        between_slices,
-    )
+    pieces = [data] if b'"' in data else _pieces_of_lines(data)
+    return _parse_pieces(pieces, first_line, read, judge, signature, between_slices)
 
 
 def parse_ndjson(
@@ -82,26 +84,37 @@ def parse_ndjson(
 
     Args as `parse_csv`.
     """
-    return _parse_pieces(
-        _pieces_of_lines(data, NDJSON_PIECE_BYTES),
-        first_line,
-        lambda piece, line: _parse_ndjson_piece(piece, line, signature, between_slices),
-        between_slices,
-    )
+
+    def read(piece: bytes) -> Checked:
+        array = _read_ndjson(piece, signature)
+        return array, check_array(array, signature)
+
+    def judge(piece: bytes, line: int) -> Iterator[Judged]:
+        return _ndjson_rows(piece, line, signature)
+
+    return _parse_pieces(_pieces_of_lines(data), first_line, read, judge, signature, between_slices)
 
 
 def _parse_pieces(
     pieces: Iterable[bytes],
     first_line: int,
-    parse: Callable[[bytes, int], RowBlock],
+    read: Callable[[bytes], Checked],
+    judge: Callable[[bytes, int], Iterator[Judged]],
+    signature: Signature,
     between_slices: Callable[[], None],
 ) -> RowBlock:
+    """Each piece at once by `read`, or line by line by `judge` where one of its rows is bad."""
     arrays: list[NDArray[Any]] = []
     bad: list[BadRow] = []
     rows = 0
     for piece in pieces:
         between_slices()  # before the first, too: fetching the chunk took as long as a piece
-        block = parse(piece, first_line)
+        array = _try(read, piece)
+        block = (
+            RowBlock(array, [])
+            if array is not None
+            else _parse_one_by_one(judge(piece, first_line), signature, between_slices)
+        )
         bad += [row._replace(position=rows + row.position) for row in block.bad]
         arrays.append(block.array)
         rows += len(block.array) + len(block.bad)
@@ -109,32 +122,15 @@ def _parse_pieces(
     return RowBlock(np.concatenate(arrays) if len(arrays) > 1 else arrays[0], bad)
 
 
-def _parse_csv_piece(
-    data: bytes, columns: tuple[str, ...], first_line: int, signature: Signature, between_slices: Callable[[], None]
-) -> RowBlock:
+def _try(read: Callable[[bytes], Checked], piece: bytes) -> NDArray[Any] | None:
+    """The rows as an array; None if one is bad."""
     try:
-        array, accepted = check_table(_read_csv(data, columns, signature), signature)
-        if accepted.all():
-            return RowBlock(array, [])
+        array, accepted = read(piece)
+        return array if accepted.all() else None
     except SoftTimeLimitExceeded:
         raise
-    except Exception:  # noqa: S110 - whatever a parser trips over is one row's fault
-        pass
-    return _parse_one_by_one(_csv_rows(data, columns, first_line, signature), signature, between_slices)
-
-
-def _parse_ndjson_piece(
-    data: bytes, first_line: int, signature: Signature, between_slices: Callable[[], None]
-) -> RowBlock:
-    try:
-        array = _read_ndjson(data, signature)
-        if check_array(array, signature).all():
-            return RowBlock(array, [])
-    except SoftTimeLimitExceeded:
-        raise
-    except Exception:  # noqa: S110 - whatever a decoder trips over is one row's fault
-        pass
-    return _parse_one_by_one(_ndjson_rows(data, first_line, signature), signature, between_slices)
+    except Exception:  # whatever a parser trips over is one row's fault
+        return None
 
 
 def _read_csv(data: bytes, columns: tuple[str, ...], signature: Signature) -> pa.Table:
@@ -153,11 +149,11 @@ def _read_csv(data: bytes, columns: tuple[str, ...], signature: Signature) -> pa
     )
 
 
-def _pieces_of_lines(data: bytes, piece_bytes: int) -> Iterator[bytes]:
-    """Whole lines of about `piece_bytes`; one empty piece of no data."""
+def _pieces_of_lines(data: bytes) -> Iterator[bytes]:
+    """Whole lines of about `PIECE_BYTES`; one empty piece of no data."""
     start = 0
     while True:
-        newline = data.find(b"\n", start + piece_bytes - 1)
+        newline = data.find(b"\n", start + PIECE_BYTES - 1)
         end = newline + 1 if newline >= 0 else len(data)
         yield data[start:end]
         start = end
@@ -191,9 +187,6 @@ def _type_of(feature: Feature) -> Any:
     else:
         kind = int if feature.dtype == "int64" else float
     return kind | None if feature.nullable else kind
-
-
-Judged = tuple[int, Row | Refused]
 
 
 def _parse_one_by_one(

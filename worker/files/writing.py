@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
+from typing import TypeVar
 
 from rhizome.blob_slices import ChunkParts, FileFormat, part_path
 from rhizome.blob_store import BlobStore, BlobWriter
@@ -16,6 +17,9 @@ from worker.files.lines import Lines, bytes_of
 
 #: Slices of a chunk between one thread and the next: enough that none waits for each step of another's.
 MOST_AHEAD = 4
+
+Given = TypeVar("Given")
+TextByForm = dict[FileFormat, memoryview]  #: a slice, once for each part
 
 
 class WritingThreads:
@@ -61,11 +65,13 @@ class PartWriting:
         self._writers: dict[FileFormat, BlobWriter] = {}
         self._texts: list[Future[None]] = []
         self._writes: list[Future[None]] = []  # the text thread's alone
-        self._has_failed = False
+        self._error: BaseException | None = None
 
     def write_header(self, line: str) -> None:
         """The first line of the whole CSV file; before any row."""
-        self._texts.append(self._threads.text.submit(self._put, {FileFormat.CSV: memoryview(line.encode())}))
+        self._texts.append(
+            self._threads.text.submit(self._step, self._put, {FileFormat.CSV: memoryview(line.encode())})
+        )
 
     def write(self, make_lines: Callable[[], Lines], between: Callable[[], None]) -> None:
         """Has rows appended; waits where too many before them are still on their way.
@@ -76,7 +82,7 @@ class PartWriting:
         """
         if len(self._texts) >= MOST_AHEAD:
             await_end(self._texts[-MOST_AHEAD], between)
-        self._texts.append(self._threads.text.submit(self._make, make_lines))
+        self._texts.append(self._threads.text.submit(self._step, self._make, make_lines))
 
     def commit(self, rows: int, failed: int) -> Future[ChunkParts]:
         """Has both parts made to be there. What goes wrong on the way comes out here, and leaves nothing behind.
@@ -91,33 +97,33 @@ class PartWriting:
         """Leaves nothing behind."""
         self._threads.text.submit(self._threads.disk.submit, self._files.close)
 
-    def _make(self, make_lines: Callable[[], Lines]) -> None:
-        if self._has_failed:
+    def _step(self, act: Callable[[Given], None], given: Given) -> None:
+        """Does one step, unless one before has failed: a store that is away may take its time to say so."""
+        if self._error is not None:
             return
         try:
+            act(given)
+        except BaseException as error:  # comes out at `commit`
+            self._error = self._error or error
+
+    def _make(self, make_lines: Callable[[], Lines]) -> None:
+        try:
             lines = make_lines()
+        except MemoryError:
+            raise
         except Exception as error:
-            self._has_failed = True
-            if isinstance(error, MemoryError):
-                raise
             raise TextNotMade from error
         self._put({FileFormat.NDJSON: bytes_of(lines.ndjson), FileFormat.CSV: bytes_of(lines.csv)})
 
-    def _put(self, texts: dict[FileFormat, memoryview]) -> None:
+    def _put(self, texts: TextByForm) -> None:
         if len(self._writes) >= MOST_AHEAD:
             wait([self._writes[-MOST_AHEAD]])
-        self._writes.append(self._threads.disk.submit(self._append, texts))
+        self._writes.append(self._threads.disk.submit(self._step, self._append, texts))
 
-    def _append(self, texts: dict[FileFormat, memoryview]) -> None:
-        if self._has_failed:
-            return  # a store that is away may take its time to say so
-        try:
-            for form, text in texts.items():
-                self._writer(form).write(text)
-                self._sizes[form] += len(text)
-        except BaseException:
-            self._has_failed = True
-            raise
+    def _append(self, texts: TextByForm) -> None:
+        for form, text in texts.items():
+            self._writer(form).write(text)
+            self._sizes[form] += len(text)
 
     def _writer(self, form: FileFormat) -> BlobWriter:
         if form not in self._writers:
@@ -127,8 +133,8 @@ class PartWriting:
     def _commit(self, written: Future[ChunkParts], rows: int, failed: int) -> None:
         try:
             with self._files:
-                for future in (*self._texts, *self._writes):  # all are done: both threads keep the order
-                    future.result()
+                if self._error is not None:  # both threads keep the order: every step is done
+                    raise self._error
                 for form in self._paths:
                     self._writer(form).commit()
         except BaseException as error:  # whoever waits is told

@@ -13,6 +13,8 @@ from benchmarks.report import format_result, write_result
 from benchmarks.result import Plot, Result, Series, Table, show_ratio, spread
 
 TABLE = Table("Fruit", ("name", "kg"), (("pear", "2"), ("plum", "1")), "Weighed at noon.")
+SERIES = Series("pear", (1.0, 10.0), (2.0, 3.0), (1.0, 2.0), (3.0, 4.0))
+PLOT = Plot("weights", "Weights", "age", "kg", (SERIES,), log_x=True)
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -37,8 +39,7 @@ def test_the_file_holds_options_machine_and_every_figure(tmp_path: Path):
 
 def test_a_plot_is_a_picture_beside_the_file(tmp_path: Path):
     pytest.importorskip("matplotlib", reason="only the benchmarks' requirements bring it")
-    series = Series("pear", (1.0, 10.0), (2.0, 3.0), (1.0, 2.0), (3.0, 4.0))
-    result = Result((), (Plot("weights", "Weights", "age", "kg", (series,), log_x=True),))
+    result = Result((), (PLOT,))
 
     *_, picture = write_result("fruit", result, Options(), STARTED, {}, tmp_path)
 
@@ -48,8 +49,7 @@ def test_a_plot_is_a_picture_beside_the_file(tmp_path: Path):
 
 def test_without_matplotlib_the_figures_are_left_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(report, "can_draw", lambda: False)
-    series = Series("pear", (1.0, 10.0), (2.0, 3.0), (1.0, 2.0), (3.0, 4.0))
-    result = Result((TABLE,), (Plot("weights", "Weights", "age", "kg", (series,)),))
+    result = Result((TABLE,), (PLOT,))
 
     data, text = write_result("fruit", result, Options(), STARTED, {}, tmp_path)
 
@@ -64,8 +64,7 @@ def test_a_plot_that_cannot_be_drawn_costs_no_figures(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(report, "can_draw", lambda: True)
     monkeypatch.setattr(report, "draw", fail)
-    series = Series("pear", (1.0, 10.0), (2.0, 3.0), (1.0, 2.0), (3.0, 4.0))
-    result = Result((TABLE,), (Plot("weights", "Weights", "age", "kg", (series,)),))
+    result = Result((TABLE,), (PLOT,))
 
     with pytest.raises(OSError, match="no font"):
         write_result("fruit", result, Options(), STARTED, {}, tmp_path)

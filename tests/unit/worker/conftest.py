@@ -1,6 +1,7 @@
 """A worker process wired by hand: queue, store, shelf and scoring on a real Redis and real versions."""
 
 import io
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,15 @@ import pyarrow.parquet as pq
 import pytest
 from redis import Redis
 
-from rhizome.blob_slices import PLAN, BlobSlice, FileFormat, encode_slice, input_path
+from rhizome import keys
+from rhizome.blob_slices import PLAN, BlobSlice, ChunkParts, FileFormat, decode_parts, encode_slice, input_path
 from rhizome.blob_store import open_store
 from rhizome.job_queue.claiming import Claims, Finished
 from rhizome.job_queue.terms import Terms
 from rhizome.jobs import Encoding, Lane, ScoreRequest
 from rhizome.manifest import Manifest
 from rhizome.version_store import VersionStore
-from tests.support.queue import Queue, build_request, pack_rows
+from tests.support.queue import DEADLINE_SECONDS, Queue, build_request, pack_rows
 from tests.support.versions import (
     IRIS_FEATURES,
     IRIS_ROWS,
@@ -30,6 +32,7 @@ from tests.support.versions import (
     iris_signature,
     write_iris,
 )
+from worker import scorer
 from worker.file_chunks import FileChunks
 from worker.latencies import Latencies
 from worker.pace import WorkPace
@@ -99,6 +102,17 @@ class Bench:
         assert champion is not None
         return self.queue.submit_batch(*sizes, signature=champion.signature.digest, version=champion.name)
 
+    def run_until_final(self, job_id: str) -> None:
+        """Runs the scorer again and again, as maintenance would ring for it."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not self.queue.read(job_id).is_final and time.monotonic() < deadline:
+            self.scorer.run()
+
+    def parts_of(self, job_id: str) -> list[ChunkParts]:
+        """What was written for the chunks of a file, in order."""
+        written = self.queue.redis.hgetall(keys.rows(job_id))
+        return [decode_parts(written[b"%d" % number]) for number in range(len(written))]
+
     def submit_parquet(self, rows: int) -> str:
         """A job of a Parquet file in one row group, whose rows are those of `IRIS_ROWS` in turn."""
         columns = zip(IRIS_FEATURES, np.resize(np.array(IRIS_ROWS), (rows, len(IRIS_FEATURES))).T, strict=True)
@@ -141,3 +155,11 @@ def bench(build_bench: BuildBench) -> Bench:
     bench = build_bench()
     bench.serve(write_iris(bench.models_dir))
     return bench
+
+
+@pytest.fixture
+def short_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a store that is away, or a silent scorer, keeps waiting for seconds takes hundredths."""
+    monkeypatch.setattr(scorer, "STORE_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(scorer, "FINISH_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(scorer, "RECLAIM_EVERY_SECONDS", 0.02)

@@ -1,23 +1,15 @@
 """A file that cannot be read now is no fault of its job: the chunk comes back, and the delivery does not count."""
 
-import time
-
 import pytest
 
 from rhizome.errors import BlobStoreUnavailable
 from rhizome.jobs import Lane, State
-from tests.support.queue import DEADLINE_SECONDS, Queue
+from tests.support.queue import Queue
 from tests.support.versions import write_iris
 from tests.unit.worker.conftest import BuildBench
-from worker import scorer
 
 
-def test_a_chunk_whose_store_is_away_is_scored_once_it_is_back(
-    build_bench: BuildBench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(scorer, "STORE_RETRY_SECONDS", 0.05)
-    monkeypatch.setattr(scorer, "FINISH_RETRY_SECONDS", 0.01)
-    monkeypatch.setattr(scorer, "RECLAIM_EVERY_SECONDS", 0.02)
+def test_a_chunk_whose_store_is_away_is_scored_once_it_is_back(build_bench: BuildBench, short_retries: None) -> None:
     bench = build_bench(lease_seconds=0.2, linger_seconds=1.0, max_deliveries=2)
     bench.serve(write_iris(bench.models_dir))
     batch, single = bench.submit_batch(2), bench.submit()
@@ -32,9 +24,7 @@ def test_a_chunk_whose_store_is_away_is_scored_once_it_is_back(
 
     bench.scoring.score_chunk = score_without_a_store  # type: ignore[method-assign, assignment]
 
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not bench.queue.read(batch).is_final and time.monotonic() < deadline:
-        bench.scorer.run()  # maintenance rings for it again and again
+    bench.run_until_final(batch)
 
     assert absences == 0
     assert bench.scoring.finished == [single, batch]

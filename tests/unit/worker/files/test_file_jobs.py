@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from rhizome import keys
-from rhizome.blob_slices import FileFormat, decode_parts, part_path
+from rhizome.blob_slices import FileFormat, part_path
 from rhizome.jobs import State
 from tests.support.versions import IRIS_CLASSES, write_iris
 from tests.unit.worker.conftest import BuildBench
@@ -25,8 +24,7 @@ def test_a_parquet_file_is_scored_in_chunks_of_the_size_that_is_set(
 
     bench.scorer.run()
 
-    job, written = bench.queue.read(job_id), bench.queue.redis.hgetall(keys.rows(job_id))
-    parts = [decode_parts(written[b"%d" % number]) for number in range(len(written))]
+    job, parts = bench.queue.read(job_id), bench.parts_of(job_id)
     assert (job.state, job.facts["rows"]) == (State.SUCCEEDED, b"%d" % ROWS)
     assert [part.rows for part in parts] == [0, *sizes]  # the first one plans
     paths = [(part_path(job_id, part, FileFormat.NDJSON), part.ndjson_bytes) for part in parts]

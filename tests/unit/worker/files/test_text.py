@@ -80,7 +80,7 @@ def test_an_ndjson_chunk_reads_the_same_in_pieces(values: list[str], piece_bytes
     data = "".join(f'{{"colour": "red", "size": {value}}}\n' if value else "\n" for value in values).encode()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text, "NDJSON_PIECE_BYTES", piece_bytes)
+        patch.setattr(text, "PIECE_BYTES", piece_bytes)
         in_pieces = parse_ndjson(data, FIRST_LINE, mixed_signature())
 
     assert_same(in_pieces, one_by_one_ndjson(data, mixed_signature()))
@@ -93,13 +93,13 @@ def test_a_csv_chunk_reads_the_same_in_pieces(rows: list[tuple[str, str]], piece
 
     for signature, columns in ((mixed_signature(), COLUMNS), (count_signature(nullable=nullable), ("colour", "count"))):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(text, "CSV_PIECE_BYTES", piece_bytes)
+            patch.setattr(text, "PIECE_BYTES", piece_bytes)
             in_pieces = parse_csv(data, columns, FIRST_LINE, signature)
         assert_same(in_pieces, one_by_one_csv(data, columns, signature))
 
 
 def test_a_quoted_newline_is_not_where_a_chunk_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text, "CSV_PIECE_BYTES", 8)
+    monkeypatch.setattr(text, "PIECE_BYTES", 8)
     data = b'red,1\n"blue\n",2\nred,3\n'
 
     assert_same(
@@ -108,14 +108,13 @@ def test_a_quoted_newline_is_not_where_a_chunk_is_cut(monkeypatch: pytest.Monkey
 
 
 def test_others_have_their_turn_between_pieces_of_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text, "NDJSON_PIECE_BYTES", 100)
-    monkeypatch.setattr(text, "CSV_PIECE_BYTES", 20)
     turns: list[None] = []
 
-    blocks = (
-        parse_ndjson(10 * b'{"size": 1, "colour": "red"}\n', FIRST_LINE, mixed_signature(), lambda: turns.append(None)),
-        parse_csv(10 * b"red,1\n", COLUMNS, FIRST_LINE, mixed_signature(), lambda: turns.append(None)),
-    )
+    monkeypatch.setattr(text, "PIECE_BYTES", 100)
+    lines = 10 * b'{"size": 1, "colour": "red"}\n'
+    blocks = [parse_ndjson(lines, FIRST_LINE, mixed_signature(), lambda: turns.append(None))]
+    monkeypatch.setattr(text, "PIECE_BYTES", 20)
+    blocks.append(parse_csv(10 * b"red,1\n", COLUMNS, FIRST_LINE, mixed_signature(), lambda: turns.append(None)))
 
     assert [len(block.array) for block in blocks] == [10, 10]
     assert len(turns) == 3 + 3

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from rhizome import keys
-from rhizome.blob_slices import ChunkParts, FileFormat, decode_parts, part_path
+from rhizome.blob_slices import FileFormat, part_path
 from rhizome.blob_store import BlobStore, BlobWriter
 from rhizome.errors import BlobStoreUnavailable
 from rhizome.inference import Calls
@@ -21,7 +20,6 @@ from tests.support.estimators import watched
 from tests.support.queue import DEADLINE_SECONDS
 from tests.support.versions import IRIS_CLASSES, write_iris
 from tests.unit.worker.conftest import Bench, BuildBench
-from worker import scorer
 from worker.aside import await_end
 from worker.files.lines import LineFormat
 from worker.files.writing import WritingThreads
@@ -63,13 +61,8 @@ def before_each_commit(bench: Bench, act: Callable[[], None]) -> None:
     bench.files._store = WatchedStore(bench.blobs, act)  # type: ignore[assignment]
 
 
-def parts_of(bench: Bench, job_id: str) -> list[ChunkParts]:
-    written = bench.queue.redis.hgetall(keys.rows(job_id))
-    return [decode_parts(written[b"%d" % number]) for number in range(len(written))]
-
-
 def labels_of(bench: Bench, job_id: str) -> list[str]:
-    parts = parts_of(bench, job_id)
+    parts = bench.parts_of(job_id)
     data = b"".join(bench.blobs.read(part_path(job_id, part, FileFormat.CSV), 0, part.csv_bytes) for part in parts)
     return [line.partition(",")[0] for line in data.decode().splitlines()[1:]]
 
@@ -137,17 +130,12 @@ def test_a_scorer_that_stops_finishes_what_it_is_writing(bench: Bench) -> None:
     bench.scorer.run()
 
     assert bench.queue.in_flight(Lane.BATCH) == 0
-    assert parts_of(bench, job_id)
+    assert bench.parts_of(job_id)
     assert bench.queue.bells() == 1  # for the rest of the chunks
     assert not bench.queue.read(job_id).is_final
 
 
-def test_a_chunk_whose_answers_cannot_be_written_now_comes_back(
-    build_bench: BuildBench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(scorer, "STORE_RETRY_SECONDS", 0.05)
-    monkeypatch.setattr(scorer, "FINISH_RETRY_SECONDS", 0.01)
-    monkeypatch.setattr(scorer, "RECLAIM_EVERY_SECONDS", 0.02)
+def test_a_chunk_whose_answers_cannot_be_written_now_comes_back(build_bench: BuildBench, short_retries: None) -> None:
     bench = build_bench(file_chunk_bytes=CHUNK_BYTES, lease_seconds=0.2, linger_seconds=1.0, max_deliveries=2)
     bench.serve(write_iris(bench.models_dir))
     absences = 6
@@ -159,10 +147,9 @@ def test_a_chunk_whose_answers_cannot_be_written_now_comes_back(
             raise BlobStoreUnavailable("the store is away")
 
     before_each_commit(bench, be_away)
-    job_id, deadline = bench.submit_parquet(ROWS), time.monotonic() + DEADLINE_SECONDS
+    job_id = bench.submit_parquet(ROWS)
 
-    while not bench.queue.read(job_id).is_final and time.monotonic() < deadline:
-        bench.scorer.run()  # maintenance rings for it again and again
+    bench.run_until_final(job_id)
 
     assert absences == 0
     assert (bench.queue.read(job_id).state, labels_of(bench, job_id)) == (State.SUCCEEDED, EXPECTED)
@@ -207,7 +194,7 @@ def test_what_is_written_is_finished_before_the_next_chunk_is_scored_to_its_end(
         if bench.scorer._unwritten is not None:
             await_end(bench.scorer._unwritten.chunk._scored._written, lambda: time.sleep(0.001))
         if rows >= 2 * chunk_rows and not finished:
-            finished.append(len(parts_of(bench, job_id)))
+            finished.append(len(bench.parts_of(job_id)))
 
     assert bench.shelf.champion is not None
     bench.shelf.champion.calls = Calls(watched(look))
@@ -232,13 +219,12 @@ def test_a_run_that_is_broken_off_holds_nothing_any_more(build_bench: BuildBench
         return bind(job_id, version)
 
     bench.claims.bind_version = bind_or_lose_redis  # type: ignore[method-assign]
-    job_id, deadline = bench.submit_parquet(ROWS), time.monotonic() + DEADLINE_SECONDS
+    job_id = bench.submit_parquet(ROWS)
     with pytest.raises(RedisConnectionError):
         bench.scorer.run()
 
     assert bench.scorer.busy_since is None
-    while not bench.queue.read(job_id).is_final and time.monotonic() < deadline:
-        bench.scorer.run()  # maintenance rings for it again and again
+    bench.run_until_final(job_id)
     assert (bench.queue.read(job_id).state, labels_of(bench, job_id)) == (State.SUCCEEDED, EXPECTED)
 
 
