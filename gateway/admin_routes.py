@@ -90,12 +90,12 @@ def roll_back() -> Response:
 @blueprint.post("/retrain")
 @needs_admin_key
 def retrain() -> Response:
-    """Starts a training run, or names the one that is under way."""
+    """Asks for a training run, or names the one that is queued already."""
     run_id, created = request_run(service().redis, "requested over HTTP", datetime.now(UTC))
     log.info("retrain_requested", extra={"run_id": run_id, "is_new": created, "request_id": g.request_id})
     body = {
         "run_id": run_id,
-        "status": "queued" if created else "already_under_way",
+        "status": "queued" if created else "already_queued",
         "urls": {"health": "/health"},
     }
     response = Response(encode(body), 202, content_type=JSON)

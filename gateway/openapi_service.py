@@ -50,7 +50,7 @@ def service_schemas() -> dict[str, Any]:
             {"pending": _COUNT, "due": _COUNT, "oldest_due_seconds": _MAYBE_NUMBER, "deliverers": _COUNT}
         ),
         "training": _object(
-            {"state": _TEXT, "current": {"type": ["object", "null"]}, "last": {"type": ["object", "null"]}}
+            {"state": _TEXT} | {which: {"type": ["object", "null"]} for which in ("current", "next", "last")}
         ),
     }
     version = {"name": _TEXT, "version": _TEXT, "created_at": _MOMENT, "artifact_sha256": _TEXT, "signature": _OPEN}
@@ -65,7 +65,7 @@ def service_schemas() -> dict[str, Any]:
         "TrainingRun": _object(
             {
                 "run_id": _TEXT,
-                "status": {"enum": ["queued", "already_under_way"]},
+                "status": {"enum": ["queued", "already_queued"]},
                 "urls": _object({"health": _TEXT}),
             }
         ),
@@ -121,7 +121,7 @@ def _model_paths(manifest: Manifest) -> dict[str, Any]:
     pointer = {"version": manifest.version, "previous": _FORMER, "promoted_at": _AT}
     swung = answer("The pointer was swung.", {"$ref": "#/components/schemas/Pointer"}, pointer)
     run = {"run_id": _RUN_ID, "status": "queued", "urls": {"health": "/health"}}
-    started = answer("Queued, or already under way.", {"$ref": "#/components/schemas/TrainingRun"}, run)
+    started = answer("Queued, or queued already.", {"$ref": "#/components/schemas/TrainingRun"}, run)
     listed = answer("Newest first.", {"$ref": "#/components/schemas/Versions"}, _versions(manifest))
     return {
         "/models": {
@@ -172,7 +172,7 @@ def _health(manifest: Manifest) -> dict[str, Any]:
         "workers": _workers([worker | {"heartbeat_age_seconds": 0.38, "uptime_seconds": 13.5, "runs": 2}]),
         "champion": served | {"promoted_at": _AT, "reason": "first start", "previous": None},
         "webhooks": {"pending": 0, "due": 0, "oldest_due_seconds": None, "deliverers": 1},
-        "training": {"state": "idle", "current": None, "last": None},
+        "training": {"state": "idle", "current": None, "next": None, "last": None},
         "gateway": {"uptime_seconds": 17.5, "waiting_requests": 0},
     }
 

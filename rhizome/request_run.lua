@@ -1,20 +1,23 @@
--- Asks for a training run, unless one is queued or runs.
+-- Asks for a training run, unless one is queued already.
 -- KEYS: training hash, pending, Celery queue
--- ARGV: new run id, reason, now (ISO 8601), TTL of a queued run (s), Celery message ('' = the caller runs it itself)
+-- ARGV: new run id, reason, now (ISO 8601), TTL of a queued run (s), Celery message
 -- Returns {run id, 1 if it is new}.
-local pending = redis.call('GET', KEYS[2])
-if pending then return {pending, 0} end
-local state = redis.call('HGET', KEYS[1], 'state')
-if state == 'queued' or state == 'running' then
-  -- nothing holds that run any more: its process died, or nobody took it up in time
-  for _, field in ipairs({'run_id', 'reason', 'queued_at', 'started_at'}) do
-    redis.call('HSET', KEYS[1], 'last_' .. field, redis.call('HGET', KEYS[1], field) or '')
-  end
-  redis.call('HSET', KEYS[1], 'last_finished_at', ARGV[3], 'last_outcome', 'failed', 'last_version', '',
-    'last_detail', state == 'running' and 'the training process died' or 'no trainer took the run up in time')
+local pending = redis.call('GET', pending_key)
+if not pending then
+  give_up(ARGV[3], ARGV[4])
+  pending = redis.call('GET', pending_key)
 end
-redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[4])
-redis.call('HSET', KEYS[1], 'state', 'queued', 'run_id', ARGV[1], 'reason', ARGV[2], 'queued_at', ARGV[3],
-  'started_at', '', 'attempts', '0')
-if ARGV[5] ~= '' then redis.call('LPUSH', KEYS[3], ARGV[5]) end
+if pending and redis.call('HGET', hash, 'state') == 'running' then
+  -- it may have read its data before this wish came: another run follows it
+  local follower = redis.call('HGET', hash, 'next_run_id')
+  if follower then return {follower, 0} end
+  redis.call('HSET', hash, 'next_run_id', ARGV[1], 'next_reason', ARGV[2], 'next_queued_at', ARGV[3])
+elseif pending then
+  return {pending, 0}
+else
+  redis.call('SET', pending_key, ARGV[1], 'EX', ARGV[4])
+  redis.call('HSET', hash, 'state', 'queued', 'run_id', ARGV[1], 'reason', ARGV[2], 'queued_at', ARGV[3],
+    'started_at', '', 'attempts', '0')
+end
+redis.call('LPUSH', KEYS[3], ARGV[5])
 return {ARGV[1], 1}

@@ -1,22 +1,24 @@
-"""Training runs as Redis records them: at most one is queued or runs, and how the last one ended.
+"""Training runs as Redis records them: at most one runs, at most one waits, and how the last one ended.
 
 Shared, because the gateway asks for runs and shows them and the trainer carries them out. A run is asked for and its
 Celery message written in one script, so that neither can be lost without the other; no Celery is needed for that.
+
+Who asks while a run is queued is served by that run. Who asks while one runs is served by a run after it: the one
+that runs may have read its data before.
 
 A queued run is *pending* until its TTL; a running one is pending by a lease that its process renews. Celery may
 deliver a message twice: a run that has finished, or that another process holds, is not begun again.
 """
 
 import uuid
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from importlib import resources
 from typing import Any, cast
 
 from redis import Redis
 
 from rhizome import keys
+from rhizome.lua_scripts import read_source
 from rhizome.task_message import RETRAIN_TASK, build_task_message
 
 #: A run that no trainer takes up within this no longer bars another.
@@ -27,7 +29,7 @@ RENEWAL_SECONDS = 5.0
 #: A run that kills its process each time is given up.
 MAXIMUM_ATTEMPTS = 3
 
-_HASH_AND_PENDING = (keys.TRAINING, keys.TRAINING_PENDING)
+_KEYS = (keys.TRAINING, keys.TRAINING_PENDING, keys.TRAINING_QUEUE)
 
 
 class Start(StrEnum):
@@ -36,6 +38,7 @@ class Start(StrEnum):
     BEGUN = "begun"
     FINISHED = "finished"  #: it ended before: a duplicate delivery
     SUPERSEDED = "superseded"  #: it waited too long, and another was asked for since
+    WAITS = "waits"  #: another run must end first
     HELD = "held"  #: another process runs it
     EXHAUSTED = "exhausted"  #: it was begun too often and never ended
 
@@ -58,35 +61,41 @@ def request_run(redis: Redis, reason: str, now: datetime) -> tuple[str, bool]:
         now: the time to record.
 
     Returns:
-        The run's id, and whether it is new; False where a queued or running one stands for it.
+        The run's id, and whether it is new; False where a queued one, which will read its data later, stands for it.
     """
     run_id = uuid.uuid4().hex
     message = build_task_message(RETRAIN_TASK, keys.TRAINING_QUEUE, [run_id, reason])
-    return _request(redis, run_id, reason, now, QUEUED_TTL_SECONDS, message)
+    answer = _evaluate(redis, "request_run", run_id, reason, _moment(now), QUEUED_TTL_SECONDS, message)
+    return _standing_run(answer)
 
 
 def claim_run(redis: Redis, reason: str, now: datetime) -> tuple[str, bool]:
-    """Like `request_run`, for a process that carries the run out itself: nothing is sent to the trainer."""
-    return _request(redis, uuid.uuid4().hex, reason, now, LEASE_SECONDS, b"")
+    """Like `request_run`, for a process that carries the run out itself: nothing is sent to the trainer.
+
+    Returns:
+        The run's id and True, or the id of the one that is queued or runs and False: the caller has to wait.
+    """
+    arguments = (uuid.uuid4().hex, reason, _moment(now), LEASE_SECONDS, QUEUED_TTL_SECONDS)
+    return _standing_run(_evaluate(redis, "claim_run", *arguments))
 
 
 def begin_run(redis: Redis, run_id: str, now: datetime) -> Start:
     """Takes a requested run up; only after `BEGUN` may the caller train."""
-    arguments = [run_id, _moment(now), LEASE_SECONDS, MAXIMUM_ATTEMPTS]
-    return Start(cast(bytes, _evaluate(redis, "begin_run.lua", _HASH_AND_PENDING, arguments)).decode())
+    arguments = (run_id, _moment(now), LEASE_SECONDS, MAXIMUM_ATTEMPTS, QUEUED_TTL_SECONDS)
+    return Start(cast(bytes, _evaluate(redis, "begin_run", *arguments)).decode())
 
 
 def renew_run(redis: Redis, run_id: str) -> bool:
     """Prolongs the lease; False if the run is no longer the caller's."""
-    return bool(_evaluate(redis, "renew_run.lua", _HASH_AND_PENDING, [run_id, LEASE_SECONDS]))
+    return bool(_evaluate(redis, "renew_run", run_id, LEASE_SECONDS))
 
 
 def finish_run(
     redis: Redis, run_id: str, now: datetime, outcome: Outcome, *, version: str = "", detail: str = ""
 ) -> bool:
     """Records how the run ended; False if it is no longer the caller's, or was recorded before."""
-    arguments = [run_id, _moment(now), outcome.value, version, detail]
-    return bool(_evaluate(redis, "finish_run.lua", _HASH_AND_PENDING, arguments))
+    arguments = (run_id, _moment(now), outcome.value, version, detail, QUEUED_TTL_SECONDS)
+    return bool(_evaluate(redis, "finish_run", *arguments))
 
 
 def read_runs(redis: Redis) -> dict[str, Any]:
@@ -94,8 +103,9 @@ def read_runs(redis: Redis) -> dict[str, Any]:
 
     Returns:
         `state`: `idle`, `queued`, `running`, or `stalled` where nothing holds the run any more; `current`: the queued
-        or running run or None; `last`: the last finished run or None. A run is a dictionary of text: `run_id`,
-        `reason`, `queued_at`, `started_at`, and once finished `finished_at`, `outcome`, `version`, `detail`.
+        or running run or None; `next`: the one to follow it or None; `last`: the last finished run or None. A run is a
+        dictionary of text: `run_id`, `reason`, `queued_at`, `started_at`, and once finished `finished_at`, `outcome`,
+        `version`, `detail`.
     """
     pipeline = redis.pipeline(transaction=True)
     pipeline.hgetall(keys.TRAINING)
@@ -104,26 +114,27 @@ def read_runs(redis: Redis) -> dict[str, Any]:
     fields = {name.decode(): value.decode() for name, value in raw.items()}
     state = fields.pop("state", "idle")
     fields.pop("attempts", None)
-    last = {name.removeprefix("last_"): value for name, value in fields.items() if name.startswith("last_")}
-    current = {name: value for name, value in fields.items() if not name.startswith("last_")}
+    runs: dict[str, dict[str, str]] = {"current": {}, "next": {}, "last": {}}
+    for name, value in fields.items():
+        which, _, field = name.partition("_")
+        if which in runs:
+            runs[which][field] = value
+        else:
+            runs["current"][name] = value
     if state != "idle" and not is_pending:
         state = "stalled"
-    return {"state": state, "current": current or None, "last": last or None}
+    return {"state": state} | {which: run or None for which, run in runs.items()}
 
 
-def _request(
-    redis: Redis, run_id: str, reason: str, now: datetime, ttl_seconds: int, message: bytes
-) -> tuple[str, bool]:
-    names = (*_HASH_AND_PENDING, keys.TRAINING_QUEUE)
-    arguments = [run_id, reason, _moment(now), ttl_seconds, message]
-    standing, created = cast(tuple[bytes, int], _evaluate(redis, "request_run.lua", names, arguments))
-    return standing.decode(), bool(created)
+def _standing_run(answer: object) -> tuple[str, bool]:
+    run_id, is_callers = cast(tuple[bytes, int], answer)
+    return run_id.decode(), bool(is_callers)
 
 
 def _moment(now: datetime) -> str:
     return now.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-def _evaluate(redis: Redis, script: str, names: Sequence[str], arguments: Sequence[object]) -> Any:
-    text = resources.files("rhizome").joinpath(script).read_text()
-    return redis.eval(text, len(names), *names, *cast(Sequence[str], arguments))
+def _evaluate(redis: Redis, name: str, *arguments: object) -> Any:
+    source = read_source("rhizome", "common_run") + read_source("rhizome", name)
+    return redis.eval(source, len(_KEYS), *_KEYS, *cast(tuple[str, ...], arguments))

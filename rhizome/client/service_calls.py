@@ -53,7 +53,7 @@ class Models(msgspec.Struct, frozen=True):
 
 
 class TrainingRun(msgspec.Struct, frozen=True):
-    """A training run that was asked for: `queued`, or `already_under_way`."""
+    """A training run that was asked for: `queued`, or `already_queued` by somebody else."""
 
     run_id: str
     status: str
@@ -98,7 +98,7 @@ class ServiceCalls(Session):
         return Models(document.get("name", ""), document.get("champion"), versions, document)
 
     def retrain(self) -> Flow[TrainingRun]:
-        """Has a version trained, judged, and promoted if it passes; names the run that is under way if there is one.
+        """Has a version trained, judged, and promoted if it passes; names the queued run if there is one.
 
         Raises:
             NotAllowed: the admin key is missing or wrong.

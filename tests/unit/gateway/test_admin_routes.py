@@ -142,7 +142,7 @@ def test_retraining_is_asked_for_once(client: FlaskClient, redis: Redis) -> None
 
     assert (first.status_code, second.status_code) == (202, 202)
     assert first.get_json()["run_id"] == second.get_json()["run_id"]
-    assert [first.get_json()["status"], second.get_json()["status"]] == ["queued", "already_under_way"]
+    assert [first.get_json()["status"], second.get_json()["status"]] == ["queued", "already_queued"]
     assert first.headers["Location"] == "/health"
     assert sent_tasks(redis) == [RETRAIN_TASK]
 

@@ -1,6 +1,6 @@
-"""Training runs: one at a time, begun once, and never lost for good with the process that ran them."""
+"""The record of training runs: one at a time, none lost, none done twice."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import msgspec
 from redis import Redis
@@ -8,6 +8,7 @@ from redis import Redis
 from rhizome import keys
 from rhizome.task_message import RETRAIN_TASK
 from rhizome.training_runs import (
+    LEASE_SECONDS,
     MAXIMUM_ATTEMPTS,
     Outcome,
     Start,
@@ -18,6 +19,7 @@ from rhizome.training_runs import (
     renew_run,
     request_run,
 )
+from trainer.schedule import claim_slot
 
 NOW = datetime(2026, 1, 1, 3, tzinfo=UTC)
 
@@ -30,21 +32,79 @@ def test_a_requested_run_is_queued_and_its_message_sent(redis: Redis) -> None:
     assert message["headers"]["task"] == RETRAIN_TASK
     runs = read_runs(redis)
     assert runs["state"] == "queued"
-    assert (runs["current"]["run_id"], runs["current"]["reason"]) == (run_id, "a test")
+    assert runs["current"] == {
+        "run_id": run_id,
+        "reason": "a test",
+        "queued_at": "2026-01-01T03:00:00.000+00:00",
+        "started_at": "",
+    }
 
 
-def test_a_second_request_names_the_run_under_way(redis: Redis) -> None:
+def test_a_second_request_joins_the_queued_run(redis: Redis) -> None:
     run_id, _ = request_run(redis, "first", NOW)
 
     assert request_run(redis, "second", NOW) == (run_id, False)
     assert redis.llen(keys.TRAINING_QUEUE) == 1
 
 
-def test_a_claimed_run_sends_no_message(redis: Redis) -> None:
-    _, created = claim_run(redis, "command line", NOW)
+def test_a_request_during_a_run_is_served_by_one_after_it(redis: Redis) -> None:
+    first, _ = request_run(redis, "first", NOW)
+    begin_run(redis, first, NOW)
+
+    second, created = request_run(redis, "second", NOW)
+
+    assert created
+    assert request_run(redis, "third", NOW) == (second, False)
+    assert redis.llen(keys.TRAINING_QUEUE) == 2
+    runs = read_runs(redis)
+    assert (runs["state"], runs["current"]["run_id"], runs["next"]["run_id"]) == ("running", first, second)
+    assert begin_run(redis, second, NOW) is Start.WAITS
+    finish_run(redis, first, NOW, Outcome.PROMOTED)
+    runs = read_runs(redis)
+    assert (runs["state"], runs["current"]["run_id"], runs["next"]) == ("queued", second, None)
+    assert runs["current"]["reason"] == "second"
+    assert begin_run(redis, second, NOW) is Start.BEGUN
+
+
+def test_a_run_that_waits_begins_where_the_one_before_it_died(redis: Redis) -> None:
+    dead, _ = request_run(redis, "first", NOW)
+    begin_run(redis, dead, NOW)
+    second, _ = request_run(redis, "second", NOW)
+    redis.delete(keys.TRAINING_PENDING)
+
+    assert begin_run(redis, second, NOW) is Start.BEGUN
+    assert read_runs(redis)["last"]["run_id"] == dead
+    assert begin_run(redis, dead, NOW) is Start.FINISHED
+
+
+def test_a_request_after_a_death_joins_the_run_that_waited(redis: Redis) -> None:
+    dead, _ = request_run(redis, "first", NOW)
+    begin_run(redis, dead, NOW)
+    second, _ = request_run(redis, "second", NOW)
+    redis.delete(keys.TRAINING_PENDING)
+
+    assert request_run(redis, "third", NOW) == (second, False)
+    assert claim_run(redis, "command line", NOW) == (second, False)
+    assert read_runs(redis)["state"] == "queued"
+
+
+def test_a_claimed_run_sends_no_message_and_is_held_briefly(redis: Redis) -> None:
+    run_id, created = claim_run(redis, "command line", NOW)
 
     assert created
     assert redis.llen(keys.TRAINING_QUEUE) == 0
+    assert redis.ttl(keys.TRAINING_PENDING) <= LEASE_SECONDS
+    assert begin_run(redis, run_id, NOW) is Start.BEGUN
+
+
+def test_a_claim_waits_for_the_run_that_stands(redis: Redis) -> None:
+    run_id, _ = request_run(redis, "first", NOW)
+    assert claim_run(redis, "command line", NOW) == (run_id, False)
+
+    begin_run(redis, run_id, NOW)
+
+    assert claim_run(redis, "command line", NOW) == (run_id, False)
+    assert read_runs(redis)["next"] is None
 
 
 def test_a_run_is_begun_once(redis: Redis) -> None:
@@ -134,4 +194,16 @@ def test_only_the_holder_renews(redis: Redis) -> None:
 
 
 def test_nothing_was_ever_run(redis: Redis) -> None:
-    assert read_runs(redis) == {"state": "idle", "current": None, "last": None}
+    assert read_runs(redis) == {"state": "idle", "current": None, "next": None, "last": None}
+
+
+def test_moments_are_recorded_in_utc(redis: Redis) -> None:
+    request_run(redis, "a test", NOW.astimezone(timezone(timedelta(hours=2))))
+
+    assert read_runs(redis)["current"]["queued_at"] == "2026-01-01T03:00:00.000+00:00"
+
+
+def test_a_slot_is_claimed_once(redis: Redis) -> None:
+    assert claim_slot(redis, "20260102T0300Z")
+    assert not claim_slot(redis, "20260102T0300Z")
+    assert claim_slot(redis, "20260103T0300Z")

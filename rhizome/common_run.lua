@@ -1,0 +1,28 @@
+-- What the scripts of training runs share; each is sent with this before it.
+-- KEYS of all: training hash, pending, Celery queue
+local hash, pending_key = KEYS[1], KEYS[2]
+
+-- Records how the current run ended, and lets the one that waits behind it, if any, be the current one.
+local function conclude(now, outcome, version, detail, queued_ttl)
+  for _, field in ipairs({'run_id', 'reason', 'queued_at', 'started_at'}) do
+    redis.call('HSET', hash, 'last_' .. field, redis.call('HGET', hash, field) or '')
+  end
+  redis.call('HSET', hash, 'state', 'idle', 'last_finished_at', now, 'last_outcome', outcome,
+    'last_version', version, 'last_detail', detail)
+  redis.call('HDEL', hash, 'run_id', 'reason', 'queued_at', 'started_at', 'attempts')
+  redis.call('DEL', pending_key)
+  local follower = redis.call('HMGET', hash, 'next_run_id', 'next_reason', 'next_queued_at')
+  if not follower[1] then return end
+  redis.call('HDEL', hash, 'next_run_id', 'next_reason', 'next_queued_at')
+  redis.call('SET', pending_key, follower[1], 'EX', queued_ttl)
+  redis.call('HSET', hash, 'state', 'queued', 'run_id', follower[1], 'reason', follower[2],
+    'queued_at', follower[3], 'started_at', '', 'attempts', '0')
+end
+
+-- Nothing holds the current run any more: its process died, or nobody took it up in time.
+local function give_up(now, queued_ttl)
+  local state = redis.call('HGET', hash, 'state')
+  if state ~= 'queued' and state ~= 'running' then return end
+  local detail = state == 'running' and 'the training process died' or 'no trainer took the run up in time'
+  conclude(now, 'failed', '', detail, queued_ttl)
+end
