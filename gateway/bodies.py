@@ -8,11 +8,15 @@ thread.
 import io
 import queue
 import threading
+import time
+from contextlib import suppress
 from typing import Any, Protocol
 
 BLOCK_BYTES = 64 * 1024
 BLOCKS = 8  #: of one body on their way
 CHECK_SECONDS = 0.5  #: how soon it is noticed that nobody wants the rest
+#: Of a body that nobody wants, at most; a sender that is slower than this holds its thread no longer.
+DRAIN_BYTES, DRAIN_SECONDS = 16 * 1024 * 1024, 2.0
 
 
 class Body(Protocol):
@@ -28,6 +32,7 @@ class PumpedBody(io.RawIOBase):
         self._blocks: queue.Queue[bytes | BaseException] = queue.Queue(BLOCKS)
         self._rest = memoryview(b"")
         self._is_over = False
+        self._given = 0
         self._is_unwanted = threading.Event()
 
     def readable(self) -> bool:
@@ -43,16 +48,24 @@ class PumpedBody(io.RawIOBase):
             self._rest, self._is_over = memoryview(block), not block
         count = min(len(self._rest), len(buffer))
         buffer[:count], self._rest = self._rest[:count], self._rest[count:]
+        self._given += count
         return count
+
+    def is_read(self, length: str) -> bool:
+        """Whether all of it was read, that is `length` bytes (a header, empty where the sender did not say)."""
+        return self._given >= int(length) if length.isdecimal() else self._is_over
 
     def abandon(self) -> None:
         """Nobody wants the rest."""
         self._is_unwanted.set()
 
     def pump(self, body: Body) -> None:
-        """Passes the whole body on, as fast as it is used; returns when it is over or unwanted."""
+        """Passes the whole body on, as fast as it is used; returns when it is over or unwanted.
+
+        Of what is unwanted a part is read and thrown away: a client that is cut off while it sends may never see why.
+        """
+        block: bytes | BaseException
         while not self._is_unwanted.is_set():
-            block: bytes | BaseException
             try:
                 block = body.read(BLOCK_BYTES)
             except Exception as error:  # the client is gone: the one who uses the body is told
@@ -60,6 +73,10 @@ class PumpedBody(io.RawIOBase):
             self._put(block)
             if not block or isinstance(block, BaseException):
                 return
+        left, until = DRAIN_BYTES, time.monotonic() + DRAIN_SECONDS
+        with suppress(Exception):  # the client is gone
+            while left > 0 and time.monotonic() < until and (block := body.read(BLOCK_BYTES)):
+                left -= len(block)
 
     def _put(self, block: bytes | BaseException) -> None:
         while not self._is_unwanted.is_set():

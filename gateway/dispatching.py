@@ -18,7 +18,7 @@ from typing import Any
 
 from gateway.bodies import PumpedBody
 from gateway.express import predicting, reading
-from gateway.express.exchange import Exchange, Responder
+from gateway.express.exchange import Exchange, Headers, Responder
 from gateway.parking import Parking
 from gateway.round_trips import RoundTrips
 from gateway.service import Service
@@ -99,7 +99,9 @@ class Dispatcher:
         try:
             body, pumped = scope["wsgi.input"], PumpedBody()
             scope["wsgi.input"] = io.BufferedReader(pumped)
-            self._pool.submit(self._run, responder, scope, pumped.abandon)
+            length = scope.get("CONTENT_LENGTH", "")
+            closing = _Closing(responder, scope, lambda: not pumped.is_read(length))
+            self._pool.submit(self._run, closing, scope, pumped.abandon)
             pumped.pump(body)
         finally:
             self._pumps.give_back()
@@ -151,6 +153,32 @@ class _Places:
         self._free.put(None)
 
 
+class _Closing:
+    """A responder that says where the connection ends with its answer: the server ends it where a body was not read to
+    its end, and a client that is not told sends its next request into nothing (RFC 9112, section 9.6).
+
+    Args:
+        responder: takes the answer.
+        scope: the request's WSGI variables.
+        is_left: whether something of the body is.
+    """
+
+    def __init__(self, responder: Any, scope: Scope, is_left: Callable[[], bool]) -> None:
+        self._responder = responder
+        self._is_left = is_left if scope["SERVER_PROTOCOL"].startswith("HTTP/1") else lambda: False
+
+    def response_bytes(self, status: int, headers: Headers, body: bytes) -> None:
+        """Sends the whole response."""
+        self._responder.response_bytes(status, self._say(headers), body)
+
+    def response_iter(self, status: int, headers: Headers, blocks: Any) -> None:
+        """Sends the response block by block."""
+        self._responder.response_iter(status, self._say(headers), blocks)
+
+    def _say(self, headers: Headers) -> Headers:
+        return [*headers, ("connection", "close")] if self._is_left() else headers
+
+
 def _has_no_body(scope: Scope) -> bool:
     if "CONTENT_LENGTH" in scope:
         return bool(scope["CONTENT_LENGTH"] == "0")
@@ -165,6 +193,6 @@ def _is_small(scope: Scope) -> bool:
 
 def _refuse(responder: Responder, scope: Scope) -> None:
     """Too many bodies are on their way; this one is not read."""
-    Exchange(responder, scope, lambda: None).refuse(
+    Exchange(_Closing(responder, scope, lambda: True), scope, lambda: None).refuse(
         TooManyWaiters("too many bodies are being sent at once; try again shortly")
     )

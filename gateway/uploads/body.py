@@ -1,16 +1,11 @@
-"""The body of a request that holds a file, as sent: read in blocks, counted, and drained where it was refused."""
+"""The body of a request that holds a file, as sent: read in blocks, and counted."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 
 from flask import request
-from werkzeug.exceptions import HTTPException
 
 from rhizome.blob_store import BLOCK_BYTES
 from rhizome.errors import InvalidRequest
-
-#: So much of a refused body is still read: a client that is cut off while it sends may never see the refusal.
-DRAIN_BYTES = 16 * 1024 * 1024
 
 
 class Body:
@@ -36,19 +31,6 @@ class Body:
         """All of it, block by block; raises as `read`."""
         while block := self.read(BLOCK_BYTES):
             yield block
-
-    @contextmanager
-    def drained(self) -> Iterator[None]:
-        """Reads a part of what is left where the body is refused within; nothing of one that nobody has sent yet."""
-        try:
-            yield
-        except Exception:
-            is_awaiting = request.headers.get("Expect", "").lower() == "100-continue" and not self._received
-            left = 0 if is_awaiting else DRAIN_BYTES
-            with suppress(OSError, HTTPException):
-                while left > 0 and (block := self._stream.read(BLOCK_BYTES)):
-                    left -= len(block)
-            raise
 
 
 def check_length(most: int) -> None:

@@ -81,15 +81,14 @@ def submit_file(here: Service, wait_seconds: float) -> Submitted:
     if not here.upload_slots.acquire(timeout=SLOT_SECONDS):
         raise TooManyWaiters("too many files are being sent at once; try again shortly")
     try:
-        with body.drained():
-            admission = admit(here, in_query)
-            if request.mimetype == FORM:
-                return _submit_form(here, admission, body, wait_seconds)
-            file_format, encoding = FORMAT_OF_TYPE[request.mimetype], request.headers.get("Content-Encoding", "")
-            with _open_intake(here, admission, file_format, encoding) as intake:
-                for block in body.blocks():
-                    intake.write(block)
-                return _submit(here, admission, intake, {}, wait_seconds)
+        admission = admit(here, in_query)
+        if request.mimetype == FORM:
+            return _submit_form(here, admission, body, wait_seconds)
+        file_format, encoding = FORMAT_OF_TYPE[request.mimetype], request.headers.get("Content-Encoding", "")
+        with _open_intake(here, admission, file_format, encoding) as intake:
+            for block in body.blocks():
+                intake.write(block)
+            return _submit(here, admission, intake, {}, wait_seconds)
     finally:
         here.upload_slots.release()
 

@@ -2,13 +2,12 @@
 
 import io
 import threading
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.bodies import BLOCK_BYTES, BLOCKS, PumpedBody
+from gateway.bodies import BLOCK_BYTES, BLOCKS, DRAIN_BYTES, PumpedBody
 
 PATIENCE_SECONDS = 10.0
 
@@ -73,10 +72,32 @@ def test_who_uses_it_is_told_that_the_client_is_gone() -> None:
     thread.join(PATIENCE_SECONDS)
 
 
-def test_nothing_is_read_for_one_who_is_done(capsys: Any) -> None:
-    pumped, source = PumpedBody(), Source(bytes(BLOCK_BYTES))
+def test_of_what_nobody_wants_a_part_is_read_so_that_the_sender_sees_why() -> None:
+    pumped, source = PumpedBody(), Source(bytes(2 * DRAIN_BYTES))
     pumped.abandon()
 
     pumped.pump(source)
 
-    assert source.taken == 0
+    assert source.taken == DRAIN_BYTES
+
+
+def test_what_comes_slowly_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.bodies.DRAIN_SECONDS", 0.0)
+    pumped, source = PumpedBody(), Source(bytes(2 * DRAIN_BYTES))
+    pumped.abandon()
+
+    pumped.pump(source)
+
+    assert source.taken <= BLOCK_BYTES
+
+
+@pytest.mark.parametrize("length", ["5", ""])
+def test_it_is_read_once_its_last_byte_was_given(length: str) -> None:
+    pumped = PumpedBody()
+    thread, stream = start(pumped, Source(b"12345")), io.BufferedReader(pumped)
+    assert not pumped.is_read(length)
+
+    assert stream.read() == b"12345"
+
+    assert pumped.is_read(length)
+    thread.join(PATIENCE_SECONDS)

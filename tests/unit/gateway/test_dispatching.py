@@ -57,6 +57,7 @@ def test_where_all_places_are_taken_a_body_is_not_read(gateway: Dispatched, head
     shown = gateway.send("GET", "/livez")
 
     assert (refused.status, refused.json["code"], refused.headers["retry-after"]) == (503, "too_many_waiters", "1")
+    assert refused.headers["connection"] == "close"  # its body is still on the wire
     assert shown.status == 200
     for body, thread, answers in slow:
         body.is_let.set()
