@@ -25,7 +25,7 @@ def build_celery(name: str, settings: Settings, queues: tuple[str, ...], include
     Args:
         name: also the process name in the logs.
         settings: this deployment's.
-        queues: Celery queues, most urgent first.
+        queues: Celery queues, in turn.
         include: modules whose import registers tasks.
     """
     app = Celery(name, broker=settings.redis_url, include=list(include))
@@ -69,7 +69,7 @@ def _transport_options(settings: Settings) -> dict[str, Any]:
         "unacked_restore_throttle": 1,
         "unacked_mutex_expire": 15,
         "priority_steps": [0],
-        "queue_order_strategy": "priority",
+        "queue_order_strategy": "round_robin",  # a scorer that ends rings for the next: others would never have a turn
         "socket_timeout": 10,
         "socket_connect_timeout": 3,
         "socket_keepalive": True,

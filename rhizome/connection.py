@@ -9,7 +9,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 CONNECT_TIMEOUT_SECONDS = 2.0
-SOCKET_TIMEOUT_SECONDS = 5.0  #: longer than any blocking read (`linger_seconds` is at most 5 s less its margin)
+SOCKET_TIMEOUT_SECONDS = 5.0  #: longer than any blocking read
 BLOCKING_MARGIN_SECONDS = 3.0
 
 

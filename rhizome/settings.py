@@ -4,6 +4,7 @@ One class for all processes, so that one environment describes one deployment an
 is seen first. Only process entries call `load_settings`; everything else receives a `Settings`.
 """
 
+import math
 import os
 import re
 from difflib import get_close_matches
@@ -64,8 +65,10 @@ class Settings(BaseSettings):
     worker_processes: Count = Field(default_factory=_half_the_cores)
     micro_batch_rows: Count = 256  #: single jobs scored by one call
     chunk_rows: Count = 1_000  #: rows of a batch job in one stream entry
-    linger_seconds: Annotated[float, Field(gt=0, le=5)] = 0.5  #: how long a dry scorer listens before it returns
-    run_seconds: Seconds = 20.0  #: a scorer returns after this even under endless load
+    #: How long a dry scorer listens before it returns: for ever, since waking another through Celery takes as long as
+    #: several jobs.
+    linger_seconds: Annotated[float, Field(gt=0)] = math.inf
+    run_seconds: Seconds = 20.0  #: a scorer returns after this in any case, and rings for its successor
     score_time_limit_seconds: Seconds = 120.0  #: a run that exceeds it is ended, and killed 10 s later
 
     # Webhooks

@@ -51,7 +51,7 @@ class WorkerProcess:
         self._shelf = shelf
         self._claims = claims
         store = open_store(settings.blob_location, settings.blob_endpoint)
-        self._files = files = FileChunks(store, claims, settings)
+        files = FileChunks(store, claims, settings)
         pace = WorkPace(settings.micro_batch_rows)
         scoring = Scoring(shelf, claims, latencies, files)
         self._scorer = Scorer(claims, scoring, settings, lambda: flags.is_stopping, pace)
@@ -85,17 +85,18 @@ class WorkerProcess:
         self._keeper.runs += 1
         if self._shelf.champion is not None:
             self._scorer.run()
-            self._files.rest()
 
     def export(self, job_id: str) -> None:
         """Writes a job's rows as a Parquet file; see `Exports`."""
         self._exports.export(job_id)
 
     def maintain(self) -> tuple[bool, int]:
-        """Heals the queue; see `Claims.maintain`."""
+        """Heals the queue (see `Claims.maintain`), and has a scorer listen where none does any more."""
         heartbeats.prune(self._redis)
         try:
             self._sweeper.sweep_if_due()
         except BlobStoreUnavailable:
             log.warning("file_store_unavailable")
-        return self._claims.maintain()
+        healed = self._claims.maintain()
+        self._claims.leave(ring=True)
+        return healed

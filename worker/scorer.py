@@ -10,7 +10,7 @@ from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from rhizome.errors import BlobStoreUnavailable
-from rhizome.job_queue.claiming import Claimed, Claims, Finished
+from rhizome.job_queue.claiming import Claimed, Claims, Finished, Next
 from rhizome.settings import Settings
 from worker.file_chunks import UnwrittenChunk
 from worker.pace import WorkPace
@@ -68,6 +68,7 @@ class Scorer:
         #: Scored, and its answers not yet in the store: the next chunk is scored meanwhile.
         self._unwritten: _Unwritten | None = None
         self._claimed_at: float | None = None  #: when the present micro-batch or chunk began; None between them
+        self._dry_since: float | None = None  #: since when nothing is heard; None while something is
 
     @property
     def busy_since(self) -> float | None:
@@ -76,11 +77,13 @@ class Scorer:
         return unwritten.held_since if unwritten else self._claimed_at
 
     def run(self) -> None:
-        """Works until nothing waits for `linger_seconds`, `run_seconds` are over, or the worker shuts down.
+        """Works and listens until its process is wanted for another task, `run_seconds` are over, or the worker stops.
 
-        The last two ring for whatever still waits, so that the next run takes over without a gap.
+        It rings before it ends, so that the next run takes over without a gap; a worker that stops rings only for what
+        still waits, and a run that has heard nothing for `linger_seconds` for nothing.
         """
         self._claims.answer_bell()
+        self._dry_since = None
         try:
             self._run(time.monotonic() + self._settings.run_seconds)
         finally:
@@ -92,18 +95,36 @@ class Scorer:
             if not claimed:  # and nothing is left in hand, before what may have ended others is taken over
                 claimed = self._finish_unwritten(claim_next=self._may_claim(deadline))
             if not claimed and self._is_take_over_due():
+                if self._claims.is_wanted_elsewhere():
+                    break
                 claimed = self._take_over() or self._claims.claim()
-            claimed = claimed or self._claims.listen()
-            if claimed:
+            if claimed := claimed or self._listen():
                 claimed = self._work_off(claimed, deadline)
-            elif self._claims.leave(ring=False):
-                claimed = self._claims.claim()
             else:
-                return
+                following = self._rest()
+                if following is Next.LEAVE:
+                    break
+                if following is Next.CLAIM:
+                    claimed = self._claims.claim()
         if claimed:
             self._work_off(claimed, deadline)
         self._finish_unwritten(claim_next=False)
-        self._claims.leave(ring=True)
+        self._claims.leave(ring=not self._is_stopping() and not self._is_dry())
+
+    def _listen(self) -> list[Claimed]:
+        begun = time.monotonic()
+        claimed = self._claims.listen()
+        self._dry_since = None if claimed else self._dry_since or begun
+        return claimed
+
+    def _rest(self) -> Next:
+        """What to do after nothing was heard for one blocking read."""
+        self._scoring.rest()
+        following = self._claims.stay()
+        return Next.LEAVE if following is Next.LISTEN and self._is_dry() else following
+
+    def _is_dry(self) -> bool:
+        return self._dry_since is not None and time.monotonic() - self._dry_since >= self._settings.linger_seconds
 
     def serve_meanwhile(self) -> None:
         """Works off what waits, one micro-batch or chunk: for another task of this process, between its own steps."""

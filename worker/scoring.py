@@ -55,6 +55,10 @@ class Scoring:
                 finished += self._score_group(version, group)
         return finished
 
+    def rest(self) -> None:
+        """Lets go of what is held for a next chunk: nothing waits."""
+        self._files.rest()
+
     def score_chunk(self, entry: Claimed, between_slices: Callable[[], None]) -> Finished | UnwrittenChunk:
         """Scores one chunk of a batch job in short slices; that of a file may still have to be written.
 

@@ -3,6 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Any, NamedTuple, cast
 
 from redis import Redis
@@ -28,8 +29,10 @@ from rhizome.settings import Settings
 CHUNK_STREAMS = 2  #: the last of the streams hold chunks
 RECLAIM_COUNT = 256  #: entries taken over by one call
 MAX_DEAD_LETTERS = 10_000
-#: A listener's note outlives its blocking read by this, for the way back to Redis.
-LISTENING_MARGIN_MS = 100
+#: A blocking read ends after this; its scorer then looks whether its process is wanted for another task.
+LISTEN_SECONDS = 0.25
+#: What is written of a listener holds for so many blocking reads, and a margin for the way back to Redis.
+NOTED_READS, LISTENING_MARGIN_MS = 4, 100
 FORGET_CONSUMER_MS = 10 * 60 * 1000
 MOST_TOGETHER = 1_000  #: single jobs written as one part: Lua unpacks some thousand values at once
 _BATCH, _FAILED = Lane.BATCH, State.FAILED  # an enum's members are looked up anew each time
@@ -83,11 +86,19 @@ class Finished(NamedTuple):
     job_error: bytes = b""
 
 
+class Next(StrEnum):
+    """What a scorer does that has heard nothing for a while."""
+
+    CLAIM = "claim"  #: something waits
+    LISTEN = "listen"  #: go on
+    LEAVE = "leave"  #: its process is wanted for another task
+
+
 class Claims:
     """One scorer's hold on the queue.
 
     Args:
-        redis: a client whose socket timeout exceeds the linger time.
+        redis: a client whose socket timeout exceeds `LISTEN_SECONDS`.
         settings: bounds and times.
         consumer: this scorer's name, unique among all processes that ever lived.
     """
@@ -98,16 +109,18 @@ class Claims:
         self._consumer = consumer
         #: Entries of each stream handed out and not yet finished: only their leases are renewed.
         self._held: tuple[set[bytes], ...] = tuple(set() for _ in STREAMS)
-        self._linger_ms = int(settings.linger_seconds * 1000)
+        self._listen_ms = int(min(settings.linger_seconds, LISTEN_SECONDS) * 1000)
+        self._note_ms = NOTED_READS * self._listen_ms + LISTENING_MARGIN_MS
         #: One entry a stream: the first to come wakes the reader anyway, and the chunks of a batch, which come
         #: together, are for all scorers.
-        self._listen = ("XREADGROUP", "GROUP", keys.GROUP, consumer, "COUNT", 1, "BLOCK", self._linger_ms, "STREAMS")
+        self._listen = ("XREADGROUP", "GROUP", keys.GROUP, consumer, "COUNT", 1, "BLOCK", self._listen_ms, "STREAMS")
         self._listen += (*STREAM_KEYS, *(">" * len(STREAM_KEYS)))
         self._claim = load_script(redis, "claim")
         self._finish = load_script(redis, "finish")
         self._leave = load_script(redis, "leave")
         self._reclaim = load_script(redis, "reclaim")
         self._renew = load_script(redis, "renew")
+        self._stay = load_script(redis, "stay")
         self._upkeep = load_script(redis, "upkeep")
         self._bind = load_script(redis, "bind")
         self._plan = load_script(redis, "plan")
@@ -132,13 +145,13 @@ class Claims:
             self._consumer,
             self._settings.micro_batch_rows,
             self._settings.result_ttl_seconds,
-            self._linger_ms + LISTENING_MARGIN_MS,
+            self._note_ms,
             len(PRIORITIES) if only_singles else len(STREAMS) - 1 if only_interactive else len(STREAMS),
         ]
         return self._hold(_parse_claim(self._claim(args=args)))
 
     def listen(self) -> list[Claimed]:
-        """Blocks until something is submitted, for `linger_seconds` at most; empty if nothing was."""
+        """Blocks until something is submitted, for `LISTEN_SECONDS` at most; empty if nothing was."""
         try:
             answer = cast(list[list[Any]] | None, call(self._redis, *self._listen))
         except ResponseError as error:
@@ -160,7 +173,7 @@ class Claims:
             settings.result_ttl_seconds,
             int(time.time() * 1000),
             MAX_DEAD_LETTERS,
-            self._linger_ms + LISTENING_MARGIN_MS,
+            self._note_ms,
         ]
         groups, others = _group_singles(finished)
         for (index, has_failed, is_waited), group in groups.items():
@@ -190,9 +203,17 @@ class Claims:
         )
         self._held[entry.stream_index - 1].discard(entry.entry_id)
 
-    def leave(self, *, ring: bool) -> bool:
-        """Stops listening; True if something waits. With `ring`, another scorer is then woken for it."""
-        return bool(self._leave(args=[self._consumer, "1" if ring else "0"]))
+    def stay(self) -> Next:
+        """What to do after `listen` heard nothing; see `Next`."""
+        return Next(cast(bytes, self._stay(args=[self._consumer, self._listen_ms, self._note_ms])).decode())
+
+    def leave(self, *, ring: bool) -> None:
+        """Stops listening, and wakes another scorer: in any case with `ring`, else where something waits."""
+        self._leave(args=[self._consumer, "1" if ring else "0"])
+
+    def is_wanted_elsewhere(self) -> bool:
+        """Whether a task other than scoring waits for a process."""
+        return any(call(self._redis, "LLEN", queue) for queue in (keys.UPKEEP_QUEUE, keys.EXPORT_QUEUE))
 
     def stop_listening(self) -> None:
         """Says that a submit must ring: this scorer is about to be busy for longer than a wake-up takes."""

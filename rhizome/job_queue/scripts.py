@@ -43,6 +43,7 @@ def _constants() -> str:
             "LISTENING": keys.LISTENING,
             "SCORING_QUEUE": keys.SCORING_QUEUE,
             "UPKEEP_QUEUE": keys.UPKEEP_QUEUE,
+            "EXPORT_QUEUE": keys.EXPORT_QUEUE,
             "FINISHED": keys.FINISHED,
             "DEAD_LETTERS": keys.DEAD_LETTERS,
             "ID_SECRET": keys.ID_SECRET,

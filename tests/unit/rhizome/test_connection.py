@@ -8,7 +8,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from rhizome.connection import CONNECT_TIMEOUT_SECONDS, SOCKET_TIMEOUT_SECONDS, connect
-from rhizome.settings import Settings
+from rhizome.job_queue.claiming import LISTEN_SECONDS
 
 
 class Listener:
@@ -75,13 +75,10 @@ def test_building_a_client_connects_to_nothing() -> None:
     assert options["decode_responses"] is False
 
 
-def test_the_longest_linger_is_shorter_than_the_socket_timeout() -> None:
-    settings = Settings(linger_seconds=5)
-
+def test_the_longest_blocking_read_is_shorter_than_the_socket_timeout() -> None:
     options = connect("redis://127.0.0.1:1/0").connection_pool.connection_kwargs
 
-    assert options["socket_timeout"] > settings.linger_seconds
-    assert settings.linger_seconds <= SOCKET_TIMEOUT_SECONDS
+    assert options["socket_timeout"] > SOCKET_TIMEOUT_SECONDS > LISTEN_SECONDS
 
 
 def test_replies_are_bytes(redis_server: str) -> None:

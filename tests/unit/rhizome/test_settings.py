@@ -106,7 +106,7 @@ def test_settings_cannot_be_changed() -> None:
         ("gateway_threads", "1"),
         ("max_waiters", "-1"),
         ("lease_seconds", "0"),
-        ("linger_seconds", "6"),
+        ("linger_seconds", "0"),
         ("max_deliveries", "1"),
         ("micro_batch_rows", "0"),
         ("run_seconds", "0"),

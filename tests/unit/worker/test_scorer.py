@@ -1,6 +1,7 @@
 """One run of a scorer on a real Redis: everything that waits is answered, and the run always ends."""
 
 import json
+import math
 import threading
 from collections.abc import Callable
 
@@ -106,6 +107,43 @@ def test_under_endless_load_a_run_ends_when_its_time_is_over_and_rings(build_ben
     assert len(bench.scoring.finished) > 1
     assert bench.queue.in_flight(Lane.INTERACTIVE) == 0
     assert bench.queue.waiting(Lane.INTERACTIVE) > 0
+    assert bench.queue.bells() == 1
+
+
+def test_a_run_that_hears_nothing_listens_until_its_time_is_over_and_rings(build_bench: BuildBench) -> None:
+    bench = build_bench(run_seconds=0.6, linger_seconds=math.inf)
+    bench.serve(write_iris(bench.models_dir))
+    late: list[str] = []
+
+    def submit_late() -> None:
+        late.append(bench.submit())
+
+    timer = threading.Timer(0.4, submit_late)  # later than one blocking read
+    timer.start()
+    run_to_its_end(bench)
+    timer.join()
+
+    assert bench.scoring.finished == late
+    assert bench.queue.bells() == 1
+    assert bench.queue.redis.zcard(keys.LISTENING) == 0
+
+
+@pytest.mark.parametrize("is_busy", [False, True], ids=["idle", "busy"])
+@pytest.mark.parametrize("other", [keys.UPKEEP_QUEUE, keys.EXPORT_QUEUE])
+def test_a_run_ends_for_another_task_of_its_process_and_rings(
+    build_bench: BuildBench, other: str, *, is_busy: bool
+) -> None:
+    bench = build_bench(run_seconds=100, linger_seconds=math.inf)
+    bench.serve(write_iris(bench.models_dir))
+    if is_busy:
+        bench.scoring.after_each = bench.submit
+        bench.submit()
+        bench.queue.hear_bell()
+    bench.queue.redis.lpush(other, "a message")
+
+    run_to_its_end(bench)
+
+    assert bench.queue.in_flight(Lane.INTERACTIVE) == 0
     assert bench.queue.bells() == 1
 
 

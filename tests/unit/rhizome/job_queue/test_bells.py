@@ -7,6 +7,7 @@ import pytest
 from redis import Redis
 
 from rhizome import keys
+from rhizome.job_queue.claiming import Next
 from rhizome.job_queue.scripts import BELL_TTL_SECONDS
 from rhizome.jobs import Lane
 from rhizome.task_message import SCORE_TASK
@@ -177,30 +178,62 @@ def test_a_backlog_in_the_other_lane_rings_too(queue: Queue) -> None:
     assert queue.bells() == 1
 
 
-def test_a_scorer_that_leaves_work_behind_rings(queue: Queue) -> None:
-    queue.submit()
-    queue.hear_bell()
+@pytest.mark.parametrize(("waits", "ring", "bells"), [(1, False, 1), (0, False, 0), (0, True, 1), (1, True, 1)])
+def test_a_scorer_that_leaves_rings_for_what_waits_or_in_any_case(
+    queue: Queue, waits: int, ring: bool, bells: int
+) -> None:
+    for _ in range(waits):
+        queue.submit()
+        queue.hear_bell()
     scorer = queue.scorer()
     scorer.answer_bell()
 
-    assert scorer.leave(ring=True) is True
-    assert queue.bells() == 1
+    scorer.leave(ring=ring)
+
+    assert queue.bells() == bells
 
 
-def test_a_scorer_that_leaves_nothing_behind_does_not_ring(queue: Queue) -> None:
+def test_a_listener_that_hears_nothing_goes_on_and_is_relied_on(queue: Queue) -> None:
     scorer = queue.scorer()
+    scorer.claim()
+    queue.redis.delete(keys.LISTENING)
 
-    assert scorer.leave(ring=True) is False
+    assert scorer.stay() is Next.LISTEN
+
+    queue.submit()
     assert queue.bells() == 0
 
 
-def test_a_scorer_is_told_of_what_came_while_it_left(queue: Queue) -> None:
+def test_the_note_of_a_listener_is_written_again_only_when_it_runs_out(redis: Redis) -> None:
+    queue = Queue(redis, linger_seconds=5)
+    scorer = queue.scorer()
+    scorer.claim()
+    noted = redis.zscore(keys.LISTENING, "scorer-1")
+
+    scorer.stay()
+
+    assert redis.zscore(keys.LISTENING, "scorer-1") == noted
+
+
+def test_a_listener_is_told_of_what_came_meanwhile(queue: Queue) -> None:
     scorer = queue.scorer()
     scorer.claim()
     queue.submit()
 
-    assert scorer.leave(ring=False) is True
+    assert scorer.stay() is Next.CLAIM
     assert queue.waiting(Lane.INTERACTIVE) == 1
+
+
+@pytest.mark.parametrize("other", [keys.UPKEEP_QUEUE, keys.EXPORT_QUEUE])
+def test_a_listener_is_told_that_its_process_is_wanted_elsewhere(queue: Queue, other: str) -> None:
+    scorer = queue.scorer()
+    scorer.claim()
+    assert not scorer.is_wanted_elsewhere()
+
+    queue.redis.lpush(other, "a message")
+
+    assert scorer.stay() is Next.LEAVE
+    assert scorer.is_wanted_elsewhere()
 
 
 def test_a_refused_submit_does_not_ring(redis: Redis) -> None:

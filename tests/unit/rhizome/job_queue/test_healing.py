@@ -23,7 +23,9 @@ def test_after_a_flush_a_submit_makes_the_group_anew(queue: Queue) -> None:
     assert [entry.request.job_id for entry in scorer.claim()] == [job_id]
 
 
-@pytest.mark.parametrize("call", ["claim", "only interactive", "listen", "reclaim", "renew", "leave", "maintain"])
+@pytest.mark.parametrize(
+    "call", ["claim", "only interactive", "listen", "reclaim", "renew", "stay", "leave", "maintain"]
+)
 def test_after_a_flush_no_call_of_a_scorer_fails(queue: Queue, call: str) -> None:
     scorer = queue.scorer()
     queue.submit()
@@ -36,6 +38,7 @@ def test_after_a_flush_no_call_of_a_scorer_fails(queue: Queue, call: str) -> Non
         "listen": scorer.listen,
         "reclaim": scorer.reclaim,
         "renew": scorer.renew,
+        "stay": scorer.stay,
         "leave": lambda: scorer.leave(ring=True),
         "maintain": scorer.maintain,
     }[call]()
