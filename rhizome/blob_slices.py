@@ -7,6 +7,8 @@ from enum import StrEnum
 
 import msgspec
 
+from rhizome.jobs import Returns
+
 PLAN = -1  #: `row_group` of an entry that stands for a Parquet file whose row groups nobody has looked at yet
 
 
@@ -40,16 +42,28 @@ class BlobSlice(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ChunkParts(msgspec.Struct, frozen=True):
-    """One chunk's answers in the store: `<name>.ndjson` and `<name>.csv`, of so many bytes.
+    """One chunk's answers in the store.
 
     Scorers never write to the same name, so whose parts count is settled by whose `ChunkParts` is written first.
+
+    Attributes:
+        rows, failed: how many, and how many of them failed.
+        name: of its blobs, without their endings.
+        form: the `FileFormat` of the answers, see `answers_form`.
+        size: bytes of them.
+        errors_size: bytes of the answers that are errors, as NDJSON, where the form cannot hold them whole; 0: no blob.
+        returns: which part of an answer was wanted, a `Returns`.
+        top_k: only the k most probable classes; 0 for all.
     """
 
     rows: int
     failed: int
     name: str
-    ndjson_bytes: int
-    csv_bytes: int
+    form: str
+    size: int
+    errors_size: int = 0
+    returns: str = Returns.BOTH.value
+    top_k: int = 0
 
 
 encode_slice = msgspec.msgpack.Encoder().encode
@@ -63,11 +77,21 @@ def input_path(job_id: str, file_format: FileFormat) -> str:
     return f"{job_id}/input.{file_format}"
 
 
-def part_path(job_id: str, parts: ChunkParts, file_format: FileFormat) -> str:
+def answers_form(source: FileFormat) -> FileFormat:
+    """The form in which the answers to such a file are written; the others are made of it when one is asked for."""
+    return FileFormat.NDJSON if source is FileFormat.NDJSON else FileFormat.CSV
+
+
+def part_path(job_id: str, parts: ChunkParts) -> str:
     """One chunk's answers."""
-    return f"{job_id}/rows/{parts.name}.{file_format}"
+    return f"{job_id}/rows/{parts.name}.{parts.form}"
 
 
-def export_path(job_id: str) -> str:
-    """All answers of a job as one Parquet file."""
-    return f"{job_id}/results.parquet"
+def errors_path(job_id: str, parts: ChunkParts) -> str:
+    """Those of one chunk's answers that are errors, in order."""
+    return f"{job_id}/rows/{parts.name}.errors.ndjson"
+
+
+def export_path(job_id: str, file_format: FileFormat) -> str:
+    """All answers of a job as one file, in a form in which they were not written."""
+    return f"{job_id}/results.{file_format}"

@@ -22,7 +22,7 @@
     ├── BlobStoreUnavailable     the store of files cannot be used now
     ├── BlobNotFound             a file is not in the store (any more)
     ├── RowsIncomplete           a batch's rows are not all there to be read
-    ├── ExportNotReady           a Parquet file of a batch's rows is still being made
+    ├── ExportNotReady           a file of a batch's rows is still being made
     ├── NotAcceptable            rows were asked for in a form they cannot be given in
     ├── RangeNotSatisfiable      the part asked for lies beyond the end
     ├── QueueUnavailable         Redis does not answer

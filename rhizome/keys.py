@@ -44,9 +44,9 @@ def idempotency(digest: str) -> str:
     return f"{PREFIX}idempotency:{digest}"
 
 
-def export(job_id: str) -> str:
-    """Stands while a file of a job's rows is being made."""
-    return f"{PREFIX}export:{job_id}"
+def export(job_id: str, file_format: str) -> str:
+    """Stands while a file of a job's rows is being made in that form."""
+    return f"{PREFIX}export:{job_id}:{file_format}"
 
 
 def webhook(delivery_id: str) -> str:

@@ -13,6 +13,7 @@ from rhizome.jobs import Returns
 from rhizome.signature import ClassLabel, Signature
 
 ERROR_COLUMN = "error"
+_PROBABILITIES = "probabilities"
 _MUST_BE_QUOTED = frozenset('",\r\n')
 
 
@@ -38,7 +39,7 @@ def build_columns(signature: Signature, returns: Returns) -> list[Column]:
             columns.append(Column(f"{prefix}label", (*path, "label"), _common_type(output.classes)))
         if returns is not Returns.LABEL and signature.has_probabilities:
             for label in map(str, output.classes):
-                columns.append(Column(f"{prefix}probability_{label}", (*path, "probabilities", label), float))
+                columns.append(Column(f"{prefix}probability_{label}", (*path, _PROBABILITIES, label), float))
     return [*columns, Column(ERROR_COLUMN, (ERROR_COLUMN,), str)]
 
 
@@ -71,6 +72,33 @@ def cell_of(answer: Mapping[str, Any], column: Column) -> ClassLabel | None:
     if column.name == ERROR_COLUMN and found is not None:
         return _error_text(found, answer.get("line"))
     return None if found is None else column.type(found)
+
+
+def answer_of_cells(cells: Sequence[str], columns: Sequence[Column], *, is_ranked: bool) -> dict[str, Any]:
+    """The answer that a line of a CSV file stands for, unless it is an error: the reverse of `csv_line`.
+
+    Args:
+        cells: as a reader of CSV gives them.
+        columns: theirs.
+        is_ranked: only the most probable classes are there, and the most probable one comes first.
+
+    Returns:
+        The answer; its numbers are `msgspec.Raw`, in the digits in which they were written.
+    """
+    answer: dict[str, Any] = {}
+    for column, cell in zip(columns, cells, strict=True):
+        is_probability = column.path[-2:-1] == (_PROBABILITIES,)
+        if column.name == ERROR_COLUMN or (is_probability and not cell):
+            continue
+        within = answer
+        for key in column.path[:-1]:
+            within = within.setdefault(key, {})
+        within[column.path[-1]] = cell if column.type is str else msgspec.Raw(cell.encode())
+    if is_ranked:
+        for output in answer.get("outputs", {"": answer}).values():
+            if chances := output.get(_PROBABILITIES):
+                output[_PROBABILITIES] = dict(sorted(chances.items(), key=lambda item: -float(bytes(item[1]))))
+    return answer
 
 
 def csv_cell(value: ClassLabel | None) -> str:

@@ -9,7 +9,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from rhizome import keys
-from rhizome.blob_slices import ChunkParts, decode_parts
+from rhizome.blob_slices import FileFormat, decode_parts
 from rhizome.blob_store import BlobStore
 from rhizome.errors import BlobStoreUnavailable, RhizomeError
 from rhizome.job_queue.exporting import end_export, fail_export, renew_export
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Exports:
-    """Makes Parquet files of finished jobs' rows.
+    """Makes files of finished jobs' rows, in forms in which they were not written.
 
     Args:
         redis: for records and rows.
@@ -34,8 +34,8 @@ class Exports:
         self._shelf = shelf
         self._serve = serve
 
-    def export(self, job_id: str) -> None:
-        """Makes one job's file, and wakes who waits for it; one that cannot be made is told, too.
+    def export(self, job_id: str, form: FileFormat) -> None:
+        """Makes one job's file of one form, and wakes who waits for it; one that cannot be made is told, too.
 
         Raises:
             BlobStoreUnavailable: the store cannot be used now; whoever still wants the file asks again.
@@ -44,23 +44,24 @@ class Exports:
             MemoryError: it takes too much.
         """
         try:
-            self._export(job_id)
+            self._export(job_id, form)
         except (BlobStoreUnavailable, RedisError):
             raise
         except (SoftTimeLimitExceeded, MemoryError):
-            fail_export(self._redis, job_id)
+            fail_export(self._redis, job_id, form)
             raise
         except Exception as error:  # what stands in the rows may upset any library
             foreseen = isinstance(error, RhizomeError)
             reason = str(error) if foreseen else type(error).__name__
-            log.error("export_failed", extra={"job_id": job_id, "reason": reason}, exc_info=not foreseen)
-            fail_export(self._redis, job_id)
+            facts = {"job_id": job_id, "form": form.value, "reason": reason}
+            log.error("export_failed", extra=facts, exc_info=not foreseen)
+            fail_export(self._redis, job_id, form)
             return
-        end_export(self._redis, job_id)
-        log.info("rows_exported", extra={"job_id": job_id})
+        end_export(self._redis, job_id, form)
+        log.info("rows_exported", extra={"job_id": job_id, "form": form.value})
 
-    def _export(self, job_id: str) -> None:
-        from worker.files.exporting import export_rows  # noqa: PLC0415 - pyarrow, where it is needed
+    def _export(self, job_id: str, form: FileFormat) -> None:
+        from worker.files.exporting import export_answers, export_parts  # noqa: PLC0415 - pyarrow, where it is needed
 
         version, chunks, source = cast(
             list[bytes | None], self._redis.hmget(keys.job(job_id), ["version", "chunks", "source"])
@@ -71,10 +72,12 @@ class Exports:
         fields = [str(chunk) for chunk in range(int(chunks))]
         written = cast(list[bytes | None], self._redis.hmget(keys.rows(job_id), fields))
         found: list[bytes] = [chunk for chunk in written if chunk is not None]
-        parts: list[bytes] | list[ChunkParts] = [decode_parts(chunk) for chunk in found] if source else found
 
         def meanwhile() -> None:
-            renew_export(self._redis, job_id)
+            renew_export(self._redis, job_id, form)
             self._serve()
 
-        export_rows(self._store, job_id, parts, signature, meanwhile)
+        if source:
+            export_parts(self._store, job_id, [decode_parts(chunk) for chunk in found], signature, form, meanwhile)
+        else:
+            export_answers(self._store, job_id, found, signature, meanwhile)

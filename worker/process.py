@@ -9,6 +9,7 @@ from contextlib import suppress
 from redis.exceptions import RedisError
 
 from rhizome import heartbeats
+from rhizome.blob_slices import FileFormat
 from rhizome.blob_store import open_store
 from rhizome.connection import connect
 from rhizome.errors import BlobStoreUnavailable
@@ -86,9 +87,9 @@ class WorkerProcess:
         if self._shelf.champion is not None:
             self._scorer.run()
 
-    def export(self, job_id: str) -> None:
-        """Writes a job's rows as a Parquet file; see `Exports`."""
-        self._exports.export(job_id)
+    def export(self, job_id: str, form: FileFormat) -> None:
+        """Writes a job's rows as a file of that form; see `Exports`."""
+        self._exports.export(job_id, form)
 
     def maintain(self) -> tuple[bool, int]:
         """Heals the queue (see `Claims.maintain`), and has a scorer listen where none does any more."""

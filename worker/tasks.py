@@ -6,6 +6,7 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from redis.exceptions import RedisError
 
+from rhizome.blob_slices import FileFormat
 from rhizome.errors import BlobStoreUnavailable
 from rhizome.task_message import EXPORT_TASK, MAINTAIN_TASK, SCORE_TASK
 from worker.lifecycle import current_process
@@ -50,10 +51,10 @@ def maintain() -> None:
     soft_time_limit=EXPORT_LIMIT_SECONDS,
     time_limit=EXPORT_LIMIT_SECONDS + 10,
 )
-def export(job_id: str) -> None:
+def export(job_id: str, file_format: str) -> None:
     """Writes a job's rows as a file."""
     try:
-        current_process().export(job_id)
+        current_process().export(job_id, FileFormat(file_format))
     except RedisError as error:
         log.warning("export_lost_redis", extra={"job_id": job_id, "reason": type(error).__name__})
     except BlobStoreUnavailable:

@@ -1,11 +1,11 @@
-"""Parquet files of a job's rows: made by a worker when one is asked for first, and kept beside the rows."""
+"""Files of a job's rows in another form: made by a worker when one is asked for first, and kept beside the rows."""
 
 import time
 
 from flask import Response
 
 from gateway.requests import read_wait_seconds
-from gateway.results.rows import Piece, check_complete, check_version
+from gateway.results.rows import Piece, check_version
 from gateway.results.sending import send_pieces
 from gateway.service import Service
 from rhizome.blob_slices import FileFormat, export_path
@@ -16,25 +16,25 @@ from rhizome.job_queue.views import JobView
 DEFAULT_WAIT_SECONDS = 5.0  #: where the caller does not say how long
 
 
-def send_parquet(here: Service, job: JobView) -> Response:
-    """A complete job's rows as one Parquet file, if it is there within the time that the caller waits.
+def send_export(here: Service, job: JobView, form: FileFormat) -> Response:
+    """A complete job's rows as one file, if it is there within the time that the caller waits.
 
     Raises:
-        RowsIncomplete: not all rows of the job are answered, or they cannot be written as Parquet.
+        RowsIncomplete: they cannot be written in that form.
         ExportNotReady: the file is still being made.
     """
-    check_complete(job)
     check_version(job)
-    path = export_path(job.job_id)
+    path = export_path(job.job_id, form)
     size = _size_of(here, path)
     if size is None:
-        size = _await_size(here, job.job_id, path)
-    return send_pieces(here, job.job_id, FileFormat.PARQUET, [Piece(size, path=path)])
+        size = _await_size(here, job.job_id, form)
+    return send_pieces(here, job.job_id, form, [Piece(size, path=path)])
 
 
-def _await_size(here: Service, job_id: str, path: str) -> int:
+def _await_size(here: Service, job_id: str, form: FileFormat) -> int:
     """Has the file made; its size as soon as it is there. Nobody waits without a place to wait."""
-    request_export(here.redis, job_id)
+    path = export_path(job_id, form)
+    request_export(here.redis, job_id, form)
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds, DEFAULT_WAIT_SECONDS)
     waiter = here.notices.register(job_id) if wait_seconds else None
     if waiter is not None:
@@ -43,11 +43,11 @@ def _await_size(here: Service, job_id: str, path: str) -> int:
             while waiter.has_time(until):
                 if (size := _size_of(here, path)) is not None:
                     return size
-                request_export(here.redis, job_id)
+                request_export(here.redis, job_id, form)
                 waiter.sleep(until)
     if (size := _size_of(here, path)) is not None:
         return size
-    raise ExportNotReady("the Parquet file of these rows is being made; ask again shortly")
+    raise ExportNotReady(f"these rows are being written as {form}; ask again shortly")
 
 
 def _size_of(here: Service, path: str) -> int | None:

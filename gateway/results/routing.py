@@ -1,9 +1,9 @@
-"""Which rows go out how: NDJSON and CSV at once, Parquet through a worker."""
+"""Which rows go out how: at once in the form in which they are, through a worker in any other."""
 
 from flask import Response
 
-from gateway.results.exports import send_parquet
-from gateway.results.rows import check_complete, pieces_of
+from gateway.results.exports import send_export
+from gateway.results.rows import check_complete, is_at_hand, pieces_of
 from gateway.results.sending import send_pieces
 from gateway.service import Service
 from rhizome.blob_slices import FileFormat
@@ -15,10 +15,10 @@ def send_rows(here: Service, job: JobView, form: FileFormat) -> Response:
 
     Raises:
         RowsIncomplete: not all of them are answered.
-        ExportNotReady: they are still being written as Parquet.
+        ExportNotReady: they are still being written in that form.
         RangeNotSatisfiable, TooManyWaiters: as `send_pieces`.
     """
-    if form is FileFormat.PARQUET:
-        return send_parquet(here, job)
     check_complete(job)
+    if not is_at_hand(job, form):
+        return send_export(here, job, form)
     return send_pieces(here, job.job_id, form, pieces_of(here, job, form))

@@ -1,22 +1,26 @@
 """Where a batch's answers are: in Redis, of rows that came in a request; in the store, of rows that came as a file."""
 
+import csv
+import io
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, takewhile
+from itertools import accumulate, islice, takewhile
 from typing import NamedTuple
 
 import msgspec
 
 from gateway.service import Service
-from rhizome.blob_slices import ChunkParts, FileFormat, decode_parts, part_path
+from rhizome.blob_slices import ChunkParts, FileFormat, answers_form, decode_parts, errors_path, part_path
 from rhizome.blob_store import BlobStore, read_blocks
+from rhizome.csv_cells import allow_long_cells
 from rhizome.errors import RowsIncomplete, VersionNotFound
 from rhizome.job_documents import number
 from rhizome.job_queue.views import JobView
-from rhizome.jobs import State
-from rhizome.row_table import build_columns, csv_line, header_line, returns_of
+from rhizome.jobs import Returns, State
+from rhizome.row_table import answer_of_cells, build_columns, csv_line, header_line, returns_of
 from rhizome.signature import Signature
 
 _decode_answers = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_encode = msgspec.json.Encoder().encode
 _decode_objects = msgspec.json.Decoder(list[dict[str, object]]).decode
 
 
@@ -54,14 +58,24 @@ def check_complete(job: JobView) -> None:
         raise RowsIncomplete(f"this job is {job.state}: not all of its rows were answered; submit it again")
 
 
+def is_at_hand(job: JobView, form: FileFormat) -> bool:
+    """Whether a job's rows can be sent in that form at once; else a worker has to make a file of them."""
+    return form is written_form(job) if is_from_file(job) else form is not FileFormat.PARQUET
+
+
+def written_form(job: JobView) -> FileFormat:
+    """The form in which a file job's answers are written."""
+    return answers_form(FileFormat(job.facts["source"].decode()))
+
+
 def pieces_of(here: Service, job: JobView, form: FileFormat) -> list[Piece]:
-    """All rows of a complete job as NDJSON or CSV, in input order.
+    """All rows of a complete job in a form that is at hand, in input order.
 
     Raises:
         RowsIncomplete: some are missing.
     """
     if is_from_file(job):
-        return _pieces_in_store(job, read_parts(here, job), form)
+        return _pieces_in_store(job, read_parts(here, job))
     chunks = here.submissions.read_chunks(job.job_id, range(int(job.facts["chunks"])))
     if None in chunks:
         raise RowsIncomplete("some of this job's rows are missing; submit it again")
@@ -96,13 +110,8 @@ def page_of(here: Service, job: JobView, offset: int, limit: int) -> list[msgspe
     for part, end in zip(parts, ends, strict=True):
         first = end - part.rows
         if end > offset and first < offset + limit:
-            path = part_path(job.job_id, part, FileFormat.NDJSON)
-            lines = _lines(read_blocks(here.blobs, path, 0, part.ndjson_bytes))
-            for index, line in enumerate(lines, start=first):
-                if index >= offset + limit:
-                    break
-                if index >= offset:
-                    answers.append(msgspec.Raw(line))
+            read = _read_ndjson if part.form == FileFormat.NDJSON else _read_csv
+            answers += islice(read(here, job, part, part is parts[0]), max(0, offset - first), offset + limit - first)
     return answers
 
 
@@ -124,14 +133,29 @@ def _signature_of(here: Service, job: JobView) -> Signature:
         raise RowsIncomplete("the version that answered this job is gone; ask for NDJSON") from None
 
 
-def _pieces_in_store(job: JobView, parts: list[ChunkParts | None], form: FileFormat) -> list[Piece]:
+def _pieces_in_store(job: JobView, parts: list[ChunkParts | None]) -> list[Piece]:
     pieces = []
     for part in parts:
         if part is None:
             raise RowsIncomplete("some of this job's rows are missing; submit it again")
-        size = part.ndjson_bytes if form is FileFormat.NDJSON else part.csv_bytes
-        pieces.append(Piece(size, path=part_path(job.job_id, part, form)))
+        pieces.append(Piece(part.size, path=part_path(job.job_id, part)))
     return pieces
+
+
+def _read_ndjson(here: Service, job: JobView, part: ChunkParts, _has_header: bool) -> Iterator[msgspec.Raw]:
+    return map(msgspec.Raw, _lines(read_blocks(here.blobs, part_path(job.job_id, part), 0, part.size)))
+
+
+def _read_csv(here: Service, job: JobView, part: ChunkParts, has_header: bool) -> Iterator[msgspec.Raw]:
+    allow_long_cells()  # the name of a class is one
+    columns = build_columns(_signature_of(here, job), Returns(part.returns))
+    text = here.blobs.read(part_path(job.job_id, part), 0, part.size).decode()
+    errors = _lines(read_blocks(here.blobs, errors_path(job.job_id, part), 0, part.errors_size))
+    for cells in islice(csv.reader(io.StringIO(text, newline="")), int(has_header), None):
+        if cells[-1]:
+            yield msgspec.Raw(next(errors))
+        else:
+            yield msgspec.Raw(_encode(answer_of_cells(cells, columns, is_ranked=part.top_k > 0)))
 
 
 def _as_ndjson(chunks: Sequence[bytes]) -> bytes:

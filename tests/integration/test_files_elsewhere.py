@@ -68,7 +68,7 @@ def test_a_file_goes_on_where_its_worker_died(tmp_path: Path) -> None:
         service.stop()
 
     folder = service.var / "blobs" / job_id / "rows"
-    written = {path.name for path in folder.glob("*.ndjson")}
+    written = {path.name for path in folder.glob("*.csv")}
     chunks = {name.partition("-")[0] for name in written}
     assert (document["status"], document["rows"]["total"], len(lines)) == ("succeeded", ROWS, ROWS)
     assert len(chunks) > 50

@@ -1,53 +1,164 @@
-"""All answers of a job as one Parquet file, made part by part: no more than one part is ever in memory."""
+"""All answers of a job as one file, in another form than they were written in: only a part is in memory at a time."""
 
-import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import csv as arrow_csv
+from pyarrow import json as arrow_json
 
-from rhizome.blob_slices import ChunkParts, FileFormat, export_path, part_path
+from rhizome.blob_slices import ChunkParts, FileFormat, errors_path, export_path, part_path
 from rhizome.blob_store import BlobStore, BlobWriter
+from rhizome.inference import AnswerArrays
 from rhizome.jobs import Returns
-from rhizome.row_table import Column, build_columns, cell_of, returns_of
+from rhizome.row_table import ERROR_COLUMN, Column, build_columns, cell_of, returns_of
 from rhizome.signature import Signature
-from worker.files.text import allow_long_cells
+from worker.files.lines import LineFormat, Lines, bytes_of, merge
 
 _TYPES = {str: pa.string(), float: pa.float64(), int: pa.int64(), bool: pa.bool_()}
+_decoder = msgspec.json.Decoder(dict[str, Any])
 _decode_answers = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
 
-def export_rows(
-    store: BlobStore,
-    job_id: str,
-    chunks: Sequence[bytes] | Sequence[ChunkParts],
-    signature: Signature,
-    between_parts: Callable[[], None],
+def export_answers(
+    store: BlobStore, job_id: str, chunks: Sequence[bytes], signature: Signature, between_parts: Callable[[], None]
 ) -> None:
-    """Writes `results.parquet` of a complete job.
+    """Writes the Parquet file of a complete job whose rows came in a request.
 
     Args:
-        store: where parts are, and where the file goes.
+        store: where the file goes.
         job_id: the job.
-        chunks: the answers, chunk by chunk: JSON arrays, or the parts of a file job.
+        chunks: the answers, chunk by chunk: JSON arrays.
         signature: of the version that answered.
+        between_parts: serves whoever is more urgent.
+
+    Raises:
+        BlobStoreUnavailable: the store cannot be used now.
+    """
+    columns = build_columns(signature, returns_of(chunks))
+    tables = (_table_of_answers(_decode_answers(chunk), columns) for chunk in chunks)
+    _write_parquet(store, job_id, columns, tables, between_parts)
+
+
+def export_parts(
+    store: BlobStore,
+    job_id: str,
+    parts: Sequence[ChunkParts],
+    signature: Signature,
+    form: FileFormat,
+    between_parts: Callable[[], None],
+) -> None:
+    """Writes all answers of a complete job whose rows came as a file.
+
+    Args:
+        store: where the parts are, and where the file goes.
+        job_id: the job.
+        parts: the answers, chunk by chunk.
+        signature: of the version that answered.
+        form: what is wanted.
         between_parts: serves whoever is more urgent.
 
     Raises:
         BlobNotFound: a part is gone.
         BlobStoreUnavailable: the store cannot be used now.
     """
-    allow_long_cells()  # the name of a class is one, in the header
-    columns, tables = _tables(store, job_id, chunks, signature)
+    first = parts[0]
+    returns = Returns(first.returns)
+    columns = build_columns(signature, returns)
+    reader = _PartReader(store, job_id, columns, has_header=first)
+    filled = [part for part in parts if part.rows]
+    if form is FileFormat.PARQUET:
+        _write_parquet(store, job_id, columns, map(reader.table, filled), between_parts)
+        return
+    lines = LineFormat(signature, returns, first.top_k, form)
+    with store.open_writer(export_path(job_id, form)) as writer:
+        writer.write(lines.header())
+        for part in filled:
+            writer.write(bytes_of(_convert(reader, part, lines, signature).rows))
+            between_parts()
+        writer.commit()
+
+
+class _PartReader:
+    """Reads the parts of one job.
+
+    Args:
+        store: where they are.
+        job_id: whose they are.
+        columns: of the answers.
+        has_header: the part that begins with a CSV file's header.
+    """
+
+    def __init__(self, store: BlobStore, job_id: str, columns: Sequence[Column], *, has_header: ChunkParts) -> None:
+        self._store = store
+        self._job_id = job_id
+        self._columns = columns
+        self._has_header = has_header
+
+    def table(self, part: ChunkParts) -> pa.Table:
+        """A part as a table of typed columns."""
+        data = self._store.read(part_path(self._job_id, part), 0, part.size)
+        if part.form == FileFormat.CSV:
+            return _table_of_csv(data, self._columns, has_header=part is self._has_header)
+        if part.failed:  # an error has a form of its own
+            return _table_of_answers(_decoder.decode_lines(data), self._columns)
+        return _table_of_ndjson(data, self._columns)
+
+    def errors(self, part: ChunkParts) -> list[dict[str, Any]]:
+        """Those answers of a part that are errors, in order."""
+        if part.form == FileFormat.CSV:
+            data = self._store.read(errors_path(self._job_id, part), 0, part.errors_size)
+            return _decoder.decode_lines(data)
+        data = self._store.read(part_path(self._job_id, part), 0, part.size)
+        return [answer for answer in _decoder.decode_lines(data) if ERROR_COLUMN in answer]
+
+
+def _convert(reader: _PartReader, part: ChunkParts, lines: LineFormat, signature: Signature) -> Lines:
+    """A part's rows in another form."""
+    table = reader.table(part)
+    if not part.failed:
+        return lines.format_arrays(_outputs_of(table, lines.columns, signature))
+    is_bad = pc.is_valid(table[ERROR_COLUMN]).to_numpy()
+    good = lines.format_arrays(_outputs_of(table.filter(pa.array(~is_bad)), lines.columns, signature))
+    places = np.flatnonzero(is_bad)
+    return merge(good, lines.format_answers(reader.errors(part)), places - np.arange(len(places)))
+
+
+def _outputs_of(table: pa.Table, columns: Sequence[Column], signature: Signature) -> list[AnswerArrays]:
+    """The columns as an estimator would have given them; a probability that was not wanted is not a number."""
+    outputs = []
+    for output in signature.outputs:
+        prefix = ("outputs", output.name) if len(signature.outputs) > 1 else ()
+        its = {column.path[len(prefix) :]: column for column in columns if column.path[: len(prefix)] == prefix}
+        labels = its.get(("label",), its.get(("value",)))
+        chances = [its[path] for path in its if path[0] == "probabilities"]
+        outputs.append(
+            AnswerArrays(
+                table[labels.name].to_numpy() if labels else None,
+                np.column_stack([table[column.name].to_numpy() for column in chances]) if chances else None,
+            )
+        )
+    return outputs
+
+
+def _write_parquet(
+    store: BlobStore,
+    job_id: str,
+    columns: Sequence[Column],
+    tables: Iterator[pa.Table],
+    between_parts: Callable[[], None],
+) -> None:
     schema = pa.schema([(column.name, _TYPES[column.type]) for column in columns])
-    with (
-        store.open_writer(export_path(job_id)) as writer,
-        pq.ParquetWriter(pa.PythonFile(_Sink(writer), mode="w"), schema, compression="zstd") as file,
-    ):
+    with ExitStack() as stack:
+        writer = stack.enter_context(store.open_writer(export_path(job_id, FileFormat.PARQUET)))
+        sink = pa.PythonFile(_Sink(writer), mode="w")
+        file = stack.enter_context(pq.ParquetWriter(sink, schema, compression="zstd"))
         for table in tables:
             if len(table):
                 file.write_table(table.cast(schema))
@@ -56,29 +167,7 @@ def export_rows(
         writer.commit()
 
 
-def _tables(
-    store: BlobStore, job_id: str, chunks: Sequence[bytes] | Sequence[ChunkParts], signature: Signature
-) -> tuple[list[Column], Iterator[pa.Table]]:
-    parts = [chunk for chunk in chunks if isinstance(chunk, ChunkParts)]
-    if not parts:
-        arrays = [chunk for chunk in chunks if isinstance(chunk, bytes)]
-        columns = build_columns(signature, returns_of(arrays))
-        return columns, (_table_of_answers(_decode_answers(array), columns) for array in arrays)
-    known = {column.name: column for column in build_columns(signature, Returns.BOTH)}
-    header = next(csv.reader(io.StringIO(_read(store, job_id, parts[0]).decode(), newline="")))
-    columns = [known[name] for name in header]
-    return columns, (
-        _table_of_part(_read(store, job_id, part), columns, has_header=index == 0)
-        for index, part in enumerate(parts)
-        if part.rows
-    )
-
-
-def _read(store: BlobStore, job_id: str, part: ChunkParts) -> bytes:
-    return store.read(part_path(job_id, part, FileFormat.CSV), 0, part.csv_bytes)
-
-
-def _table_of_part(data: bytes, columns: Sequence[Column], *, has_header: bool) -> pa.Table:
+def _table_of_csv(data: bytes, columns: Sequence[Column], *, has_header: bool) -> pa.Table:
     return arrow_csv.read_csv(
         pa.BufferReader(data),
         read_options=arrow_csv.ReadOptions(
@@ -94,6 +183,44 @@ def _table_of_part(data: bytes, columns: Sequence[Column], *, has_header: bool) 
             quoted_strings_can_be_null=False,
         ),
     )
+
+
+def _table_of_ndjson(data: bytes, columns: Sequence[Column]) -> pa.Table:
+    """Answers of which none is an error."""
+    answers = arrow_json.read_json(
+        pa.BufferReader(data),
+        read_options=arrow_json.ReadOptions(use_threads=False, block_size=len(data) + 1),
+        parse_options=arrow_json.ParseOptions(explicit_schema=_schema_of(columns), unexpected_field_behavior="error"),
+    )
+    found = {}
+    for column in columns:
+        if column.name == ERROR_COLUMN:
+            found[column.name] = pa.nulls(len(answers), pa.string())
+        else:
+            within = answers[column.path[0]]
+            for key in column.path[1:]:
+                within = pc.struct_field(within, key)
+            found[column.name] = within
+    return pa.table(found)
+
+
+def _schema_of(columns: Sequence[Column]) -> pa.Schema:
+    """As the columns' answers are nested in JSON."""
+    tree: dict[str, Any] = {}
+    for column in columns:
+        if column.name != ERROR_COLUMN:
+            within = tree
+            for key in column.path[:-1]:
+                within = within.setdefault(key, {})
+            within[column.path[-1]] = _TYPES[column.type]
+    return pa.schema(_fields_of(tree))
+
+
+def _fields_of(tree: dict[str, Any]) -> list[pa.Field]:
+    return [
+        pa.field(name, pa.struct(_fields_of(type_or_tree)) if isinstance(type_or_tree, dict) else type_or_tree)
+        for name, type_or_tree in tree.items()
+    ]
 
 
 def _table_of_answers(answers: Sequence[dict[str, Any]], columns: Sequence[Column]) -> pa.Table:

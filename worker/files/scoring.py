@@ -13,12 +13,11 @@ import pyarrow as pa
 from celery.exceptions import SoftTimeLimitExceeded
 from numpy.typing import NDArray
 
-from rhizome.blob_slices import PLAN, BlobSlice, ChunkParts, FileFormat, decode_slice, encode_slice
+from rhizome.blob_slices import PLAN, BlobSlice, ChunkParts, FileFormat, answers_form, decode_slice, encode_slice
 from rhizome.blob_store import BlobStore
 from rhizome.errors import BlobNotFound
 from rhizome.inference import AnswerArrays, predict_arrays
 from rhizome.jobs import Returns, ScoreRequest
-from rhizome.row_table import header_line
 from rhizome.signature import Signature
 from worker.aside import await_end
 from worker.file_chunks import InvalidFile
@@ -142,16 +141,17 @@ class FileScoring:
             InvalidFile: the file as a whole cannot be scored.
             BlobStoreUnavailable: the store cannot be used now.
         """
+        part = decode_slice(request.payload)
         with _missing_told():
-            block = self._read(decode_slice(request.payload), version.signature, between_slices)
-        form = LineFormat(version.signature, Returns(request.returns), request.top_k)
-        name = f"{request.chunk:06d}-{secrets.token_hex(_NAME_BYTES)}"
+            block = self._read(part, version.signature, between_slices)
+        parts = _name_parts(request, part)
+        form = LineFormat(version.signature, Returns(request.returns), request.top_k, FileFormat(parts.form))
         failed, compute_ms = len(block.bad), 0.0
-        writing = PartWriting(self._threads, self._store, request.job_id, name)
+        writing = PartWriting(self._threads, self._store, request.job_id, parts)
         again = partial(self.score, request, version, row_by_row=True)
         try:
             if request.chunk == 0:
-                writing.write_header(header_line(form.columns))
+                writing.write_header(form.header())
             for array, bad, before in _slices(block, version, len(form.columns)):
                 between_slices()  # reading the block took as long as a slice
                 make_lines, its_failed, took_ms = _score(version, array, form, request, row_by_row=row_by_row)
@@ -161,8 +161,8 @@ class FileScoring:
         except BaseException:
             writing.abandon()
             raise
-        parts = writing.commit(len(block.array) + len(block.bad), failed)
-        return ScoredChunk(parts, compute_ms, None if row_by_row else again)
+        written = writing.commit(len(block.array) + len(block.bad), failed)
+        return ScoredChunk(written, compute_ms, None if row_by_row else again)
 
     def _read(self, part: BlobSlice, signature: Signature, between_slices: Callable[[], None]) -> RowBlock:
         if part.row_group == PLAN:
@@ -176,6 +176,13 @@ class FileScoring:
         if part.format == FileFormat.CSV:
             return parse_csv(data, part.columns, part.first_line, signature, between_slices)
         return parse_ndjson(data, part.first_line, signature, between_slices)
+
+
+def _name_parts(request: ScoreRequest, part: BlobSlice) -> ChunkParts:
+    """Where a chunk's answers go, before any is there."""
+    name = f"{request.chunk:06d}-{secrets.token_hex(_NAME_BYTES)}"
+    form = answers_form(FileFormat(part.format))
+    return ChunkParts(0, 0, name, form.value, 0, returns=request.returns, top_k=request.top_k)
 
 
 def _slices(

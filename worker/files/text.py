@@ -17,6 +17,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from numpy.typing import NDArray
 from pyarrow import csv as arrow_csv
 
+from rhizome.csv_cells import allow_long_cells
 from rhizome.inference import to_array
 from rhizome.signature import Feature, Signature
 from worker.files.columns import check_array, check_table
@@ -26,7 +27,6 @@ _BOM = b"\xef\xbb\xbf"
 _NDJSON_SPACE = b" \t\r\n"
 JUDGED_ROWS = 1_024  #: between two looks at who is more urgent: some 10 ms
 PIECE_BYTES = 128 * 1024  #: likewise: 1 to 2 ms, and of NDJSON all that is held as objects
-_LONGEST_CELL = 2**31 - 1
 
 Judged = tuple[int, Row | Refused]  #: a line, and what became of it
 Checked = tuple[NDArray[Any], NDArray[Any]]  #: rows, and which of them are good
@@ -42,11 +42,6 @@ class RowBlock(NamedTuple):
 
     array: NDArray[Any]
     bad: list[BadRow]
-
-
-def allow_long_cells() -> None:
-    """Lifts the csv module's bound, the whole process's: a cell as long as its chunk must not come apart into rows."""
-    csv.field_size_limit(_LONGEST_CELL)
 
 
 def parse_csv(

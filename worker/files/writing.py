@@ -10,7 +10,9 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from typing import TypeVar
 
-from rhizome.blob_slices import ChunkParts, FileFormat, part_path
+from msgspec.structs import replace
+
+from rhizome.blob_slices import ChunkParts, errors_path, part_path
 from rhizome.blob_store import BlobStore, BlobWriter
 from worker.aside import await_end
 from worker.files.lines import Lines, bytes_of
@@ -19,7 +21,7 @@ from worker.files.lines import Lines, bytes_of
 MOST_AHEAD = 4
 
 Given = TypeVar("Given")
-TextByForm = dict[FileFormat, memoryview]  #: a slice, once for each part
+TextByPath = dict[str, memoryview]  #: a slice, for each blob
 
 
 class WritingThreads:
@@ -44,34 +46,30 @@ class TextNotMade(Exception):
 
 
 class PartWriting:
-    """Writes a chunk's answers in both forms; they are there when both are.
+    """Writes a chunk's answers; they are there when all of them are.
 
     Args:
         threads: do the work.
-        store: where the parts go.
+        store: where they go.
         job_id: whose they are.
-        name: of the parts, without their ending.
+        parts: what is known of them; `commit` gives it back with the rest.
     """
 
-    def __init__(self, threads: WritingThreads, store: BlobStore, job_id: str, name: str) -> None:
+    def __init__(self, threads: WritingThreads, store: BlobStore, job_id: str, parts: ChunkParts) -> None:
         self._threads = threads
         self._store = store
-        self._name = name
-        self._paths = {
-            form: part_path(job_id, ChunkParts(0, 0, name, 0, 0), form) for form in (FileFormat.NDJSON, FileFormat.CSV)
-        }
-        self._sizes = dict.fromkeys(self._paths, 0)
+        self._parts = parts
+        self._rows_path, self._errors_path = part_path(job_id, parts), errors_path(job_id, parts)
+        self._sizes = {self._rows_path: 0, self._errors_path: 0}
         self._files = ExitStack()
-        self._writers: dict[FileFormat, BlobWriter] = {}
+        self._writers: dict[str, BlobWriter] = {}
         self._texts: list[Future[None]] = []
         self._writes: list[Future[None]] = []  # the text thread's alone
         self._error: BaseException | None = None
 
-    def write_header(self, line: str) -> None:
-        """The first line of the whole CSV file; before any row."""
-        self._texts.append(
-            self._threads.text.submit(self._step, self._put, {FileFormat.CSV: memoryview(line.encode())})
-        )
+    def write_header(self, line: bytes) -> None:
+        """What comes before all rows."""
+        self._texts.append(self._threads.text.submit(self._step, self._put, {self._rows_path: memoryview(line)}))
 
     def write(self, make_lines: Callable[[], Lines], between: Callable[[], None]) -> None:
         """Has rows appended; waits where too many before them are still on their way.
@@ -85,7 +83,7 @@ class PartWriting:
         self._texts.append(self._threads.text.submit(self._step, self._make, make_lines))
 
     def commit(self, rows: int, failed: int) -> Future[ChunkParts]:
-        """Has both parts made to be there. What goes wrong on the way comes out here, and leaves nothing behind.
+        """Has all of it made to be there. What goes wrong on the way comes out here, and leaves nothing behind.
 
         Its errors are `TextNotMade`, `BlobStoreUnavailable` and `MemoryError`.
         """
@@ -113,32 +111,36 @@ class PartWriting:
             raise
         except Exception as error:
             raise TextNotMade from error
-        self._put({FileFormat.NDJSON: bytes_of(lines.ndjson), FileFormat.CSV: bytes_of(lines.csv)})
+        texts = {self._rows_path: bytes_of(lines.rows)}
+        if lines.errors is not None:
+            texts[self._errors_path] = bytes_of(lines.errors)
+        self._put(texts)
 
-    def _put(self, texts: TextByForm) -> None:
+    def _put(self, texts: TextByPath) -> None:
         if len(self._writes) >= MOST_AHEAD:
             wait([self._writes[-MOST_AHEAD]])
         self._writes.append(self._threads.disk.submit(self._step, self._append, texts))
 
-    def _append(self, texts: TextByForm) -> None:
-        for form, text in texts.items():
-            self._writer(form).write(text)
-            self._sizes[form] += len(text)
+    def _append(self, texts: TextByPath) -> None:
+        for path, text in texts.items():
+            self._writer(path).write(text)
+            self._sizes[path] += len(text)
 
-    def _writer(self, form: FileFormat) -> BlobWriter:
-        if form not in self._writers:
-            self._writers[form] = self._files.enter_context(self._store.open_writer(self._paths[form]))
-        return self._writers[form]
+    def _writer(self, path: str) -> BlobWriter:
+        if path not in self._writers:
+            self._writers[path] = self._files.enter_context(self._store.open_writer(path))
+        return self._writers[path]
 
     def _commit(self, written: Future[ChunkParts], rows: int, failed: int) -> None:
         try:
             with self._files:
                 if self._error is not None:  # both threads keep the order: every step is done
                     raise self._error
-                for form in self._paths:
-                    self._writer(form).commit()
+                self._writer(self._rows_path)  # also of no rows
+                for writer in self._writers.values():
+                    writer.commit()
         except BaseException as error:  # whoever waits is told
             written.set_exception(error)
             return
-        sizes = self._sizes
-        written.set_result(ChunkParts(rows, failed, self._name, sizes[FileFormat.NDJSON], sizes[FileFormat.CSV]))
+        size, errors_size = self._sizes[self._rows_path], self._sizes[self._errors_path]
+        written.set_result(replace(self._parts, rows=rows, failed=failed, size=size, errors_size=errors_size))

@@ -17,10 +17,11 @@ from gateway.inference_protocol.tensors import to_columns
 from gateway.uploads.heads import read_csv_head, read_ndjson_head
 from gateway.uploads.splitting import Splitter
 from gateway.validation import Rows, Validator
-from rhizome.blob_slices import PLAN, BlobSlice, FileFormat, decode_slice, encode_slice, part_path
+from rhizome.blob_slices import PLAN, BlobSlice, FileFormat, decode_slice, encode_slice
 from rhizome.blob_store import BlobStore, open_store
 from rhizome.jobs import Encoding, ScoreRequest
 from rhizome.version_store import VersionStore
+from tests.support.parts import read_part
 from tests.support.queue import build_request
 from tests.support.versions import MODEL_NAME, iris_signature, write_iris
 from worker.files.scoring import FileScoring
@@ -144,8 +145,8 @@ def answer_file(file_format: FileFormat, data: bytes, version: LoadedVersion, st
     for chunk, part in enumerate(cut(file_format, path, data, scoring)):
         request: ScoreRequest = build_request("job", encoding=Encoding.BLOB, payload=encode_slice(part), chunk=chunk)
         parts = scoring.score(request, version, lambda: None).finish(lambda: None)
-        lines = store.read(part_path("job", parts, FileFormat.NDJSON), 0, parts.ndjson_bytes).splitlines()
-        answers += [json.dumps(json.loads(line)) for line in lines]
+        found = read_part(store, "job", parts, iris_signature(), is_first=chunk == 0)
+        answers += [json.dumps(answer) for answer in found]
     return answers
 
 

@@ -12,12 +12,12 @@ from celery.exceptions import SoftTimeLimitExceeded
 from sklearn.dummy import DummyClassifier
 
 from rhizome import keys
-from rhizome.blob_slices import ChunkParts, FileFormat, encode_parts, export_path, part_path
+from rhizome.blob_slices import FileFormat, encode_parts, export_path
 from rhizome.errors import BlobStoreUnavailable, RowsIncomplete
 from rhizome.job_queue.exporting import CLAIM_SECONDS, FAILURE_SECONDS, request_export
 from rhizome.jobs import Returns
-from rhizome.row_table import build_columns, csv_line, header_line
 from rhizome.signature import Output
+from tests.support.parts import write_part
 from tests.support.versions import (
     LINE_ROWS,
     build_manifest,
@@ -50,19 +50,27 @@ def answer_request(bench: Bench, *chunks: Answers) -> str:
     return _answer(bench, "", [json.dumps(list(chunk), separators=(",", ":")).encode() for chunk in chunks])
 
 
-def answer_file(bench: Bench, *chunks: Answers, returns: Returns = Returns.BOTH) -> str:
+def answer_file(
+    bench: Bench,
+    *chunks: Answers,
+    form: FileFormat = FileFormat.CSV,
+    returns: Returns = Returns.BOTH,
+    top_k: int = 0,
+) -> str:
     """A job whose answers are in the store."""
     assert bench.shelf.champion is not None
-    columns, written = build_columns(bench.shelf.champion.signature, returns), []
+    signature = bench.shelf.champion.signature
     job_id = bench.submit_batch(*(len(chunk) for chunk in chunks))
-    for number, chunk in enumerate(chunks):
-        text = (header_line(columns) if number == 0 else "") + "".join(csv_line(answer, columns) for answer in chunk)
-        parts = ChunkParts(len(chunk), 0, str(number), 0, len(text.encode()))
-        with bench.blobs.open_writer(part_path(job_id, parts, FileFormat.CSV)) as writer:
-            writer.write(text.encode())
-            writer.commit()
-        written.append(encode_parts(parts))
-    return _answer(bench, "csv", written, job_id)
+    parts = [
+        write_part(bench.blobs, job_id, number, chunk, signature, form, returns, top_k)
+        for number, chunk in enumerate(chunks)
+    ]
+    return _answer(bench, form, [encode_parts(part) for part in parts], job_id)
+
+
+def answer_ndjson_file(bench: Bench, *chunks: Answers, returns: Returns = Returns.BOTH) -> str:
+    """Likewise, as NDJSON."""
+    return answer_file(bench, *chunks, form=FileFormat.NDJSON, returns=returns)
 
 
 def _answer(bench: Bench, source: str, bodies: Sequence[bytes], job_id: str = "") -> str:
@@ -76,19 +84,23 @@ def _answer(bench: Bench, source: str, bodies: Sequence[bytes], job_id: str = ""
     return job_id
 
 
-WAYS: dict[str, Callable[..., str]] = {"rows in Redis": answer_request, "rows in the store": answer_file}
-BOTH_WAYS = pytest.mark.parametrize("way", WAYS)
+WAYS: dict[str, Callable[..., str]] = {
+    "rows in Redis": answer_request,
+    "rows in the store": answer_file,
+    "NDJSON in the store": answer_ndjson_file,
+}
+ALL_WAYS = pytest.mark.parametrize("way", WAYS)
 
 
 def table_of(bench: Bench, job_id: str) -> pa.Table:
-    return pq.read_table(bench.models_dir / "blobs" / export_path(job_id))
+    return pq.read_table(bench.models_dir / "blobs" / export_path(job_id, FileFormat.PARQUET))
 
 
-@BOTH_WAYS
+@ALL_WAYS
 def test_the_rows_are_there_in_input_order_with_their_types(bench: Bench, exports: Exports, way: str) -> None:
     job_id = WAYS[way](bench, *CHUNKS)
 
-    exports.export(job_id)
+    exports.export(job_id, FileFormat.PARQUET)
 
     table = table_of(bench, job_id)
     assert table.schema == pa.schema(
@@ -99,7 +111,7 @@ def test_the_rows_are_there_in_input_order_with_their_types(bench: Bench, export
     assert table["error"].to_pylist() == [None, "invalid_row: line 3: sepal_width is 'x'\nnot a number", None]
 
 
-@BOTH_WAYS
+@ALL_WAYS
 @pytest.mark.parametrize(
     ("returns", "columns"),
     [(Returns.LABEL, ["label", "error"]), (Returns.PROBABILITIES, [*PROBABILITIES, "error"])],
@@ -109,37 +121,37 @@ def test_it_has_the_columns_of_what_was_asked_for(
 ) -> None:
     part = "label" if returns is Returns.LABEL else "probabilities"
     answers = [{part: answer[part]} for answer in (SETOSA, VIRGINICA)]
-    more = {"returns": returns} if way == "rows in the store" else {}
+    more = {"returns": returns} if way != "rows in Redis" else {}
     job_id = WAYS[way](bench, answers, [answers[0]], **more)
 
-    exports.export(job_id)
+    exports.export(job_id, FileFormat.PARQUET)
 
     table = table_of(bench, job_id)
     assert (table.column_names, len(table)) == (columns, 3)
 
 
-@BOTH_WAYS
+@ALL_WAYS
 def test_rows_that_all_failed_are_a_table_of_errors(bench: Bench, exports: Exports, way: str) -> None:
     job_id = WAYS[way](bench, [BAD], [BAD, BAD])
 
-    exports.export(job_id)
+    exports.export(job_id, FileFormat.PARQUET)
 
     table = table_of(bench, job_id)
     assert table["label"].null_count == len(table) == 3
     assert table["error"].null_count == 0
 
 
-@BOTH_WAYS
+@ALL_WAYS
 def test_a_regressions_values_are_numbers(bench: Bench, exports: Exports, way: str) -> None:
     bench.serve(write_version(bench.models_dir, line_estimator(), line_signature(), LINE_ROWS, number=2))
     job_id = WAYS[way](bench, [{"value": 1}, {"value": 0.1}], [{"value": -1e300}])
 
-    exports.export(job_id)
+    exports.export(job_id, FileFormat.PARQUET)
 
     assert table_of(bench, job_id)["value"].to_pylist() == [1.0, 0.1, -1e300]
 
 
-@BOTH_WAYS
+@ALL_WAYS
 def test_labels_keep_their_type_and_several_outputs_their_names(
     bench: Bench, exports: Exports, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,7 +162,7 @@ def test_labels_keep_their_type_and_several_outputs_their_names(
     monkeypatch.setattr(bench.shelf, "get", lambda _: version)
     job_id = WAYS[way](bench, [{"outputs": {"tier": {"label": 2}, "left": {"label": True}}}, BAD])
 
-    exports.export(job_id)
+    exports.export(job_id, FileFormat.PARQUET)
 
     table = table_of(bench, job_id)
     assert table.schema.types == [pa.int64(), pa.bool_(), pa.string()]
@@ -160,17 +172,17 @@ def test_labels_keep_their_type_and_several_outputs_their_names(
     ]
 
 
-@BOTH_WAYS
+@ALL_WAYS
 def test_others_get_their_turn_between_parts_and_the_claim_is_renewed(bench: Bench, way: str) -> None:
     redis, seconds_left = bench.queue.redis, []
     job_id = WAYS[way](bench, [SETOSA], [SETOSA], [SETOSA])
-    request_export(redis, job_id)
+    request_export(redis, job_id, FileFormat.PARQUET)
 
     def serve() -> None:
-        seconds_left.append(redis.ttl(keys.export(job_id)))
-        redis.expire(keys.export(job_id), 1)
+        seconds_left.append(redis.ttl(keys.export(job_id, FileFormat.PARQUET)))
+        redis.expire(keys.export(job_id, FileFormat.PARQUET), 1)
 
-    Exports(redis, bench.blobs, bench.shelf, serve).export(job_id)
+    Exports(redis, bench.blobs, bench.shelf, serve).export(job_id, FileFormat.PARQUET)
 
     assert len(seconds_left) == 3
     assert min(seconds_left) > CLAIM_SECONDS / 2
@@ -179,49 +191,49 @@ def test_others_get_their_turn_between_parts_and_the_claim_is_renewed(bench: Ben
 def test_who_waits_is_told_when_it_is_there(bench: Bench, exports: Exports) -> None:
     redis = bench.queue.redis
     job_id = answer_request(bench, *CHUNKS)
-    request_export(redis, job_id)
+    request_export(redis, job_id, FileFormat.PARQUET)
     notices = redis.pubsub(ignore_subscribe_messages=True)
     notices.subscribe(keys.FINISHED)
     notices.get_message(timeout=1)
 
-    exports.export(job_id)
+    exports.export(job_id, FileFormat.PARQUET)
 
     notice = notices.get_message(timeout=5)
     notices.close()
     assert notice is not None
     assert notice["data"] == job_id.encode()
-    assert not redis.exists(keys.export(job_id))
+    assert not redis.exists(keys.export(job_id, FileFormat.PARQUET))
 
 
 def test_however_many_ask_one_file_is_made(bench: Bench) -> None:
     for _ in range(5):
-        request_export(bench.queue.redis, "job")
+        request_export(bench.queue.redis, "job", FileFormat.PARQUET)
 
     assert bench.queue.redis.llen(keys.EXPORT_QUEUE) == 1
 
 
 def test_a_job_that_has_expired_meanwhile_is_no_failure(bench: Bench, exports: Exports) -> None:
     job_id = answer_request(bench, *CHUNKS)
-    request_export(bench.queue.redis, job_id)
+    request_export(bench.queue.redis, job_id, FileFormat.PARQUET)
     bench.queue.redis.delete(keys.job(job_id), keys.rows(job_id))
 
-    exports.export(job_id)
+    exports.export(job_id, FileFormat.PARQUET)
 
-    assert not (bench.models_dir / "blobs" / export_path(job_id)).exists()
-    request_export(bench.queue.redis, job_id)
+    assert not (bench.models_dir / "blobs" / export_path(job_id, FileFormat.PARQUET)).exists()
+    request_export(bench.queue.redis, job_id, FileFormat.PARQUET)
 
 
 def test_a_part_that_is_gone_leaves_no_half_a_file_and_is_told(bench: Bench, exports: Exports) -> None:
     job_id = answer_file(bench, *CHUNKS)
     bench.blobs.delete(f"{job_id}/rows/1.csv")
-    request_export(bench.queue.redis, job_id)
+    request_export(bench.queue.redis, job_id, FileFormat.PARQUET)
 
-    exports.export(job_id)
+    exports.export(job_id, FileFormat.PARQUET)
 
     folder: Path = bench.models_dir / "blobs" / job_id
-    assert [path.name for path in folder.rglob("*") if path.is_file()] == ["0.csv"]
-    with pytest.raises(RowsIncomplete, match="CSV or NDJSON"):
-        request_export(bench.queue.redis, job_id)
+    assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == ["0.csv", "0.errors.ndjson"]
+    with pytest.raises(RowsIncomplete, match="another form"):
+        request_export(bench.queue.redis, job_id, FileFormat.PARQUET)
 
 
 @pytest.mark.parametrize("end", [SoftTimeLimitExceeded(), MemoryError()], ids=["time", "memory"])
@@ -231,15 +243,15 @@ def test_one_that_takes_too_much_is_told_and_ends_its_task(
     def fail(*_: object) -> None:
         raise end
 
-    monkeypatch.setattr(exporting, "export_rows", fail)
+    monkeypatch.setattr(exporting, "export_answers", fail)
     job_id = answer_request(bench, *CHUNKS)
-    request_export(bench.queue.redis, job_id)
+    request_export(bench.queue.redis, job_id, FileFormat.PARQUET)
 
     with pytest.raises(type(end)):
-        exports.export(job_id)
+        exports.export(job_id, FileFormat.PARQUET)
 
-    with pytest.raises(RowsIncomplete, match="CSV or NDJSON"):
-        request_export(bench.queue.redis, job_id)
+    with pytest.raises(RowsIncomplete, match="another form"):
+        request_export(bench.queue.redis, job_id, FileFormat.PARQUET)
 
 
 def test_a_failed_export_is_told_and_may_be_asked_for_again_later(
@@ -248,16 +260,16 @@ def test_a_failed_export_is_told_and_may_be_asked_for_again_later(
     def fail(*_: object) -> None:
         raise ValueError("a column is not what it should be")
 
-    monkeypatch.setattr(exporting, "export_rows", fail)
+    monkeypatch.setattr(exporting, "export_answers", fail)
     job_id = bench.submit_batch(1)
     bench.queue.redis.hset(keys.job(job_id), "version", bench.request().version)
-    request_export(bench.queue.redis, job_id)
+    request_export(bench.queue.redis, job_id, FileFormat.PARQUET)
 
-    exports.export(job_id)
+    exports.export(job_id, FileFormat.PARQUET)
 
-    with pytest.raises(RowsIncomplete, match="CSV or NDJSON"):
-        request_export(bench.queue.redis, job_id)
-    assert 0 < bench.queue.redis.ttl(keys.export(job_id)) <= FAILURE_SECONDS
+    with pytest.raises(RowsIncomplete, match="another form"):
+        request_export(bench.queue.redis, job_id, FileFormat.PARQUET)
+    assert 0 < bench.queue.redis.ttl(keys.export(job_id, FileFormat.PARQUET)) <= FAILURE_SECONDS
 
 
 def test_a_store_that_is_away_is_no_failure_of_the_export(
@@ -266,12 +278,12 @@ def test_a_store_that_is_away_is_no_failure_of_the_export(
     def fail(*_: object) -> None:
         raise BlobStoreUnavailable("away")
 
-    monkeypatch.setattr(exporting, "export_rows", fail)
+    monkeypatch.setattr(exporting, "export_answers", fail)
     job_id = bench.submit_batch(1)
     bench.queue.redis.hset(keys.job(job_id), "version", bench.request().version)
-    request_export(bench.queue.redis, job_id)
+    request_export(bench.queue.redis, job_id, FileFormat.PARQUET)
 
     with pytest.raises(BlobStoreUnavailable):
-        exports.export(job_id)
+        exports.export(job_id, FileFormat.PARQUET)
 
-    request_export(bench.queue.redis, job_id)
+    request_export(bench.queue.redis, job_id, FileFormat.PARQUET)

@@ -9,10 +9,11 @@ import pytest
 from flask import Flask
 
 from gateway.service import Service
-from rhizome.blob_slices import ChunkParts, FileFormat, encode_parts, part_path
+from rhizome.blob_slices import FileFormat, answers_form, encode_parts
 from rhizome.job_queue.terms import Terms
 from rhizome.jobs import Returns
-from rhizome.row_table import build_columns, csv_line, header_line
+from rhizome.row_table import build_columns
+from tests.support.parts import write_part
 from tests.support.queue import Queue, succeed
 from tests.unit.gateway.conftest import CHAMPION, BuildApp, service_of
 
@@ -36,23 +37,20 @@ class Results(NamedTuple):
         self._finish([json.dumps(list(chunk), separators=(",", ":")).encode() for chunk in chunks], chunks, is_bound)
         return job_id
 
-    def answer_file(self, *chunks: Sequence[Answer]) -> str:
-        """A batch job that came as a file, and was answered so; its id."""
-        job_id = self.queue.submit_batch(*(len(chunk) for chunk in chunks), terms=Terms(record={"source": "csv"}))
-        self._finish([encode_parts(self._write(job_id, *item)) for item in enumerate(chunks)], chunks, True)
-        return job_id
+    def answer(self, way: str, form: str, *chunks: Sequence[Answer]) -> str:
+        """A batch job whose answers are at hand in a form, answered in one of these ways; its id."""
+        return self.answer_file(*chunks, source=form) if way == "answer_file" else self.answer_request(*chunks)
 
-    def _write(self, job_id: str, number: int, answers: Sequence[Answer]) -> ChunkParts:
-        lines = "".join(json.dumps(answer) + "\n" for answer in answers).encode()
-        table = (header_line(COLUMNS) if number == 0 else "") + "".join(csv_line(each, COLUMNS) for each in answers)
-        data = {FileFormat.NDJSON: lines, FileFormat.CSV: table.encode()}
-        failed = sum("error" in answer for answer in answers)
-        parts = ChunkParts(len(answers), failed, f"{number}", len(lines), len(data[FileFormat.CSV]))
-        for form, content in data.items():
-            with self.here.blobs.open_writer(part_path(job_id, parts, form)) as writer:
-                writer.write(content)
-                writer.commit()
-        return parts
+    def answer_file(self, *chunks: Sequence[Answer], source: str = "csv", top_k: int = 0) -> str:
+        """A batch job that came as a file, and was answered so; its id."""
+        job_id = self.queue.submit_batch(*(len(chunk) for chunk in chunks), terms=Terms(record={"source": source}))
+        form = answers_form(FileFormat(source))
+        parts = [
+            write_part(self.here.blobs, job_id, number, chunk, CHAMPION.signature, form, top_k=top_k)
+            for number, chunk in enumerate(chunks)
+        ]
+        self._finish([encode_parts(part) for part in parts], chunks, True)
+        return job_id
 
     def _finish(self, bodies: Sequence[bytes], chunks: Sequence[Sequence[Answer]], is_bound: bool) -> None:
         scorer = self.queue.scorer()

@@ -1,4 +1,4 @@
-"""Parquet of a batch's rows is made on demand: who cannot or will not wait for it is told so at once."""
+"""Rows in a form that is not at hand are made on demand: who cannot or will not wait for it is told so at once."""
 
 import threading
 import time
@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from gateway.results.negotiation import TYPE_OF_FORMAT
 from rhizome import keys
-from rhizome.blob_slices import export_path
+from rhizome.blob_slices import FileFormat, export_path
 from rhizome.job_queue.exporting import end_export, fail_export
 from tests.support.queue import Queue
 from tests.unit.gateway.conftest import CHAMPION, BuildApp, service_of
@@ -48,34 +49,39 @@ def test_who_says_not_to_wait_does_not_wait_for_an_export(build_app: BuildApp, q
     assert time.monotonic() - began < 3
 
 
-def test_who_waits_gets_the_file_once_a_worker_has_made_it(results: Results, client: FlaskClient) -> None:
-    job_id, content = results.answer_file([SETOSA]), b"PAR1 made by a worker PAR1"
+@pytest.mark.parametrize(
+    ("source", "form"), [("csv", "parquet"), ("parquet", "parquet"), ("csv", "ndjson"), ("ndjson", "csv")]
+)
+def test_who_waits_gets_the_file_once_a_worker_has_made_it(
+    results: Results, client: FlaskClient, source: str, form: str
+) -> None:
+    job_id, content, form = results.answer_file([SETOSA], source=source), b"made by a worker", FileFormat(form)
 
     def make() -> None:
-        with results.here.blobs.open_writer(export_path(job_id)) as writer:
+        with results.here.blobs.open_writer(export_path(job_id, form)) as writer:
             writer.write(content)
             writer.commit()
-        end_export(results.here.redis, job_id)
+        end_export(results.here.redis, job_id, form)
 
     worker = threading.Timer(0.2, make)
     worker.start()
-    response = client.get(f"/result/{job_id}?wait=20", headers={"Accept": "application/vnd.apache.parquet"})
+    response = client.get(f"/result/{job_id}?wait=20", headers={"Accept": TYPE_OF_FORMAT[form]})
     worker.join()
 
     assert (response.status_code, response.data) == (200, content)
-    assert response.headers["Content-Disposition"] == f'attachment; filename="{job_id}.parquet"'
+    assert response.headers["Content-Disposition"] == f'attachment; filename="{job_id}.{form}"'
 
 
 def test_who_waits_is_told_that_it_cannot_be_made(results: Results, client: FlaskClient) -> None:
     job_id = results.answer_request([SETOSA])
-    worker = threading.Timer(0.2, fail_export, args=(results.here.redis, job_id))
+    worker = threading.Timer(0.2, fail_export, args=(results.here.redis, job_id, FileFormat.PARQUET))
     worker.start()
 
     response = client.get(f"/result/{job_id}?format=parquet&wait=20")
     worker.join()
 
     assert_is_problem(response, 409, "rows_incomplete")
-    assert "CSV or NDJSON" in response.get_json()["detail"]
+    assert "another form" in response.get_json()["detail"]
     assert "Retry-After" not in response.headers
 
 

@@ -12,10 +12,11 @@ from redis import Redis
 
 from gateway.results.rows import Piece, check_complete, check_version, page_of, pieces_of, stream
 from rhizome import keys
-from rhizome.blob_slices import ChunkParts, FileFormat, encode_parts, part_path
+from rhizome.blob_slices import FileFormat, encode_parts
 from rhizome.errors import BlobNotFound, RowsIncomplete
 from rhizome.jobs import State
 from rhizome.registry import Registry
+from tests.support.parts import write_part
 from tests.support.queue import succeed
 from tests.unit.gateway.conftest import CHAMPION, OTHER
 from tests.unit.gateway.results.conftest import BAD, SETOSA, VIRGINICA, Results
@@ -33,7 +34,7 @@ def whole(results: Results, job_id: str, form: FileFormat) -> bytes:
 
 @BOTH_WAYS
 def test_all_rows_are_given_as_ndjson_in_input_order(results: Results, way: str) -> None:
-    job_id = getattr(results, way)(*CHUNKS)
+    job_id = results.answer(way, "ndjson", *CHUNKS)
 
     lines = whole(results, job_id, FileFormat.NDJSON).splitlines()
 
@@ -152,10 +153,11 @@ def test_rows_that_all_failed_are_complete(results: Results) -> None:
     check_complete(job)
 
 
+@pytest.mark.parametrize("source", ["csv", "ndjson", "parquet"])
 @pytest.mark.parametrize("offset", range(7))
 @pytest.mark.parametrize("limit", [1, 2, 3, 10])
-def test_a_page_holds_the_rows_from_its_offset_on(results: Results, offset: int, limit: int) -> None:
-    job = results.queue.read(results.answer_file(*CHUNKS))
+def test_a_page_holds_the_rows_from_its_offset_on(results: Results, source: str, offset: int, limit: int) -> None:
+    job = results.queue.read(results.answer_file(*CHUNKS, source=source))
 
     page = page_of(results.here, job, offset, limit)
 
@@ -165,7 +167,7 @@ def test_a_page_holds_the_rows_from_its_offset_on(results: Results, offset: int,
 def test_only_the_parts_of_a_page_are_read(results: Results) -> None:
     job_id = results.answer_file(*CHUNKS)
     for number in ("0", "2"):
-        results.here.blobs.delete(f"{job_id}/rows/{number}.ndjson")
+        results.here.blobs.delete(f"{job_id}/rows/{number}.csv")
 
     page = page_of(results.here, results.queue.read(job_id), 2, 2)
 
@@ -176,11 +178,8 @@ def test_the_rows_of_a_cancelled_file_job_end_where_one_is_missing(results: Resu
     here, queue = results
     job_id = queue.submit_batch(2, 2, 2)
     for chunk in (0, 2):
-        lines = b"".join(b'{"value":%d}\n' % (2 * chunk + n) for n in range(2))
-        parts = ChunkParts(rows=2, failed=0, name=str(chunk), ndjson_bytes=len(lines), csv_bytes=0)
-        with here.blobs.open_writer(part_path(job_id, parts, FileFormat.NDJSON)) as writer:
-            writer.write(lines)
-            writer.commit()
+        answers = [{"value": 2 * chunk + number} for number in range(2)]
+        parts = write_part(here.blobs, job_id, chunk, answers, CHAMPION.signature, FileFormat.NDJSON)
         redis.hset(keys.rows(job_id), str(chunk), encode_parts(parts))
     queue.submissions.cancel(job_id)
     job = queue.read(job_id)

@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 
 from gateway.results import sending
 from gateway.uploads.decoding import load_zstd
-from rhizome.blob_slices import export_path
+from rhizome.blob_slices import FileFormat, export_path
 from tests.support.queue import Queue
 from tests.unit.gateway.results.conftest import SETOSA, VIRGINICA, Results
 from tests.unit.gateway.test_batch_routes import assert_is_problem, batch_of, finish
@@ -52,7 +52,7 @@ def test_a_part_is_sent_under_a_strong_tag_of_these_rows_only(
 def test_a_part_is_those_bytes_of_the_whole(
     results: Results, client: FlaskClient, way: str, form: str, asked: str, part: slice
 ) -> None:
-    address = f"/result/{getattr(results, way)(*CHUNKS)}?format={form}"
+    address = f"/result/{results.answer(way, form, *CHUNKS)}?format={form}"
     whole = client.get(address)
 
     response = client.get(address, headers={"Range": asked, "Accept-Encoding": "gzip"})
@@ -94,7 +94,7 @@ def test_a_range_beyond_the_end_is_told_the_size(results: Results, client: Flask
 def test_compressed_rows_are_the_same_rows(
     results: Results, client: FlaskClient, way: str, form: str, encoding: str
 ) -> None:
-    address = f"/result/{getattr(results, way)(*CHUNKS)}?format={form}"
+    address = f"/result/{results.answer(way, form, *CHUNKS)}?format={form}"
     plain = client.get(address)
 
     response = client.get(address, headers={"Accept-Encoding": encoding})
@@ -107,7 +107,7 @@ def test_compressed_rows_are_the_same_rows(
 
 
 def test_each_form_and_encoding_has_a_tag_of_its_own(results: Results, client: FlaskClient) -> None:
-    job_id = results.answer_file(*CHUNKS)
+    job_id = results.answer_request(*CHUNKS)
 
     tags = [
         client.get(f"/result/{job_id}?format={form}", headers={"Accept-Encoding": encoding}).headers["ETag"]
@@ -144,7 +144,7 @@ def test_rows_are_a_file_to_save(results: Results, client: FlaskClient, form: st
 
 def test_parquet_is_never_compressed_again(results: Results, client: FlaskClient) -> None:
     job_id = results.answer_file(*CHUNKS)
-    with results.here.blobs.open_writer(export_path(job_id)) as writer:
+    with results.here.blobs.open_writer(export_path(job_id, FileFormat.PARQUET)) as writer:
         writer.write(b"PAR1....PAR1")
         writer.commit()
 

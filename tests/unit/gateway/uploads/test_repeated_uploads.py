@@ -106,7 +106,7 @@ def test_the_first_jobs_result_is_given_once_it_is_there(client: FlaskClient, re
     scorer = queue.scorer()
     (chunk,) = scorer.claim()
     scorer.bind_version(chunk.request.job_id, CHAMPION.version)
-    parts = ChunkParts(rows=0, failed=0, name="x", ndjson_bytes=0, csv_bytes=0)
+    parts = ChunkParts(rows=0, failed=0, name="x", form="csv", size=0)
     scorer.finish([succeed(chunk, encode_parts(parts))], claim_next=False)
 
     promote(client, registry, RENAMED)

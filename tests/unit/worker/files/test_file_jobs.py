@@ -1,12 +1,10 @@
 """Parquet files through a worker process: as many chunks as the settings say, and an answer to each row in order."""
 
-import json
-
 import pytest
 
-from rhizome.blob_slices import FileFormat, part_path
 from rhizome.jobs import State
-from tests.support.versions import IRIS_CLASSES, write_iris
+from tests.support.parts import read_part
+from tests.support.versions import IRIS_CLASSES, iris_signature, write_iris
 from tests.unit.worker.conftest import BuildBench
 
 ROWS = 300
@@ -27,6 +25,9 @@ def test_a_parquet_file_is_scored_in_chunks_of_the_size_that_is_set(
     job, parts = bench.queue.read(job_id), bench.parts_of(job_id)
     assert (job.state, job.facts["rows"]) == (State.SUCCEEDED, b"%d" % ROWS)
     assert [part.rows for part in parts] == [0, *sizes]  # the first one plans
-    paths = [(part_path(job_id, part, FileFormat.NDJSON), part.ndjson_bytes) for part in parts]
-    lines = b"".join(bench.blobs.read(path, 0, size) for path, size in paths).splitlines()
-    assert [json.loads(line)["label"] for line in lines] == list(IRIS_CLASSES) * (ROWS // 3)
+    answers = [
+        answer
+        for part in parts
+        for answer in read_part(bench.blobs, job_id, part, iris_signature(), is_first=part is parts[0])
+    ]
+    assert [answer["label"] for answer in answers] == list(IRIS_CLASSES) * (ROWS // 3)

@@ -1,12 +1,12 @@
 """Chunks of files: good and bad rows are answered in order, a bounded number at a time."""
 
-import json
 import math
 
 import pytest
 
-from rhizome.blob_slices import BlobSlice, FileFormat, encode_slice, part_path
+from rhizome.blob_slices import BlobSlice, FileFormat, encode_slice
 from rhizome.jobs import Encoding
+from tests.support.parts import read_part
 from tests.unit.worker.conftest import Bench
 from worker.files import scoring
 from worker.files.scoring import FileScoring
@@ -31,8 +31,7 @@ def score(bench: Bench, lines: list[str]) -> tuple[list[int | None], int]:
 
     scored = FileScoring(bench.blobs, 10**9, 2**19).score(request, bench.shelf.champion, take_turn)
     parts = scored.finish(take_turn)
-    path = part_path(request.job_id, parts, FileFormat.NDJSON)
-    answers = [json.loads(line) for line in bench.blobs.read(path, 0, parts.ndjson_bytes).splitlines()]
+    answers = read_part(bench.blobs, request.job_id, parts, bench.shelf.champion.signature, is_first=True)
     assert (parts.rows, parts.failed) == (len(lines), sum("error" in answer for answer in answers))
     return [answer.get("line") for answer in answers], turns
 

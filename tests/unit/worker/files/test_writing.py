@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from rhizome.blob_slices import FileFormat, part_path
+from rhizome.blob_slices import part_path
 from rhizome.blob_store import BlobStore, BlobWriter
 from rhizome.errors import BlobStoreUnavailable
 from rhizome.inference import Calls
@@ -63,7 +63,7 @@ def before_each_commit(bench: Bench, act: Callable[[], None]) -> None:
 
 def labels_of(bench: Bench, job_id: str) -> list[str]:
     parts = bench.parts_of(job_id)
-    data = b"".join(bench.blobs.read(part_path(job_id, part, FileFormat.CSV), 0, part.csv_bytes) for part in parts)
+    data = b"".join(bench.blobs.read(part_path(job_id, part), 0, part.size) for part in parts)
     return [line.partition(",")[0] for line in data.decode().splitlines()[1:]]
 
 
