@@ -149,9 +149,7 @@ def build_tables(found: Sequence[dict[str, Any]]) -> tuple[Table, ...]:
         peaks = [f"{max(batch['peak_mb'].get(part, 0.0) for batch in batches):.0f}" for part in parts]
         memory.append((f"{rows:,}", form, *peaks, f"{max(batch['limit']['peak_mb'] for batch in batches):.0f}"))
     head = ("rows", "form", "rows/s", "limit: rows/s", "share", "target", "CPU µs a row", "limit: CPU µs a row")
-    note = (
-        "CPU time is that of all processes. As the service does, the limit answers CSV to CSV and Parquet."
-    )
+    note = "CPU time is that of all processes. As the service does, the limit answers CSV to CSV and Parquet."
     peak = "Most memory (RSS, MB) of one process while it ran"
     return (
         Table("Batches", head, tuple(speeds), note),

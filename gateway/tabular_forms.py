@@ -18,7 +18,8 @@ from rhizome.errors import InvalidRequest
 from rhizome.wording import kind_of, list_names, shorten, suggestion
 
 RECORDS, SPLIT = "dataframe_records", "dataframe_split"
-FORMS = ("instances", "inputs", RECORDS, SPLIT)
+RECORD_FORMS = ("instances", "inputs", RECORDS)
+FORMS = (*RECORD_FORMS, SPLIT)
 _SPLIT_PARTS = ("columns", "data", "index")
 #: The start of most bodies: it tells their form without reading them twice.
 _RECORDS_BODY = re.compile(rb'\s*\{\s*"(instances|inputs|dataframe_records)"\s*:\s*\[\s*\{')

@@ -6,7 +6,10 @@ by name. The champion's signature is data, so the models are built at run time, 
 
 import math
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import sys
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from operator import attrgetter
 from typing import Annotated, Any, NamedTuple, cast
 
@@ -17,6 +20,7 @@ from gateway.columns import ColumnValidator
 from gateway.complaints import describe_problems, is_malformed, refusal
 from gateway.csv_table import CSV_FORM, read_csv
 from gateway.options import BATCH_FIELDS, MAX_NAME_CHARACTERS, OPTION_PREFIX, SINGLE_FIELDS
+from gateway.records import RecordDecoder
 from gateway.tabular_forms import find_records, read_table
 from gateway.value_types import value_type
 from rhizome.errors import InvalidRequest
@@ -54,6 +58,7 @@ class Validator:
         self.row_model: type[BaseModel] = create_model("Row", __config__=_CONFIG, **cast(Any, fields))
         self.single_model: type[BaseModel] = create_model("Single", __config__=_CONFIG, **cast(Any, fields | options))
         self.columns = ColumnValidator(signature)
+        self._records = RecordDecoder(signature)
         self._features = frozenset(fields)
         self._batch_models: dict[tuple[str, int], type[BaseModel]] = {}
         self._values = _values_getter(len(signature.features))
@@ -79,6 +84,9 @@ class Validator:
             InvalidRequest: naming every offending field with the index of its row.
         """
         if form := find_records(body):
+            rows = self._records.decode(form, body)
+            if rows and len(rows) <= max_rows:
+                return self.cut([self._values(row) for row in rows], chunk_rows, {})
             return self._parse_records(form, body, max_rows, chunk_rows)
         _check_not_empty(body)
         form, columns, beside = read_table(body, self.signature.names, max_rows=max_rows)
@@ -133,7 +141,10 @@ class Validator:
             rows = [tuple(math.nan if value is None else value for value in row) for row in rows]
         if len(rows) == 1:
             return self._row_struct.pack(*rows[0])
-        return b"".join(_packed(self._row_struct, rows))
+        values = array("d", chain.from_iterable(rows))
+        if sys.byteorder == "big":
+            values.byteswap()
+        return values.tobytes()
 
 
 def _check_not_empty(body: bytes) -> None:
@@ -168,11 +179,6 @@ def find_pin(body: bytes) -> str | None:
     except (msgspec.DecodeError, RecursionError):
         return None
     return found.version or (found.params.version if found.params else None)
-
-
-def _packed(row_struct: struct.Struct, rows: Iterable[tuple[Any, ...]]) -> Iterable[bytes]:
-    pack = row_struct.pack
-    return (pack(*row) for row in rows)
 
 
 def _values_getter(count: int) -> Any:

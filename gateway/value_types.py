@@ -17,12 +17,16 @@ def value_type(feature: Feature) -> Any:
     if feature.dtype == "category":
         kind = Literal[feature.categories] if feature.categories else str
         return kind | None if feature.nullable else kind
-    lower, upper = feature.lower, feature.upper
-    if feature.dtype == "int64":
-        kind = int
-        lower = math.ceil(lower if lower is not None else -MAX_EXACT_INTEGER)
-        upper = math.floor(upper if upper is not None else MAX_EXACT_INTEGER)
-    else:
-        kind = float
+    lower, upper = bounds_of(feature)
+    kind = int if feature.dtype == "int64" else float
     bounded = Annotated[kind, Field(ge=lower, le=upper)]
     return bounded | None if feature.nullable else bounded
+
+
+def bounds_of(feature: Feature) -> tuple[float | None, float | None]:
+    """The least and the greatest accepted number; None where any finite one is accepted."""
+    lower, upper = feature.lower, feature.upper
+    if feature.dtype != "int64":
+        return lower, upper
+    least = math.ceil(lower if lower is not None else -MAX_EXACT_INTEGER)
+    return least, math.floor(upper if upper is not None else MAX_EXACT_INTEGER)

@@ -1,7 +1,6 @@
 """Where a batch's answers are: in Redis, of rows that came in a request; in the store, of rows that came as a file."""
 
 import csv
-import io
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, islice, takewhile
 from typing import NamedTuple
@@ -149,9 +148,9 @@ def _read_ndjson(here: Service, job: JobView, part: ChunkParts, _has_header: boo
 def _read_csv(here: Service, job: JobView, part: ChunkParts, has_header: bool) -> Iterator[msgspec.Raw]:
     allow_long_cells()  # the name of a class is one
     columns = build_columns(_signature_of(here, job), Returns(part.returns))
-    text = here.blobs.read(part_path(job.job_id, part), 0, part.size).decode()
+    lines = _lines(read_blocks(here.blobs, part_path(job.job_id, part), 0, part.size))
     errors = _lines(read_blocks(here.blobs, errors_path(job.job_id, part), 0, part.errors_size))
-    for cells in islice(csv.reader(io.StringIO(text, newline="")), int(has_header), None):
+    for cells in islice(csv.reader(f"{line.decode()}\n" for line in lines), int(has_header), None):
         if cells[-1]:
             yield msgspec.Raw(next(errors))
         else:

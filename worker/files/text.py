@@ -20,6 +20,7 @@ from pyarrow import csv as arrow_csv
 from rhizome.csv_cells import allow_long_cells
 from rhizome.inference import to_array
 from rhizome.signature import Feature, Signature
+from rhizome.struct_types import build_struct
 from worker.files.columns import check_array, check_table
 from worker.files.judging import BadRow, Refused, Row, judge_cells, judge_values
 
@@ -157,7 +158,10 @@ def _pieces_of_lines(data: bytes) -> Iterator[bytes]:
 
 
 def _read_ndjson(data: bytes, signature: Signature) -> NDArray[Any]:
-    rows = _row_decoder(signature.model_dump_json()).decode_lines(data)
+    decoder = _row_decoder(signature.model_dump_json())
+    if decoder is None:
+        raise ValueError("the names are none that can be decoded together")
+    rows = decoder.decode_lines(data)
     names = [f"f{index}" for index in range(len(signature.features))]
     getter = attrgetter(*names)
     if signature.is_numeric and not any(feature.nullable for feature in signature.features):
@@ -167,13 +171,11 @@ def _read_ndjson(data: bytes, signature: Signature) -> NDArray[Any]:
 
 
 @lru_cache(maxsize=4)
-def _row_decoder(signature: str) -> Any:
-    """A decoder of one row; types are checked while it decodes."""
+def _row_decoder(signature: str) -> msgspec.json.Decoder[Any] | None:
+    """A decoder of one row, which checks types; None where there can be none."""
     features = Signature.model_validate_json(signature).features
-    names = {f"f{index}": feature.name for index, feature in enumerate(features)}
-    fields = [(f"f{index}", _type_of(feature)) for index, feature in enumerate(features)]
-    row = msgspec.defstruct("Row", fields, rename=names, forbid_unknown_fields=True, gc=False)
-    return msgspec.json.Decoder(row)
+    row = build_struct("Row", {feature.name: _type_of(feature) for feature in features})
+    return msgspec.json.Decoder(row) if row else None
 
 
 def _type_of(feature: Feature) -> Any:
