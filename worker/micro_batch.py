@@ -100,17 +100,37 @@ def _score_at_once(
     for output in outputs:
         if output.probabilities is not None and not np.isfinite(output.probabilities).all():
             raise ValueError("the estimator gave a probability that is not a number")
-    rows = zip(*(_row_by_row(output, len(array)) for output in outputs), strict=True)
+    rows = zip(*map(row_by_row, outputs), strict=True)
     if signature.task == "regression":
         return [row if _is_finite(row) else RowFailure("NonFiniteValue") for row in rows]
     return list(rows)
 
 
-def _row_by_row(output: AnswerArrays, rows: int) -> Iterable[OutputAnswer]:
+def predict_finite(
+    estimator: Any, array: NDArray[Any], signature: Signature, returns: Returns
+) -> tuple[AnswerArrays, ...]:
+    """What the estimator says of all rows of `array`, as `predict_arrays`, if JSON can say it.
+
+    Raises:
+        ValueError: a value or a probability is not a number.
+        Exception: whatever the estimator raises; `score_rows` goes down to the rows at fault.
+    """
+    outputs = predict_arrays(estimator, array, signature, returns)
+    for output in outputs:
+        if output.probabilities is not None and not np.isfinite(output.probabilities).all():
+            raise ValueError("the estimator gave a probability that is not a number")
+        if signature.task == "regression" and not np.isfinite(np.asarray(output.labels)).all():
+            raise ValueError("the estimator gave a value that is not a number")
+    return outputs
+
+
+def row_by_row(output: AnswerArrays) -> Iterable[OutputAnswer]:
+    """One output's answers of n rows, one by one."""
+    labels, probabilities = output
     return map(
         OutputAnswer,
-        repeat(None, rows) if output.labels is None else output.labels.tolist(),
-        repeat(None, rows) if output.probabilities is None else output.probabilities.tolist(),
+        repeat(None) if labels is None else labels.tolist(),
+        repeat(None) if probabilities is None else probabilities.tolist(),
     )
 
 

@@ -1,7 +1,7 @@
 """The JSON a worker writes for what it scored: a single job's final document, and the answers of a chunk."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from operator import itemgetter
@@ -9,11 +9,12 @@ from typing import Any
 
 import msgspec
 
+from rhizome.inference import AnswerArrays
 from rhizome.job_queue.claiming import Claimed
 from rhizome.jobs import Returns, ScoreRequest, State
 from rhizome.signature import Output, Signature
 from rhizome.struct_types import build_struct
-from worker.micro_batch import OutputAnswer, RowAnswer, RowFailure
+from worker.micro_batch import OutputAnswer, RowAnswer, RowFailure, row_by_row
 from worker.shelf import LoadedVersion
 
 _encode = msgspec.json.Encoder().encode
@@ -57,12 +58,6 @@ def _output_answer(answer: OutputAnswer, output: Output, request: ScoreRequest) 
     return {"label": label, "probabilities": dict(ranked)}
 
 
-def chunk_answers(rows: Sequence[RowAnswer | RowFailure], signature: Signature, request: ScoreRequest) -> bytes:
-    """The answers of one chunk, as a JSON array in input order."""
-    make = _find_maker(rows, signature, request)
-    return _encode([answer_of(row, signature, request) if isinstance(row, RowFailure) else make(row) for row in rows])
-
-
 class _Probable(msgspec.Struct, gc=False):
     probabilities: msgspec.Struct
 
@@ -72,20 +67,37 @@ class _Labelled(msgspec.Struct, gc=False):
     probabilities: msgspec.Struct
 
 
+def answers_of_arrays(outputs: Sequence[AnswerArrays], signature: Signature, request: ScoreRequest) -> list[Any]:
+    """What `answer_of` says of each of n rows, as JSON has it; in a fifth of its time where all classes are wanted.
+
+    Args:
+        outputs: what was predicted, one item per output.
+        signature: of the version that did.
+        request: how much of it is wanted.
+    """
+    make = _find_maker(outputs, signature, request)
+    if make is None:
+        rows = zip(*map(row_by_row, outputs), strict=True)
+        return [answer_of(row, signature, request) for row in rows]
+    labels, probabilities = outputs[0]
+    chances = map(make, *probabilities.T.tolist()) if probabilities is not None else ()
+    if labels is None or request.returns == _PROBABILITIES:
+        return list(map(_Probable, chances))
+    return list(map(_Labelled, labels.tolist(), chances))
+
+
+def encode_answers(answers: Sequence[Any]) -> bytes:
+    """The answers of one chunk, as a JSON array in input order."""
+    return _encode(answers)
+
+
 def _find_maker(
-    rows: Sequence[RowAnswer | RowFailure], signature: Signature, request: ScoreRequest
-) -> Callable[[RowAnswer], Any]:
-    """What makes a row's answer: `answer_of`, or something quicker where all classes of one output are wanted."""
-    (output, *others), scored = signature.outputs, next((row for row in rows if not isinstance(row, RowFailure)), None)
-    is_plain = scored is not None and scored[0].probabilities is not None and request.returns != _LABEL
-    of = None
-    if is_plain and not others and not request.top_k and len(output.classes) <= _MOST_PLAIN_CLASSES:
-        of = _probabilities_type(output.class_names)
-    if of is None:
-        return lambda row: answer_of(row, signature, request)
-    if request.returns == _PROBABILITIES:
-        return lambda row: _Probable(of(*row[0].probabilities or ()))
-    return lambda row: _Labelled(row[0].label, of(*row[0].probabilities or ()))
+    outputs: Sequence[AnswerArrays], signature: Signature, request: ScoreRequest
+) -> type[msgspec.Struct] | None:
+    """The type of all classes' probabilities; None where something else is wanted or known."""
+    names = signature.outputs[0].class_names
+    is_plain = len(outputs) == 1 and outputs[0].probabilities is not None and len(names) <= _MOST_PLAIN_CLASSES
+    return _probabilities_type(names) if is_plain and not request.top_k and request.returns != _LABEL else None
 
 
 @lru_cache(maxsize=32)

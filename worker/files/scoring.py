@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rhizome.blob_slices import PLAN, BlobSlice, ChunkParts, FileFormat, answers_form, decode_slice, encode_slice
 from rhizome.blob_store import BlobStore
 from rhizome.errors import BlobNotFound
-from rhizome.inference import AnswerArrays, predict_arrays
+from rhizome.inference import AnswerArrays
 from rhizome.jobs import Returns, ScoreRequest
 from rhizome.signature import Signature
 from worker.aside import await_end
@@ -25,7 +25,7 @@ from worker.files.judging import BadRow
 from worker.files.lines import LineFormat, Lines, merge
 from worker.files.text import RowBlock, parse_csv, parse_ndjson
 from worker.files.writing import PartWriting, TextNotMade, WritingThreads
-from worker.micro_batch import RowFailure, score_rows
+from worker.micro_batch import RowFailure, predict_finite, score_rows
 from worker.outcomes import answer_of
 from worker.shelf import LoadedVersion
 from worker.slicing import measure, slice_rows
@@ -218,7 +218,9 @@ def _score(
     returns = Returns(request.returns)
     if not row_by_row:
         try:
-            outputs, took_ms = measure(version, len(array), lambda: _predict(version, array, returns))
+            outputs, took_ms = measure(
+                version, len(array), lambda: predict_finite(version.calls, array, version.signature, returns)
+            )
             # Copies: an estimator may give the same arrays at every call, and these are read after the next.
             return partial(form.format_arrays, [_copy(output) for output in outputs]), 0, took_ms
         except SoftTimeLimitExceeded:
@@ -238,16 +240,6 @@ def _with_bad(
     make_lines: Callable[[], Lines], bad: Sequence[BadRow], before: NDArray[np.int64], form: LineFormat
 ) -> Callable[[], Lines]:
     return lambda: merge(make_lines(), form.format_answers(row.answer() for row in bad), before)
-
-
-def _predict(version: LoadedVersion, array: NDArray[Any], returns: Returns) -> tuple[AnswerArrays, ...]:
-    outputs = predict_arrays(version.calls, array, version.signature, returns)
-    for output in outputs:
-        if output.probabilities is not None and not np.isfinite(output.probabilities).all():
-            raise ValueError("the estimator gave a probability that is not a number")
-        if version.signature.task == "regression" and not np.isfinite(np.asarray(output.labels)).all():
-            raise ValueError("the estimator gave a value that is not a number")
-    return outputs
 
 
 @contextmanager

@@ -19,14 +19,14 @@ from gateway.uploads.splitting import Splitter
 from gateway.validation import Rows, Validator
 from rhizome.blob_slices import PLAN, BlobSlice, FileFormat, decode_slice, encode_slice
 from rhizome.blob_store import BlobStore, open_store
-from rhizome.jobs import Encoding, ScoreRequest
+from rhizome.jobs import Encoding, Returns, ScoreRequest
 from rhizome.version_store import VersionStore
 from tests.support.parts import read_part
 from tests.support.queue import build_request
 from tests.support.versions import MODEL_NAME, iris_signature, write_iris
 from worker.files.scoring import FileScoring
-from worker.micro_batch import decode_rows, score_rows
-from worker.outcomes import answer_of, chunk_answers
+from worker.micro_batch import decode_rows, predict_finite, score_rows
+from worker.outcomes import answer_of, answers_of_arrays, encode_answers
 from worker.shelf import LoadedVersion, Shelf
 
 NAMES = iris_signature().names
@@ -93,8 +93,9 @@ def answer_chunks(parsed: Rows, version: LoadedVersion) -> list[str]:
     answers = []
     for payload, count in zip(parsed.payloads, parsed.row_counts, strict=True):
         request = build_request("job", kind="batch", rows=count, encoding=parsed.encoding, payload=payload)
-        scored = score_rows(version.calls, decode_rows([request], version.signature), version.signature)
-        answers += json.loads(chunk_answers(scored, version.signature, request))
+        array = decode_rows([request], version.signature)
+        outputs = predict_finite(version.calls, array, version.signature, Returns.BOTH)
+        answers += json.loads(encode_answers(answers_of_arrays(outputs, version.signature, request)))
     return [json.dumps(answer) for answer in answers]
 
 
