@@ -15,7 +15,7 @@ from typing import Any, Protocol
 BLOCK_BYTES = 64 * 1024
 BLOCKS = 8  #: of one body on their way
 CHECK_SECONDS = 0.5  #: how soon it is noticed that nobody wants the rest
-#: Of a body that nobody wants, at most; a sender that is slower than this holds its thread no longer.
+#: Of a body that nobody wants, at most, and for so long; a sender that stalls is waited for until one side hangs up.
 DRAIN_BYTES, DRAIN_SECONDS = 16 * 1024 * 1024, 2.0
 
 

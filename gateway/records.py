@@ -5,6 +5,7 @@ both take, they take as the same rows; a property test holds them to it.
 """
 
 import sys
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -15,6 +16,8 @@ from gateway.value_types import bounds_of
 from rhizome.signature import Feature, Signature
 from rhizome.struct_types import build_struct
 
+_MOST_INTEGER = 2**63 - 1
+
 
 class RecordDecoder:
     """Decodes bodies that hold nothing but records; safe to share between threads."""
@@ -22,9 +25,8 @@ class RecordDecoder:
     def __init__(self, signature: Signature) -> None:
         self._decoders: dict[str, msgspec.json.Decoder[Any]] = {}
         if row := build_struct("Row", {feature.name: _type_of(feature) for feature in signature.features}):
-            for form in RECORD_FORMS:
-                body = msgspec.defstruct("Body", [(form, list.__class_getitem__(row))], forbid_unknown_fields=True)
-                self._decoders[form] = msgspec.json.Decoder(body)
+            with suppress(ValueError):  # whole numbers of more than 64 bits alone
+                self._decoders = {form: _build_decoder(form, row) for form in RECORD_FORMS}
 
     def decode(self, form: str, body: bytes) -> list[Any] | None:
         """The rows, whose attributes are `f0`, `f1`, … in the signature's order; None where something else is there."""
@@ -37,6 +39,11 @@ class RecordDecoder:
         return rows
 
 
+def _build_decoder(form: str, row: type[msgspec.Struct]) -> msgspec.json.Decoder[Any]:
+    body = msgspec.defstruct("Body", [(form, list.__class_getitem__(row))], forbid_unknown_fields=True)
+    return msgspec.json.Decoder(body)
+
+
 def _type_of(feature: Feature) -> Any:
     kind: Any
     if feature.dtype == "category":
@@ -46,6 +53,8 @@ def _type_of(feature: Feature) -> Any:
         lower, upper = bounds_of(feature)
         least = -sys.float_info.max if lower is None else lower
         most = sys.float_info.max if upper is None else upper
-        number = int if feature.dtype == "int64" else float
-        kind = Annotated[number, Meta(ge=least, le=most)]
+        if feature.dtype == "int64":  # msgspec compares 64 bits; what is beyond is the model's
+            kind = Annotated[int, Meta(ge=max(least, -_MOST_INTEGER), le=min(most, _MOST_INTEGER))]
+        else:
+            kind = Annotated[float, Meta(ge=least, le=most)]
     return kind | None if feature.nullable else kind

@@ -1,13 +1,8 @@
 -- Takes a requested training run up, once at a time.
 -- KEYS: training hash, pending, Celery queue
--- ARGV: run id, now (ISO 8601), lease (s), most attempts, TTL of a queued run (s)
--- Returns 'begun', 'finished', 'superseded', 'waits' (another run must end first), 'held' (another process runs it)
--- or 'exhausted'.
+-- ARGV: run id, now (ISO 8601), lease (s), most attempts
+-- Returns 'begun', 'finished', 'superseded', 'held' (another process runs it) or 'exhausted'.
 if redis.call('HGET', hash, 'last_run_id') == ARGV[1] then return 'finished' end
-if redis.call('HGET', hash, 'next_run_id') == ARGV[1] then
-  if redis.call('EXISTS', pending_key) == 1 then return 'waits' end
-  give_up(ARGV[2], ARGV[5])
-end
 if redis.call('HGET', hash, 'run_id') ~= ARGV[1] then return 'superseded' end
 local pending = redis.call('GET', pending_key)
 if pending and pending ~= ARGV[1] then return 'superseded' end

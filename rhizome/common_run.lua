@@ -11,12 +11,13 @@ local function conclude(now, outcome, version, detail, queued_ttl)
     'last_version', version, 'last_detail', detail)
   redis.call('HDEL', hash, 'run_id', 'reason', 'queued_at', 'started_at', 'attempts')
   redis.call('DEL', pending_key)
-  local follower = redis.call('HMGET', hash, 'next_run_id', 'next_reason', 'next_queued_at')
+  local follower = redis.call('HMGET', hash, 'next_run_id', 'next_reason', 'next_queued_at', 'next_message')
   if not follower[1] then return end
-  redis.call('HDEL', hash, 'next_run_id', 'next_reason', 'next_queued_at')
+  redis.call('HDEL', hash, 'next_run_id', 'next_reason', 'next_queued_at', 'next_message')
   redis.call('SET', pending_key, follower[1], 'EX', queued_ttl)
   redis.call('HSET', hash, 'state', 'queued', 'run_id', follower[1], 'reason', follower[2],
     'queued_at', follower[3], 'started_at', '', 'attempts', '0')
+  redis.call('LPUSH', KEYS[3], follower[4])
 end
 
 -- Nothing holds the current run any more: its process died, or nobody took it up in time.

@@ -84,6 +84,11 @@ class Signature(BaseModel):
         ]
         return hashlib.sha256(msgspec.json.encode(essence)).hexdigest()[:DIGEST_LENGTH]
 
+    @cached_property
+    def outputs_alone(self) -> str:
+        """JSON of a signature without features, which is all that answers are written by."""
+        return self.model_copy(update={"features": ()}).model_dump_json()
+
     @property
     def names(self) -> tuple[str, ...]:
         """The feature names, in order."""

@@ -4,7 +4,7 @@ Shared, because the gateway asks for runs and shows them and the trainer carries
 Celery message written in one script, so that neither can be lost without the other; no Celery is needed for that.
 
 Who asks while a run is queued is served by that run. Who asks while one runs is served by a run after it: the one
-that runs may have read its data before.
+that runs may have read its data before. Its message is sent when that one has ended.
 
 A queued run is *pending* until its TTL; a running one is pending by a lease that its process renews. Celery may
 deliver a message twice: a run that has finished, or that another process holds, is not begun again.
@@ -38,7 +38,6 @@ class Start(StrEnum):
     BEGUN = "begun"
     FINISHED = "finished"  #: it ended before: a duplicate delivery
     SUPERSEDED = "superseded"  #: it waited too long, and another was asked for since
-    WAITS = "waits"  #: another run must end first
     HELD = "held"  #: another process runs it
     EXHAUSTED = "exhausted"  #: it was begun too often and never ended
 
@@ -81,7 +80,7 @@ def claim_run(redis: Redis, reason: str, now: datetime) -> tuple[str, bool]:
 
 def begin_run(redis: Redis, run_id: str, now: datetime) -> Start:
     """Takes a requested run up; only after `BEGUN` may the caller train."""
-    arguments = (run_id, _moment(now), LEASE_SECONDS, MAXIMUM_ATTEMPTS, QUEUED_TTL_SECONDS)
+    arguments = (run_id, _moment(now), LEASE_SECONDS, MAXIMUM_ATTEMPTS)
     return Start(cast(bytes, _evaluate(redis, "begin_run", *arguments)).decode())
 
 
@@ -96,6 +95,11 @@ def finish_run(
     """Records how the run ended; False if it is no longer the caller's, or was recorded before."""
     arguments = (run_id, _moment(now), outcome.value, version, detail, QUEUED_TTL_SECONDS)
     return bool(_evaluate(redis, "finish_run", *arguments))
+
+
+def relieve_run(redis: Redis, now: datetime) -> bool:
+    """Lets the run that waits begin where the process of the one before it has died; True if it does."""
+    return bool(_evaluate(redis, "relieve_run", _moment(now), QUEUED_TTL_SECONDS))
 
 
 def read_runs(redis: Redis) -> dict[str, Any]:
@@ -113,7 +117,8 @@ def read_runs(redis: Redis) -> dict[str, Any]:
     raw, is_pending = cast(tuple[dict[bytes, bytes], int], pipeline.execute())
     fields = {name.decode(): value.decode() for name, value in raw.items()}
     state = fields.pop("state", "idle")
-    fields.pop("attempts", None)
+    for internal in ("attempts", "next_message"):
+        fields.pop(internal, None)
     runs: dict[str, dict[str, str]] = {"current": {}, "next": {}, "last": {}}
     for name, value in fields.items():
         which, _, field = name.partition("_")

@@ -88,11 +88,11 @@ def execute_run(
 
 
 def _begin(redis: Redis, run_id: str) -> Start:
-    """Waits for a run before this one, and while a process that may be dead still holds this one's lease."""
-    deadline = time.monotonic() + LEASE_SECONDS + RENEWAL_SECONDS  # a living process outlasts it
+    """Waits while a process that may be dead still holds the lease; a living one outlasts this."""
+    deadline = time.monotonic() + LEASE_SECONDS + RENEWAL_SECONDS
     while True:
         start = begin_run(redis, run_id, datetime.now(UTC))
-        if start is not Start.WAITS and (start is not Start.HELD or time.monotonic() > deadline):
+        if start is not Start.HELD or time.monotonic() > deadline:
             return start
         time.sleep(_POLL_SECONDS)
 

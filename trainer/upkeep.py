@@ -1,7 +1,8 @@
 """What the trainer's resident process does beside waiting for tasks: it says that it lives, and keeps the journal.
 
 The journal is looked after here too, as a worker may roll a failing champion back, and only the trainer writes below
-`models/`. A thread of the main process, which stays free while a child trains.
+`models/`. And a run that waits is let begin where the one before it died for good. A thread of the main process, which
+stays free while a child trains.
 """
 
 import logging
@@ -9,6 +10,7 @@ import os
 import socket
 import threading
 import time
+from datetime import UTC, datetime
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -18,6 +20,7 @@ from rhizome.errors import RhizomeError
 from rhizome.heartbeats import BEAT_SECONDS, Heartbeat, beat, withdraw
 from rhizome.registry import Registry
 from rhizome.settings import Settings
+from rhizome.training_runs import relieve_run
 from rhizome.version_store import VersionStore
 from trainer.journal import update_journal
 from trainer.recovery import adopt
@@ -58,6 +61,8 @@ class Upkeep:
                 if time.monotonic() >= journal_due:
                     journal_due = time.monotonic() + JOURNAL_SECONDS
                     self._keep_journal(registry)
+                    if relieve_run(redis, datetime.now(UTC)):
+                        logger.warning("training_run_relieved")
             except (RedisError, RhizomeError, OSError) as error:
                 logger.warning("upkeep_failed", extra={"detail": f"{type(error).__name__}: {error}"})
             self._done.wait(BEAT_SECONDS)

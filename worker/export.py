@@ -13,6 +13,7 @@ from rhizome.blob_slices import FileFormat, decode_parts
 from rhizome.blob_store import BlobStore
 from rhizome.errors import BlobStoreUnavailable, RhizomeError
 from rhizome.job_queue.exporting import end_export, fail_export, renew_export
+from rhizome.signature import Signature
 from worker.shelf import Shelf
 
 log = logging.getLogger(__name__)
@@ -63,12 +64,12 @@ class Exports:
     def _export(self, job_id: str, form: FileFormat) -> None:
         from worker.files.exporting import export_answers, export_parts  # noqa: PLC0415 - pyarrow, where it is needed
 
-        version, chunks, source = cast(
-            list[bytes | None], self._redis.hmget(keys.job(job_id), ["version", "chunks", "source"])
+        version, chunks, source, outputs = cast(
+            list[bytes | None], self._redis.hmget(keys.job(job_id), ["version", "chunks", "source", "outputs"])
         )
         if version is None or chunks is None:
             return  # it has expired meanwhile
-        signature = self._shelf.get(version.decode()).signature
+        signature = Signature.model_validate_json(outputs) if outputs else self._shelf.get(version.decode()).signature
         fields = [str(chunk) for chunk in range(int(chunks))]
         written = cast(list[bytes | None], self._redis.hmget(keys.rows(job_id), fields))
         found: list[bytes] = [chunk for chunk in written if chunk is not None]

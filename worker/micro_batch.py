@@ -80,8 +80,22 @@ def score_rows(
     k bad rows among n cost about k log2(n) further calls. MemoryError is an error like any other here: escaping a
     task, it would end the whole Celery worker.
     """
+    scored = score_together(estimator, array, signature, returns)
+    return scored if isinstance(scored, list) else list(zip(*map(row_by_row, scored), strict=True))
+
+
+def score_together(
+    estimator: Any, array: NDArray[Any], signature: Signature, returns: Returns
+) -> tuple[AnswerArrays, ...] | list[RowAnswer | RowFailure]:
+    """As `score_rows`, but as arrays, one item per output, where there is an answer to every row."""
     try:
-        return _score_at_once(estimator, array, signature, returns)
+        outputs = predict_arrays(estimator, array, signature, returns)
+        if any(output.probabilities is not None and not _is_finite(output.probabilities) for output in outputs):
+            raise ValueError("the estimator gave a probability that is not a number")
+        if signature.task != "regression" or all(_is_finite(output.labels) for output in outputs):
+            return outputs
+        rows = zip(*map(row_by_row, outputs), strict=True)
+        return [row if _is_number(row) else RowFailure("NonFiniteValue") for row in rows]
     except SoftTimeLimitExceeded:
         raise  # the clock's verdict on the run, not the estimator's on a row
     except Exception as error:  # an estimator may raise anything
@@ -91,37 +105,6 @@ def score_rows(
     return score_rows(estimator, array[:half], signature, returns) + score_rows(
         estimator, array[half:], signature, returns
     )
-
-
-def _score_at_once(
-    estimator: Any, array: NDArray[Any], signature: Signature, returns: Returns
-) -> list[RowAnswer | RowFailure]:
-    outputs = predict_arrays(estimator, array, signature, returns)
-    for output in outputs:
-        if output.probabilities is not None and not np.isfinite(output.probabilities).all():
-            raise ValueError("the estimator gave a probability that is not a number")
-    rows = zip(*map(row_by_row, outputs), strict=True)
-    if signature.task == "regression":
-        return [row if _is_finite(row) else RowFailure("NonFiniteValue") for row in rows]
-    return list(rows)
-
-
-def predict_finite(
-    estimator: Any, array: NDArray[Any], signature: Signature, returns: Returns
-) -> tuple[AnswerArrays, ...]:
-    """What the estimator says of all rows of `array`, as `predict_arrays`, if JSON can say it.
-
-    Raises:
-        ValueError: a value or a probability is not a number.
-        Exception: whatever the estimator raises; `score_rows` goes down to the rows at fault.
-    """
-    outputs = predict_arrays(estimator, array, signature, returns)
-    for output in outputs:
-        if output.probabilities is not None and not np.isfinite(output.probabilities).all():
-            raise ValueError("the estimator gave a probability that is not a number")
-        if signature.task == "regression" and not np.isfinite(np.asarray(output.labels)).all():
-            raise ValueError("the estimator gave a value that is not a number")
-    return outputs
 
 
 def row_by_row(output: AnswerArrays) -> Iterable[OutputAnswer]:
@@ -134,6 +117,10 @@ def row_by_row(output: AnswerArrays) -> Iterable[OutputAnswer]:
     )
 
 
-def _is_finite(row: RowAnswer) -> bool:
+def _is_finite(values: Any) -> bool:
+    return bool(np.isfinite(np.asarray(values)).all())
+
+
+def _is_number(row: RowAnswer) -> bool:
     """JSON has no NaN or infinity, and neither is a prediction."""
     return all(isinstance(answer.label, int | float) and math.isfinite(answer.label) for answer in row)

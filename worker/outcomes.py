@@ -80,10 +80,10 @@ def answers_of_arrays(outputs: Sequence[AnswerArrays], signature: Signature, req
         rows = zip(*map(row_by_row, outputs), strict=True)
         return [answer_of(row, signature, request) for row in rows]
     labels, probabilities = outputs[0]
-    chances = map(make, *probabilities.T.tolist()) if probabilities is not None else ()
+    chances = [make(*row) for row in probabilities.tolist()] if probabilities is not None else []
     if labels is None or request.returns == _PROBABILITIES:
         return list(map(_Probable, chances))
-    return list(map(_Labelled, labels.tolist(), chances))
+    return [_Labelled(label, its) for label, its in zip(labels.tolist(), chances, strict=True)]
 
 
 def encode_answers(answers: Sequence[Any]) -> bytes:

@@ -17,6 +17,7 @@ from worker.pace import WorkPace
 from worker.scoring import Scoring
 
 RECLAIM_EVERY_SECONDS = 1.0
+TURN_SECONDS = 1.0  #: a busy run makes way for other tasks of its process after this
 FINISH_RETRY_SECONDS = 0.2
 CANNOT_WRITE = ("OOM", "MISCONF", "READONLY", "NOREPLICAS")  #: how Redis begins to say that it cannot write
 STORE_RETRY_SECONDS = 2.0  #: how soon a chunk is tried again whose file could not be read
@@ -39,7 +40,7 @@ class _Unwritten(NamedTuple):
 
 
 class Scorer:
-    """Claims, scores and finishes until the streams are dry or its time is over.
+    """Claims, scores and finishes, and listens between, for as long as a run may last.
 
     Args:
         claims: this process's hold on the queue.
@@ -68,6 +69,7 @@ class Scorer:
         #: Scored, and its answers not yet in the store: the next chunk is scored meanwhile.
         self._unwritten: _Unwritten | None = None
         self._claimed_at: float | None = None  #: when the present micro-batch or chunk began; None between them
+        self._begun_at = 0.0  #: when the run began
         self._dry_since: float | None = None  #: since when nothing is heard; None while something is
 
     @property
@@ -83,11 +85,12 @@ class Scorer:
         still waits, and a run that has heard nothing for `linger_seconds` for nothing.
         """
         self._claims.answer_bell()
-        self._dry_since = None
+        self._begun_at, self._dry_since = time.monotonic(), None
         try:
             self._run(time.monotonic() + self._settings.run_seconds)
         finally:
             self._unwritten = None  # of a run that is broken off: it comes back after its lease
+            self._scoring.rest()
 
     def _run(self, deadline: float) -> None:
         claimed = self._claims.claim()  # first what somebody has just rung for; taking over costs a call a stream
@@ -95,9 +98,10 @@ class Scorer:
             if not claimed:  # and nothing is left in hand, before what may have ended others is taken over
                 claimed = self._finish_unwritten(claim_next=self._may_claim(deadline))
             if not claimed and self._is_take_over_due():
-                if self._claims.is_wanted_elsewhere():
+                claimed = self._take_over()
+                if not claimed and self._makes_way():
                     break
-                claimed = self._take_over() or self._claims.claim()
+                claimed = claimed or self._claims.claim()
             if claimed := claimed or self._listen():
                 claimed = self._work_off(claimed, deadline)
             else:
@@ -110,6 +114,10 @@ class Scorer:
             self._work_off(claimed, deadline)
         self._finish_unwritten(claim_next=False)
         self._claims.leave(ring=not self._is_stopping() and not self._is_dry())
+
+    def _makes_way(self) -> bool:
+        """Whether its process is wanted for another task, and the run has had its turn."""
+        return time.monotonic() - self._begun_at >= TURN_SECONDS and self._claims.is_wanted_elsewhere()
 
     def _listen(self) -> list[Claimed]:
         begun = time.monotonic()

@@ -6,15 +6,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from celery.exceptions import SoftTimeLimitExceeded
-
 from rhizome.errors import RhizomeError
 from rhizome.inference import find_call
 from rhizome.job_queue.claiming import Claimed, Claims, Finished
 from rhizome.jobs import Encoding, Returns, ScoreRequest, State
 from worker.file_chunks import FileChunks, UnwrittenChunk, fail_job
 from worker.latencies import Latencies
-from worker.micro_batch import RowAnswer, RowFailure, UnreadablePayload, decode_rows, predict_finite, score_rows
+from worker.micro_batch import RowAnswer, RowFailure, UnreadablePayload, decode_rows, score_rows, score_together
 from worker.outcomes import SingleDocuments, answer_of, answers_of_arrays, encode_answers, error_of, failed_chunk
 from worker.shelf import LoadedVersion, Shelf
 from worker.slicing import measure, slice_rows
@@ -148,18 +146,11 @@ class Scoring:
         """The rows' answers, which of them are failures, and the milliseconds it took."""
         self._tell_if_busy(version, len(array))
         signature, returns = version.signature, Returns(request.returns)
-        try:
-            outputs, took_ms = measure(
-                version, len(array), lambda: predict_finite(version.calls, array, signature, returns)
-            )
-            return answers_of_arrays(outputs, signature, request), [], took_ms
-        except SoftTimeLimitExceeded:
-            raise  # the clock's verdict on the run, not the estimator's on a row
-        except Exception:  # noqa: S110 - an estimator may raise anything: down to the rows at fault
-            pass
-        rows, took_ms = self._call(version, array, returns)
-        answers = [answer_of(row, signature, request) for row in rows]
-        return answers, [row for row in rows if isinstance(row, RowFailure)], took_ms
+        scored, took_ms = measure(version, len(array), lambda: score_together(version.calls, array, signature, returns))
+        if isinstance(scored, tuple):
+            return answers_of_arrays(scored, signature, request), [], took_ms
+        answers = [answer_of(row, signature, request) for row in scored]
+        return answers, [row for row in scored if isinstance(row, RowFailure)], took_ms
 
     def _call(self, version: LoadedVersion, array: Any, returns: Returns) -> tuple[list[RowAnswer | RowFailure], float]:
         """Scores `array`; returns the answers and the milliseconds it took."""

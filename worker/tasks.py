@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 @shared_task(name=SCORE_TASK)
 def score() -> None:
-    """Scores what waits, until nothing does or its time is over."""
+    """Scores what waits and listens for more, until its time is over or its process is wanted for another task."""
     try:
         current_process().score()
     except RedisError as error:

@@ -2,8 +2,8 @@
 
 import csv
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, islice, takewhile
-from typing import NamedTuple
+from itertools import accumulate, chain, islice, takewhile
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -15,7 +15,7 @@ from rhizome.errors import RowsIncomplete, VersionNotFound
 from rhizome.job_documents import number
 from rhizome.job_queue.views import JobView
 from rhizome.jobs import Returns, State
-from rhizome.row_table import answer_of_cells, build_columns, csv_line, header_line, returns_of
+from rhizome.row_table import Column, answer_of_cells, build_columns, csv_line, header_line, returns_of
 from rhizome.signature import Signature
 
 _decode_answers = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -109,8 +109,11 @@ def page_of(here: Service, job: JobView, offset: int, limit: int) -> list[msgspe
     for part, end in zip(parts, ends, strict=True):
         first = end - part.rows
         if end > offset and first < offset + limit:
-            read = _read_ndjson if part.form == FileFormat.NDJSON else _read_csv
-            answers += islice(read(here, job, part, part is parts[0]), max(0, offset - first), offset + limit - first)
+            low, high = max(0, offset - first), offset + limit - first
+            if part.form == FileFormat.NDJSON:
+                answers += islice(_read_ndjson(here, job, part), low, high)
+            else:
+                answers += islice(_read_csv(here, job, part, low, has_header=part is parts[0]), high - low)
     return answers
 
 
@@ -125,6 +128,8 @@ def check_version(job: JobView) -> None:
 
 
 def _signature_of(here: Service, job: JobView) -> Signature:
+    if outputs := job.facts.get("outputs"):
+        return Signature.model_validate_json(outputs)
     check_version(job)
     try:
         return here.champion.version(job.facts["version"].decode()).manifest.signature
@@ -141,20 +146,38 @@ def _pieces_in_store(job: JobView, parts: list[ChunkParts | None]) -> list[Piece
     return pieces
 
 
-def _read_ndjson(here: Service, job: JobView, part: ChunkParts, _has_header: bool) -> Iterator[msgspec.Raw]:
+def _read_ndjson(here: Service, job: JobView, part: ChunkParts) -> Iterator[msgspec.Raw]:
     return map(msgspec.Raw, _lines(read_blocks(here.blobs, part_path(job.job_id, part), 0, part.size)))
 
 
-def _read_csv(here: Service, job: JobView, part: ChunkParts, has_header: bool) -> Iterator[msgspec.Raw]:
+def _read_csv(here: Service, job: JobView, part: ChunkParts, start: int, *, has_header: bool) -> Iterator[msgspec.Raw]:
+    """A part's rows from row `start` on, as JSON; those before it are passed over at a tenth of the price."""
     allow_long_cells()  # the name of a class is one
     columns = build_columns(_signature_of(here, job), Returns(part.returns))
     lines = _lines(read_blocks(here.blobs, part_path(job.job_id, part), 0, part.size))
     errors = _lines(read_blocks(here.blobs, errors_path(job.job_id, part), 0, part.errors_size))
-    for cells in islice(csv.reader(f"{line.decode()}\n" for line in lines), int(has_header), None):
-        if cells[-1]:
-            yield msgspec.Raw(next(errors))
-        else:
-            yield msgspec.Raw(_encode(answer_of_cells(cells, columns, is_ranked=part.top_k > 0)))
+    rows = csv.reader(f"{line.decode()}\n" for line in lines)
+    if has_header:
+        next(rows)
+    for _ in range(start):
+        if _pass_over(lines):
+            next(errors)
+    for cells in rows:
+        is_error = bool(cells[-1])
+        yield msgspec.Raw(next(errors) if is_error else _encode(_answer_of(cells, columns, part)))
+
+
+def _pass_over(lines: Iterator[bytes]) -> bool:
+    """Whether the next row, which ends here, is an error."""
+    line = next(lines)
+    if b'"' not in line:
+        return not line.endswith(b",")
+    (cells,) = islice(csv.reader(f"{each.decode()}\n" for each in chain([line], lines)), 1)
+    return bool(cells[-1])
+
+
+def _answer_of(cells: Sequence[str], columns: Sequence[Column], part: ChunkParts) -> dict[str, Any]:
+    return answer_of_cells(cells, columns, is_ranked=part.top_k > 0)
 
 
 def _as_ndjson(chunks: Sequence[bytes]) -> bytes:

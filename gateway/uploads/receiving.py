@@ -210,7 +210,8 @@ def _submit_new(
             Parsed(known, options.version is not None, rows, options),
             wait_seconds,
             job_id=intake.job_id,
-            record={"source": intake.file_format},
+            # The columns of the answers: they outlive the version, which may be pruned before them.
+            record={"source": intake.file_format, "outputs": known.manifest.signature.outputs_alone},
         )
     except QueueUnavailable:
         intake.keep()  # it may have been accepted; if not, the file is swept away later

@@ -109,7 +109,7 @@ class Claims:
         self._consumer = consumer
         #: Entries of each stream handed out and not yet finished: only their leases are renewed.
         self._held: tuple[set[bytes], ...] = tuple(set() for _ in STREAMS)
-        self._listen_ms = int(min(settings.linger_seconds, LISTEN_SECONDS) * 1000)
+        self._listen_ms = max(1, int(min(settings.linger_seconds, LISTEN_SECONDS) * 1000))  # 0 would be for ever
         self._note_ms = NOTED_READS * self._listen_ms + LISTENING_MARGIN_MS
         #: One entry a stream: the first to come wakes the reader anyway, and the chunks of a batch, which come
         #: together, are for all scorers.

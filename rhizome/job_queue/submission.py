@@ -45,6 +45,7 @@ _FIELDS = (
     "chunks",
     "chunks_done",
     "source",
+    "outputs",
     "webhook",
 )
 

@@ -142,8 +142,8 @@ def test_health_tells_what_an_on_call_engineer_asks_first(service: Service) -> N
     assert service.http.get("/livez").status_code == service.http.get("/readyz").status_code == 200
 
 
-def test_an_idle_service_wakes_up_for_the_next_job(service: Service) -> None:
-    time.sleep(1.5)  # longer than the scorers linger: no run is left
+def test_a_service_that_was_idle_answers_the_next_job(service: Service) -> None:
+    time.sleep(1.5)  # several blocking reads of the scorers that listen
 
     answer = service.http.post("/predict?wait=10", json=SAMPLE)
 

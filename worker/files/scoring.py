@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 import pyarrow as pa
-from celery.exceptions import SoftTimeLimitExceeded
 from numpy.typing import NDArray
 
 from rhizome.blob_slices import PLAN, BlobSlice, ChunkParts, FileFormat, answers_form, decode_slice, encode_slice
@@ -25,7 +24,7 @@ from worker.files.judging import BadRow
 from worker.files.lines import LineFormat, Lines, merge
 from worker.files.text import RowBlock, parse_csv, parse_ndjson
 from worker.files.writing import PartWriting, TextNotMade, WritingThreads
-from worker.micro_batch import RowFailure, predict_finite, score_rows
+from worker.micro_batch import RowFailure, score_rows, score_together
 from worker.outcomes import answer_of
 from worker.shelf import LoadedVersion
 from worker.slicing import measure, slice_rows
@@ -216,20 +215,13 @@ def _score(
     if not len(array):
         return partial(form.format_answers, []), 0, 0.0
     returns = Returns(request.returns)
-    if not row_by_row:
-        try:
-            outputs, took_ms = measure(
-                version, len(array), lambda: predict_finite(version.calls, array, version.signature, returns)
-            )
-            # Copies: an estimator may give the same arrays at every call, and these are read after the next.
-            return partial(form.format_arrays, [_copy(output) for output in outputs]), 0, took_ms
-        except SoftTimeLimitExceeded:
-            raise  # the clock's verdict on the run, not the estimator's on a row
-        except Exception:  # noqa: S110 - an estimator may raise anything: down to the rows at fault
-            pass
-    rows, took_ms = measure(version, len(array), lambda: score_rows(version.calls, array, version.signature, returns))
-    answers = [answer_of(row, version.signature, request) for row in rows]
-    return partial(form.format_answers, answers), sum(isinstance(row, RowFailure) for row in rows), took_ms
+    score = score_rows if row_by_row else score_together
+    scored, took_ms = measure(version, len(array), lambda: score(version.calls, array, version.signature, returns))
+    if isinstance(scored, tuple):
+        # Copies: an estimator may give the same arrays at every call, and these are read after the next.
+        return partial(form.format_arrays, [_copy(output) for output in scored]), 0, took_ms
+    answers = [answer_of(row, version.signature, request) for row in scored]
+    return partial(form.format_answers, answers), sum(isinstance(row, RowFailure) for row in scored), took_ms
 
 
 def _copy(output: AnswerArrays) -> AnswerArrays:

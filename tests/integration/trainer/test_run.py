@@ -1,7 +1,6 @@
 """A run from claim to record, whatever happens in it."""
 
 import importlib
-import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from redis import Redis
 
 from rhizome.registry import Registry
 from rhizome.settings import Settings
-from rhizome.training_runs import Outcome, begin_run, claim_run, finish_run, read_runs, request_run
+from rhizome.training_runs import Outcome, begin_run, claim_run, finish_run, read_runs
 from trainer.run import Wishes, execute_run
 
 RAISING_FACTORY = """
@@ -80,21 +79,6 @@ def test_a_finished_run_is_not_repeated(settings: Settings, redis: Redis, regist
     assert execute_run(settings, redis, lambda _: None, run_id, "test", Wishes()) is None
 
     assert registry.versions() == []
-
-
-def test_a_run_waits_for_the_one_before_it(settings: Settings, redis: Redis) -> None:
-    former, _ = claim_run(redis, "test", datetime.now(UTC))
-    begin_run(redis, former, datetime.now(UTC))
-    run_id, _ = request_run(redis, "test", datetime.now(UTC))
-    end = threading.Timer(0.5, finish_run, (redis, former, datetime.now(UTC), Outcome.TRAINED))
-    end.start()
-
-    result = execute_run(settings, redis, lambda _: None, run_id, "test", Wishes())
-
-    assert not end.is_alive()
-    assert result is not None
-    assert result.outcome is Outcome.PROMOTED
-    assert read_runs(redis)["last"]["run_id"] == run_id
 
 
 def test_a_wiped_redis_does_not_spare_the_candidate_the_comparison(

@@ -34,10 +34,19 @@ NUMBERS = Signature(
     task="classification",
     outputs=KIND,
 )
+WIDE = Signature(
+    features=(
+        Feature(name="id", dtype="int64", lower=-1e19, upper=1e19),
+        Feature(name="far", dtype="int64", lower=1e19, upper=2e19),
+    ),
+    task="classification",
+    outputs=KIND,
+)
 #: JSON as it may be sent, good and bad.
 CELLS = st.one_of(
     st.floats(-1, 11, allow_nan=False).map(json.dumps),
     st.integers(-(2**53) - 1, 2**53 + 1).map(json.dumps),
+    st.sampled_from([10**19, 15 * 10**18, 2**63, 2**63 - 1, -(2**63)]).map(json.dumps),
     st.sampled_from(
         ["null", "true", "5", "5.0", "5e0", "1e999", "-1e999", "1e308", "0.1", "0.10", "7", "8", "[]", "{}"]
     ),
@@ -67,7 +76,7 @@ def outcome_of(validator: Validator, body: bytes) -> Rows | list[Any]:
 
 
 @settings(max_examples=400, deadline=None)
-@given(data=st.data(), form=st.sampled_from(RECORD_FORMS), signature=st.sampled_from([MIXED, NUMBERS]))
+@given(data=st.data(), form=st.sampled_from(RECORD_FORMS), signature=st.sampled_from([MIXED, NUMBERS, WIDE]))
 def test_both_ways_give_the_same_rows_and_refusals(data: st.DataObject, form: str, signature: Signature) -> None:
     rows = data.draw(st.integers(1, 6))
     names = [*signature.names, *data.draw(st.sampled_from([[], [], [], ["other"], [signature.names[0]]]))]

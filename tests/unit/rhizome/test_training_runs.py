@@ -1,5 +1,6 @@
 """The record of training runs: one at a time, none lost, none done twice."""
 
+import base64
 from datetime import UTC, datetime, timedelta, timezone
 
 import msgspec
@@ -16,6 +17,7 @@ from rhizome.training_runs import (
     claim_run,
     finish_run,
     read_runs,
+    relieve_run,
     renew_run,
     request_run,
 )
@@ -55,11 +57,13 @@ def test_a_request_during_a_run_is_served_by_one_after_it(redis: Redis) -> None:
 
     assert created
     assert request_run(redis, "third", NOW) == (second, False)
-    assert redis.llen(keys.TRAINING_QUEUE) == 2
+    assert redis.llen(keys.TRAINING_QUEUE) == 1  # it is sent when its turn comes
     runs = read_runs(redis)
-    assert (runs["state"], runs["current"]["run_id"], runs["next"]["run_id"]) == ("running", first, second)
-    assert begin_run(redis, second, NOW) is Start.WAITS
+    assert (runs["state"], runs["current"]["run_id"]) == ("running", first)
+    assert runs["next"] == {"run_id": second, "reason": "second", "queued_at": "2026-01-01T03:00:00.000+00:00"}
     finish_run(redis, first, NOW, Outcome.PROMOTED)
+    assert redis.llen(keys.TRAINING_QUEUE) == 2
+    assert second.encode() in base64.b64decode(msgspec.json.decode(redis.lindex(keys.TRAINING_QUEUE, 0))["body"])
     runs = read_runs(redis)
     assert (runs["state"], runs["current"]["run_id"], runs["next"]) == ("queued", second, None)
     assert runs["current"]["reason"] == "second"
@@ -70,11 +74,24 @@ def test_a_run_that_waits_begins_where_the_one_before_it_died(redis: Redis) -> N
     dead, _ = request_run(redis, "first", NOW)
     begin_run(redis, dead, NOW)
     second, _ = request_run(redis, "second", NOW)
+    assert not relieve_run(redis, NOW)
     redis.delete(keys.TRAINING_PENDING)
 
+    assert relieve_run(redis, NOW)
+
+    assert redis.llen(keys.TRAINING_QUEUE) == 2
     assert begin_run(redis, second, NOW) is Start.BEGUN
     assert read_runs(redis)["last"]["run_id"] == dead
     assert begin_run(redis, dead, NOW) is Start.FINISHED
+
+
+def test_a_run_that_died_alone_is_left_to_be_delivered_again(redis: Redis) -> None:
+    run_id, _ = request_run(redis, "first", NOW)
+    begin_run(redis, run_id, NOW)
+    redis.delete(keys.TRAINING_PENDING)
+
+    assert not relieve_run(redis, NOW)
+    assert begin_run(redis, run_id, NOW) is Start.BEGUN
 
 
 def test_a_request_after_a_death_joins_the_run_that_waited(redis: Redis) -> None:

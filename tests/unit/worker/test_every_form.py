@@ -25,7 +25,7 @@ from tests.support.parts import read_part
 from tests.support.queue import build_request
 from tests.support.versions import MODEL_NAME, iris_signature, write_iris
 from worker.files.scoring import FileScoring
-from worker.micro_batch import decode_rows, predict_finite, score_rows
+from worker.micro_batch import decode_rows, score_rows, score_together
 from worker.outcomes import answer_of, answers_of_arrays, encode_answers
 from worker.shelf import LoadedVersion, Shelf
 
@@ -94,7 +94,8 @@ def answer_chunks(parsed: Rows, version: LoadedVersion) -> list[str]:
     for payload, count in zip(parsed.payloads, parsed.row_counts, strict=True):
         request = build_request("job", kind="batch", rows=count, encoding=parsed.encoding, payload=payload)
         array = decode_rows([request], version.signature)
-        outputs = predict_finite(version.calls, array, version.signature, Returns.BOTH)
+        outputs = score_together(version.calls, array, version.signature, Returns.BOTH)
+        assert isinstance(outputs, tuple)
         answers += json.loads(encode_answers(answers_of_arrays(outputs, version.signature, request)))
     return [json.dumps(answer) for answer in answers]
 

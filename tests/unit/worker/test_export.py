@@ -1,4 +1,4 @@
-"""A batch's rows as a Parquet file: what it holds, who is told of it, and what becomes of one that cannot be made."""
+"""A batch's rows in another form: what the file holds, who is told, and what becomes of one that cannot be made."""
 
 import json
 from collections.abc import Callable, Sequence

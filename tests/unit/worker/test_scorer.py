@@ -147,6 +147,19 @@ def test_a_run_ends_for_another_task_of_its_process_and_rings(
     assert bench.queue.bells() == 1
 
 
+def test_a_silent_scorers_job_is_taken_over_before_other_tasks_have_their_turn(build_bench: BuildBench) -> None:
+    bench = build_bench(run_seconds=100, linger_seconds=math.inf, lease_seconds=0.2)
+    bench.serve(write_iris(bench.models_dir))
+    job_id = bench.submit()
+    bench.queue.scorer("silent").claim()
+    bench.queue.let_lease_expire()
+    bench.queue.redis.lpush(keys.EXPORT_QUEUE, "a message")
+
+    run_to_its_end(bench)
+
+    assert state_of(bench, job_id) is State.SUCCEEDED
+
+
 def test_under_an_endless_backlog_of_batches_a_run_ends_too(build_bench: BuildBench) -> None:
     bench = build_bench(run_seconds=0.2)
     bench.serve(write_iris(bench.models_dir))

@@ -43,7 +43,8 @@ class Results(NamedTuple):
 
     def answer_file(self, *chunks: Sequence[Answer], source: str = "csv", top_k: int = 0) -> str:
         """A batch job that came as a file, and was answered so; its id."""
-        job_id = self.queue.submit_batch(*(len(chunk) for chunk in chunks), terms=Terms(record={"source": source}))
+        record = {"source": source, "outputs": CHAMPION.signature.outputs_alone}
+        job_id = self.queue.submit_batch(*(len(chunk) for chunk in chunks), terms=Terms(record=record))
         form = answers_form(FileFormat(source))
         parts = [
             write_part(self.here.blobs, job_id, number, chunk, CHAMPION.signature, form, top_k=top_k)

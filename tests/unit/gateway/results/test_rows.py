@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
+from gateway.results import rows
 from gateway.results.rows import Piece, check_complete, check_version, page_of, pieces_of, stream
 from rhizome import keys
 from rhizome.blob_slices import FileFormat, encode_parts
@@ -162,6 +163,29 @@ def test_a_page_holds_the_rows_from_its_offset_on(results: Results, source: str,
     page = page_of(results.here, job, offset, limit)
 
     assert [json.loads(bytes(row)) for row in page] == ANSWERS[offset : offset + limit]
+
+
+def test_rows_of_a_file_are_shown_though_the_version_is_gone(results: Results, registry: Registry) -> None:
+    job_id = results.answer_file(*CHUNKS)
+    registry.promote(OTHER.version, reason="a test")
+    registry.forget(CHAMPION.version)
+    results.here.champion.forget()
+
+    page = page_of(results.here, results.queue.read(job_id), 0, 10)
+
+    assert [json.loads(bytes(row)) for row in page] == ANSWERS
+
+
+def test_rows_before_a_page_are_not_made_into_answers(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+    job = results.queue.read(results.answer_file([BAD, SETOSA] * 50))
+    make = rows.answer_of_cells
+    monkeypatch.setattr(rows, "answer_of_cells", lambda *args, **more: made.append(1) or make(*args, **more))
+
+    page = page_of(results.here, job, 90, 4)
+
+    assert [json.loads(bytes(row)) for row in page] == [BAD, SETOSA] * 2
+    assert len(made) == 2
 
 
 def test_only_the_parts_of_a_page_are_read(results: Results) -> None:

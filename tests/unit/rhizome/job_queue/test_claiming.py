@@ -242,3 +242,10 @@ def test_a_result_that_does_not_stand_gives_no_notice(queue: Queue, notices: Pub
 
     assert notices.get_message(timeout=0.05) is None
     notices.close()
+
+
+def test_the_shortest_linger_is_no_read_without_an_end(redis: Redis) -> None:
+    scorer = Queue(redis, linger_seconds=0.0001).scorer()
+    scorer.claim()
+
+    assert scorer.listen() == []

@@ -18,6 +18,7 @@ from rhizome.row_table import build_columns
 from rhizome.signature import Output, Signature
 from tests.support.parts import write_part
 from tests.support.versions import iris_signature
+from worker.files import exporting
 from worker.files.exporting import export_parts
 from worker.files.lines import LineFormat, bytes_of, merge
 from worker.files.text import parse_csv
@@ -70,6 +71,7 @@ CHANCES = st.floats(0, 1) | st.sampled_from([0.0, 1.0, 1e-300, 0.1])
 BAD = {"error": {"code": "invalid_row", "detail": 'x is "a,b"\nnot a number'}, "line": 3}
 OUTPUTS = {
     "one output": signature_of((CLASSES,)),
+    "names like paths": signature_of(((".x", "$.y", "z[0]"),)),
     "two outputs": signature_of((CLASSES, ("x", "y", "é"))),
     "whole numbers": signature_of(((3, 1, 2),)),
     "numbers": signature_of(((0.5, 1.0),)),
@@ -106,8 +108,15 @@ def written(
 @given(data=st.data(), returns=st.sampled_from(Returns), name=st.sampled_from(sorted(OUTPUTS)))
 @pytest.mark.parametrize(("source", "form"), [(FileFormat.CSV, FileFormat.NDJSON), (FileFormat.NDJSON, FileFormat.CSV)])
 def test_another_form_is_what_would_have_been_written_byte_for_byte(
-    tmp_path: Path, data: st.DataObject, returns: Returns, name: str, source: FileFormat, form: FileFormat
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    data: st.DataObject,
+    returns: Returns,
+    name: str,
+    source: FileFormat,
+    form: FileFormat,
 ) -> None:
+    monkeypatch.setattr(exporting, "SLICE_CELLS", data.draw(st.sampled_from([8, 10**6])))
     signature = OUTPUTS[name]
     top_k = data.draw(st.integers(0, 3)) if signature.has_probabilities and returns is not Returns.LABEL else 0
     chunks = []
