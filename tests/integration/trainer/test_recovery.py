@@ -1,19 +1,24 @@
 """Recovery: after Redis or the disk lost something, what is left is put together again."""
 
 import shutil
+from datetime import UTC, datetime
 
 import pytest
 from pydantic import SecretStr
 from redis import Redis
 
+from rhizome import keys
 from rhizome.manifest import Manifest
 from rhizome.registry import Registry
 from rhizome.settings import Settings
+from rhizome.training_runs import begin_run, claim_run, read_runs, request_run
 from rhizome.version_store import VersionStore
+from tests.support.service import eventually
 from trainer.journal import read_journal, update_journal
 from trainer.promotion import Promoter
 from trainer.recovery import adopt
 from trainer.training import train
+from trainer.upkeep import Upkeep
 
 
 def ignore(_: str) -> None:
@@ -125,3 +130,21 @@ def test_unsigned_versions_are_not_adopted_once_a_key_is_set(
     signed = settings.model_copy(update={"signing_key": SecretStr("key")})
     assert adopt(signed, registry) is None
     assert registry.versions() == []
+
+
+def test_a_run_that_waits_behind_a_dead_one_is_let_begin(settings: Settings, redis: Redis) -> None:
+    now = datetime.now(UTC)
+    dead, _ = claim_run(redis, "a command line that was killed", now)
+    begin_run(redis, dead, now)
+    waiting, _ = request_run(redis, "test", now)
+    redis.delete(keys.TRAINING_PENDING)  # what time does
+    upkeep = Upkeep(settings)
+
+    upkeep.start()
+    try:
+        eventually(lambda: redis.llen(keys.TRAINING_QUEUE) == 1, what="the message of the run that waited")
+    finally:
+        upkeep.stop()
+
+    assert read_runs(redis)["current"]["run_id"] == waiting
+    assert read_runs(redis)["last"]["run_id"] == dead
