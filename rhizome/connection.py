@@ -6,11 +6,13 @@ sent once, and the caller that knows it is safe to repeat says so.
 
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.retry import Retry
 
 CONNECT_TIMEOUT_SECONDS = 2.0
 SOCKET_TIMEOUT_SECONDS = 5.0  #: longer than any blocking read
 BLOCKING_MARGIN_SECONDS = 3.0
+_CANNOT_WRITE = ("OOM", "MISCONF", "READONLY", "NOREPLICAS")  #: how Redis begins to say that it cannot write
 
 
 def connect(url: str, *, socket_timeout: float | None = None) -> Redis:
@@ -30,3 +32,11 @@ def connect(url: str, *, socket_timeout: float | None = None) -> Redis:
         health_check_interval=0,
         retry=Retry(NoBackoff(), 0),
     )
+
+
+def says_cannot_write(error: ResponseError) -> bool:
+    """Whether Redis refuses because it is full or may not write now.
+
+    The client gives some of these refusals a class of their own, and leaves their first word out of the text.
+    """
+    return isinstance(error, (OutOfMemoryError, ReadOnlyError)) or str(error).startswith(_CANNOT_WRITE)

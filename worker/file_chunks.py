@@ -13,7 +13,8 @@ import msgspec
 from rhizome.blob_slices import encode_parts
 from rhizome.blob_store import BlobStore
 from rhizome.errors import RhizomeError
-from rhizome.job_queue.claiming import Claimed, Claims, Finished
+from rhizome.job_queue.claiming import Claims
+from rhizome.job_queue.entries import Claimed, Finished
 from rhizome.jobs import State
 from rhizome.settings import Settings
 from worker.aside import await_end

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from redis import Redis
 
 from rhizome import latency
-from rhizome.job_queue.claiming import Finished
+from rhizome.job_queue.entries import Finished
 from rhizome.jobs import Lane
 
 _INTERACTIVE = Lane.INTERACTIVE  # an enum's members are looked up anew each time

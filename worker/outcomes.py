@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from rhizome.inference import AnswerArrays
-from rhizome.job_queue.claiming import Claimed
+from rhizome.job_queue.entries import Claimed
 from rhizome.jobs import Returns, ScoreRequest, State
 from rhizome.signature import Output, Signature
 from rhizome.struct_types import build_struct

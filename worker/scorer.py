@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from rhizome.connection import says_cannot_write
 from rhizome.errors import BlobStoreUnavailable
-from rhizome.job_queue.claiming import Claimed, Claims, Finished, Next
+from rhizome.job_queue.claiming import Claims, Next
+from rhizome.job_queue.entries import Claimed, Finished
 from rhizome.settings import Settings
 from worker.file_chunks import UnwrittenChunk
 from worker.pace import WorkPace
@@ -19,7 +21,6 @@ from worker.scoring import Scoring
 RECLAIM_EVERY_SECONDS = 1.0
 TURN_SECONDS = 1.0  #: a busy run makes way for other tasks of its process after this
 FINISH_RETRY_SECONDS = 0.2
-CANNOT_WRITE = ("OOM", "MISCONF", "READONLY", "NOREPLICAS")  #: how Redis begins to say that it cannot write
 STORE_RETRY_SECONDS = 2.0  #: how soon a chunk is tried again whose file could not be read
 
 log = logging.getLogger(__name__)
@@ -288,14 +289,9 @@ class Scorer:
                     raise
             except ResponseError as error:
                 # A Redis that is full or may not write: the lease is renewed meanwhile, and no delivery is counted.
-                if not _says_cannot_write(error) or self._is_stopping():
+                if not says_cannot_write(error) or self._is_stopping():
                     raise
             time.sleep(FINISH_RETRY_SECONDS)
             self._aside_seconds += time.monotonic() - tried
         self._scoring.record(finished)
         return following
-
-
-def _says_cannot_write(error: ResponseError) -> bool:
-    """The client gives some of these refusals a class of their own, and leaves their first word out of the text."""
-    return isinstance(error, (OutOfMemoryError, ReadOnlyError)) or str(error).startswith(CANNOT_WRITE)

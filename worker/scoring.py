@@ -8,7 +8,8 @@ from typing import Any
 
 from rhizome.errors import RhizomeError
 from rhizome.inference import find_call
-from rhizome.job_queue.claiming import Claimed, Claims, Finished
+from rhizome.job_queue.claiming import Claims
+from rhizome.job_queue.entries import Claimed, Finished
 from rhizome.jobs import Encoding, Returns, ScoreRequest, State
 from worker.file_chunks import FileChunks, UnwrittenChunk, fail_job
 from worker.latencies import Latencies

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from rhizome.csv_cells import allow_long_cells
 from rhizome.errors import InvalidRequest
 from rhizome.signature import Signature
 from rhizome.wording import shorten, suggestion
@@ -122,6 +123,7 @@ def _parse_columns(row: bytes) -> tuple[str, ...]:
         raise _unreadable("the first line is empty", "it must name the columns, separated by commas")
     if "\r" in line:
         raise _unreadable("the lines end in CR alone", "end them in LF or CRLF")
+    allow_long_cells()
     try:
         columns = next(csv.reader(io.StringIO(line, newline=""), strict=True))
     except csv.Error:

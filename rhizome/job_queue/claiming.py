@@ -1,28 +1,27 @@
 """The worker's side of the queue: claim entries, finish them, take over those of silent scorers."""
 
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from redis import Redis
 from redis.exceptions import ResponseError
 
 from rhizome import keys
-from rhizome.job_queue.scripts import STREAM_KEYS, load_script
-from rhizome.jobs import (
-    DEFAULT_PRIORITY,
-    PRIORITIES,
-    STREAMS,
-    Lane,
-    ScoreRequest,
-    State,
-    decode_request,
-    encode_request,
-    lane_of,
-    priority_of,
+from rhizome.job_queue.entries import (
+    MOST_TOGETHER,
+    Claimed,
+    Finished,
+    chunk_args,
+    dead_letter_args,
+    group_singles,
+    parse_claim,
+    parse_entry,
+    singles_args,
 )
+from rhizome.job_queue.scripts import STREAM_KEYS, load_script
+from rhizome.jobs import PRIORITIES, STREAMS, ScoreRequest, encode_request
 from rhizome.lua_scripts import call
 from rhizome.settings import Settings
 
@@ -34,56 +33,6 @@ LISTEN_SECONDS = 0.25
 #: What is written of a listener holds for so many blocking reads, and a margin for the way back to Redis.
 NOTED_READS, LISTENING_MARGIN_MS = 4, 100
 FORGET_CONSUMER_MS = 10 * 60 * 1000
-MOST_TOGETHER = 1_000  #: single jobs written as one part: Lua unpacks some thousand values at once
-_BATCH, _FAILED = Lane.BATCH, State.FAILED  # an enum's members are looked up anew each time
-#: Lane and priority of each of `STREAMS`.
-_PLACES = [(lane_of(stream), priority_of(stream)) for stream in STREAMS]
-
-
-class Claimed(NamedTuple):
-    """One stream entry in the hands of this scorer; `deliveries` counts how often it was given to any."""
-
-    lane: Lane
-    entry_id: bytes
-    request: ScoreRequest
-    deliveries: int = 1
-    priority: int = DEFAULT_PRIORITY
-
-    @property
-    def stream_index(self) -> int:
-        """Which of the scripts' `STREAMS` holds it, counted from 1."""
-        if self.lane is _BATCH:
-            return len(STREAMS)
-        return self.priority + 1 if self.request.kind == "single" else len(PRIORITIES) + 1
-
-    @property
-    def submitted_ms(self) -> int:
-        """When Redis accepted it, in ms since 1970: the entry id begins with it."""
-        return int(self.entry_id.partition(b"-")[0])
-
-
-class Finished(NamedTuple):
-    """What became of a claimed entry.
-
-    Attributes:
-        claimed: the entry.
-        state: the job's final state (single jobs; a batch job's follows from its rows).
-        body: a single job's final document, or the JSON array of a chunk's answers.
-        failed_rows: how many of the entry's rows failed.
-        compute_ms: time spent in the estimator.
-        dead_reason: why it is dead-lettered; empty if it is not.
-        rows: how many rows the entry turned out to hold; None where the request knew.
-        job_error: JSON with `code` and `detail`, where the whole batch job fails by it; empty if it does not.
-    """
-
-    claimed: Claimed
-    state: State
-    body: bytes
-    failed_rows: int = 0
-    compute_ms: float = 0.0
-    dead_reason: str = ""
-    rows: int | None = None
-    job_error: bytes = b""
 
 
 class Next(StrEnum):
@@ -148,7 +97,7 @@ class Claims:
             self._note_ms,
             len(PRIORITIES) if only_singles else len(STREAMS) - 1 if only_interactive else len(STREAMS),
         ]
-        return self._hold(_parse_claim(self._claim(args=args)))
+        return self._hold(parse_claim(self._claim(args=args)))
 
     def listen(self) -> list[Claimed]:
         """Blocks until something is submitted, for `LISTEN_SECONDS` at most; empty if nothing was."""
@@ -161,7 +110,7 @@ class Claims:
         claimed = []
         for stream, entries in answer or ():
             index = STREAM_KEYS.index(stream.decode())
-            claimed += [_parse_entry(index, entry_id, fields[1]) for entry_id, fields in entries]
+            claimed += [parse_entry(index, entry_id, fields[1]) for entry_id, fields in entries]
         return self._hold(claimed)
 
     def finish(self, finished: Sequence[Finished], *, claim_next: bool) -> list[Claimed]:
@@ -175,14 +124,14 @@ class Claims:
             MAX_DEAD_LETTERS,
             self._note_ms,
         ]
-        groups, others = _group_singles(finished)
+        groups, others = group_singles(finished)
         for (index, has_failed, is_waited), group in groups.items():
             for start in range(0, len(group), MOST_TOGETHER):
-                args += _singles_args(index, has_failed, is_waited, group[start : start + MOST_TOGETHER])
+                args += singles_args(index, has_failed, is_waited, group[start : start + MOST_TOGETHER])
         for item in others:
-            args += _chunk_args(item)
-        args += [part for item in finished if item.dead_reason for part in _dead_letter_args(item)]
-        following = _parse_claim(self._finish(args=args))
+            args += chunk_args(item)
+        args += [part for item in finished if item.dead_reason for part in dead_letter_args(item)]
+        following = parse_claim(self._finish(args=args))
         for item in finished:
             self._held[item.claimed.stream_index - 1].discard(item.claimed.entry_id)
         return self._hold(following)
@@ -226,7 +175,7 @@ class Claims:
             count = RECLAIM_COUNT if index < len(STREAMS) - CHUNK_STREAMS else 1
             args: list[Any] = [index + 1, self._consumer, lease_ms, count, self._settings.result_ttl_seconds]
             if answer := cast(list[list[Any]], self._reclaim(args=args)):
-                return self._hold([_parse_entry(index, entry, message, seen + 1) for entry, message, seen in answer])
+                return self._hold([parse_entry(index, entry, message, seen + 1) for entry, message, seen in answer])
         return []
 
     def renew(self) -> None:
@@ -259,62 +208,3 @@ class Claims:
         lease_ms = int(self._settings.lease_seconds * 1000)
         rang, forgotten = cast(list[int], self._upkeep(args=[lease_ms, FORGET_CONSUMER_MS]))
         return bool(rang), forgotten
-
-
-def _parse_claim(answer: Sequence[Sequence[bytes]]) -> list[Claimed]:
-    """`answer` holds one flat list per stream: entry id, message, entry id, message, …"""
-    return [
-        _parse_entry(index, entry_id, message)
-        for index, flat in enumerate(answer)
-        for entry_id, message in zip(flat[::2], flat[1::2], strict=True)
-    ]
-
-
-def _parse_entry(index: int, entry_id: bytes, message: bytes, deliveries: int = 1) -> Claimed:
-    lane, priority = _PLACES[index]
-    return Claimed(lane, entry_id, decode_request(message), deliveries, priority)
-
-
-_Group = tuple[int, bool, bool]
-
-
-def _group_singles(finished: Sequence[Finished]) -> tuple[dict[_Group, list[Finished]], list[Finished]]:
-    """Single jobs by stream, whether they failed and whether somebody waits; and the chunks."""
-    groups: defaultdict[_Group, list[Finished]] = defaultdict(list)
-    chunks = []
-    for item in finished:
-        claimed = item.claimed
-        if claimed.request.kind == "single":
-            groups[claimed.stream_index, item.state is _FAILED, claimed.request.waited].append(item)
-        else:
-            chunks.append(item)
-    return groups, chunks
-
-
-def _singles_args(index: int, has_failed: bool, is_waited: bool, group: Sequence[Finished]) -> list[Any]:
-    state = State.FAILED.value if has_failed else State.SUCCEEDED.value
-    args: list[Any] = ["singles", index, state, "1" if is_waited else "0", len(group)]
-    args += [item.claimed.entry_id for item in group]
-    for item in group:
-        args += (item.claimed.request.job_id, item.body)
-    return args
-
-
-def _chunk_args(item: Finished) -> list[Any]:
-    claimed, request = item.claimed, item.claimed.request
-    return [
-        "chunk",
-        claimed.stream_index,
-        claimed.entry_id,
-        request.job_id,
-        item.body,
-        request.rows if item.rows is None else item.rows,
-        item.failed_rows,
-        request.chunk,
-        item.compute_ms,
-        item.job_error,
-    ]
-
-
-def _dead_letter_args(item: Finished) -> list[Any]:
-    return ["dead", item.claimed.request.job_id, item.claimed.entry_id, item.dead_reason]

@@ -9,7 +9,8 @@ from typing import Any, cast
 from redis import Redis
 
 from rhizome import keys
-from rhizome.job_queue.claiming import Claimed, Claims, Finished
+from rhizome.job_queue.claiming import Claims
+from rhizome.job_queue.entries import Claimed, Finished
 from rhizome.job_queue.submission import Submissions
 from rhizome.job_queue.terms import Terms
 from rhizome.job_queue.views import JobView, Receipt

@@ -8,7 +8,8 @@ import pytest
 from flask.testing import FlaskClient
 from redis import Redis
 
-from rhizome.job_queue.claiming import Claimed, Claims
+from rhizome.job_queue.claiming import Claims
+from rhizome.job_queue.entries import Claimed
 from rhizome.jobs import Lane, State
 from rhizome.manifest import Manifest
 from rhizome.registry import Registry

@@ -187,7 +187,7 @@ def test_a_first_row_that_does_not_name_the_features_is_refused(header: bytes, f
         (b"size;sepal_length\n1;1\n", "invalid_file", "semicolons"),
         (HEADER + b'1,"1\n', "invalid_file", "line 2 is not CSV"),
         (HEADER + b'1,1\n1,1\n"1"2,1\n', "invalid_file", "line 4 is not CSV"),
-        (HEADER + b'"' + b"1" * 200_000 + b'",1\n', "invalid_file", "line 2 is not CSV"),
+        (HEADER + b'"' + b"1" * 200_000 + b'",1\n', "invalid_fields", "1 problem(s)"),
         (HEADER + b"1,\xff\n", "invalid_file", "UTF-8"),
         ("size,sepal_length\n1,1\n".encode("utf-16"), "invalid_file", "UTF-8"),
         (b'{"instances": [[1, 2]]}', "invalid_fields", "problem(s) with the file's columns"),

@@ -75,7 +75,7 @@ def outcome_of(validator: Validator, body: bytes) -> Rows | list[Any]:
         return [error.code, *error.problems]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(data=st.data(), form=st.sampled_from(RECORD_FORMS), signature=st.sampled_from([MIXED, NUMBERS, WIDE]))
 def test_both_ways_give_the_same_rows_and_refusals(data: st.DataObject, form: str, signature: Signature) -> None:
     rows = data.draw(st.integers(1, 6))

@@ -11,7 +11,8 @@ from flask.testing import FlaskClient
 from redis import Redis
 from werkzeug.test import TestResponse
 
-from rhizome.job_queue.claiming import Claimed, Claims
+from rhizome.job_queue.claiming import Claims
+from rhizome.job_queue.entries import Claimed
 from rhizome.jobs import Lane, Returns
 from rhizome.registry import Registry
 from tests.support.queue import Queue, succeed

@@ -15,7 +15,8 @@ from redis import Redis
 from rhizome import keys
 from rhizome.blob_slices import PLAN, BlobSlice, ChunkParts, FileFormat, decode_parts, encode_slice, input_path
 from rhizome.blob_store import open_store
-from rhizome.job_queue.claiming import Claims, Finished
+from rhizome.job_queue.claiming import Claims
+from rhizome.job_queue.entries import Finished
 from rhizome.job_queue.terms import Terms
 from rhizome.jobs import Encoding, Lane, ScoreRequest
 from rhizome.manifest import Manifest

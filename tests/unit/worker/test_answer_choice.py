@@ -14,7 +14,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClas
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.neighbors import KNeighborsClassifier
 
-from rhizome.job_queue.claiming import Claimed
+from rhizome.job_queue.entries import Claimed
 from rhizome.jobs import Lane, Returns
 from rhizome.signature import Signature
 from tests.support.estimators import watched

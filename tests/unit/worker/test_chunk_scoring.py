@@ -7,7 +7,7 @@ import numpy as np
 
 from rhizome import keys
 from rhizome.inference import ROW_MULTIPLE
-from rhizome.job_queue.claiming import Claimed
+from rhizome.job_queue.entries import Claimed
 from rhizome.jobs import Lane, State
 from tests.support.estimators import refusing, watched
 from tests.support.queue import pack_rows

@@ -12,7 +12,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from rhizome import keys
 from rhizome.inference import Calls
-from rhizome.job_queue.claiming import Claimed, Finished
+from rhizome.job_queue.entries import Claimed, Finished
 from rhizome.jobs import Lane, State
 from tests.support.estimators import refusing, watched
 from tests.support.queue import DEADLINE_SECONDS

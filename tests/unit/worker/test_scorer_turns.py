@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 from rhizome.inference import Calls
-from rhizome.job_queue.claiming import Claimed
+from rhizome.job_queue.entries import Claimed
 from rhizome.jobs import State
 from tests.support.estimators import watched
 from tests.support.queue import DEADLINE_SECONDS

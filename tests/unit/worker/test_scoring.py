@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from rhizome.job_queue.claiming import Claimed, Finished
+from rhizome.job_queue.entries import Claimed, Finished
 from rhizome.jobs import Encoding, State
 from tests.support.estimators import refusing
 from tests.support.versions import (

@@ -3,7 +3,7 @@
 import pytest
 
 from rhizome import keys
-from rhizome.job_queue.claiming import Claimed
+from rhizome.job_queue.entries import Claimed
 from rhizome.jobs import State
 from tests.support.queue import Queue, succeed
 

@@ -4,7 +4,8 @@ import pytest
 from redis import Redis
 
 from rhizome import keys
-from rhizome.job_queue.claiming import Claimed, Claims
+from rhizome.job_queue.claiming import Claims
+from rhizome.job_queue.entries import Claimed
 from rhizome.jobs import Lane, State
 from tests.support.queue import Queue, succeed
 
