@@ -123,7 +123,8 @@ class Scorer:
     def _listen(self) -> list[Claimed]:
         begun = time.monotonic()
         claimed = self._claims.listen()
-        self._dry_since = None if claimed else self._dry_since or begun
+        if not claimed:
+            self._dry_since = self._dry_since or begun
         return claimed
 
     def _rest(self) -> Next:
@@ -160,7 +161,7 @@ class Scorer:
         """
         singles = [entry for entry in claimed if entry.request.kind == "single"]
         chunks = [entry for entry in claimed if entry.request.kind != "single"]
-        self._claimed_at = time.monotonic()
+        self._claimed_at, self._dry_since = time.monotonic(), None
         try:
             following: list[Claimed] = []
             if singles:
