@@ -4,7 +4,7 @@ Columns follow from the signature and what was asked for, never from the answers
 nothing about its form.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,6 +14,7 @@ from rhizome.signature import ClassLabel, Signature
 
 ERROR_COLUMN = "error"
 _PROBABILITIES = "probabilities"
+_MARK = "\0"  #: is in no JSON
 _MUST_BE_QUOTED = frozenset('",\r\n')
 
 
@@ -99,6 +100,25 @@ def answer_of_cells(cells: Sequence[str], columns: Sequence[Column], *, is_ranke
             if chances := output.get(_PROBABILITIES):
                 output[_PROBABILITIES] = dict(sorted(chances.items(), key=lambda item: -float(bytes(item[1]))))
     return answer
+
+
+def build_writer(columns: Sequence[Column]) -> Callable[[Sequence[str]], bytes]:
+    """What writes the JSON of `answer_of_cells` for rows that hold all classes, in a tenth of its time."""
+    marks = [column._replace(type=float) for column in columns]  # so that each mark stands there as it is
+    template = msgspec.json.encode(answer_of_cells([_MARK] * len(columns), marks, is_ranked=False)).decode()
+    first, *others = template.split(_MARK)
+    texts = [column.type is str for column in columns if column.name != ERROR_COLUMN]
+    encoded: dict[str, str] = {}  # labels come again and again
+
+    def write(cells: Sequence[str]) -> bytes:
+        parts = [first]
+        for cell, is_text, following in zip(cells, texts, others, strict=False):
+            if is_text and cell not in encoded:
+                encoded[cell] = msgspec.json.encode(cell).decode()
+            parts += (encoded[cell] if is_text else cell, following)
+        return "".join(parts).encode()
+
+    return write
 
 
 def csv_cell(value: ClassLabel | None) -> str:

@@ -1,9 +1,9 @@
 """Where a batch's answers are: in Redis, of rows that came in a request; in the store, of rows that came as a file."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, chain, islice, takewhile
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,7 +15,7 @@ from rhizome.errors import RowsIncomplete, VersionNotFound
 from rhizome.job_documents import number
 from rhizome.job_queue.views import JobView
 from rhizome.jobs import Returns, State
-from rhizome.row_table import Column, answer_of_cells, build_columns, csv_line, header_line, returns_of
+from rhizome.row_table import Column, answer_of_cells, build_columns, build_writer, csv_line, header_line, returns_of
 from rhizome.signature import Signature
 
 _decode_answers = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -156,15 +156,14 @@ def _read_csv(here: Service, job: JobView, part: ChunkParts, start: int, *, has_
     columns = build_columns(_signature_of(here, job), Returns(part.returns))
     lines = _lines(read_blocks(here.blobs, part_path(job.job_id, part), 0, part.size))
     errors = _lines(read_blocks(here.blobs, errors_path(job.job_id, part), 0, part.errors_size))
-    rows = csv.reader(f"{line.decode()}\n" for line in lines)
+    rows, write = csv.reader(f"{line.decode()}\n" for line in lines), _build_writer(columns, part)
     if has_header:
         next(rows)
     for _ in range(start):
         if _pass_over(lines):
             next(errors)
     for cells in rows:
-        is_error = bool(cells[-1])
-        yield msgspec.Raw(next(errors) if is_error else _encode(_answer_of(cells, columns, part)))
+        yield msgspec.Raw(next(errors) if cells[-1] else write(cells))
 
 
 def _pass_over(lines: Iterator[bytes]) -> bool:
@@ -176,8 +175,10 @@ def _pass_over(lines: Iterator[bytes]) -> bool:
     return bool(cells[-1])
 
 
-def _answer_of(cells: Sequence[str], columns: Sequence[Column], part: ChunkParts) -> dict[str, Any]:
-    return answer_of_cells(cells, columns, is_ranked=part.top_k > 0)
+def _build_writer(columns: Sequence[Column], part: ChunkParts) -> Callable[[Sequence[str]], bytes]:
+    if part.top_k == 0:
+        return build_writer(columns)
+    return lambda cells: _encode(answer_of_cells(cells, columns, is_ranked=True))
 
 
 def _as_ndjson(chunks: Sequence[bytes]) -> bytes:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from rhizome.blob_slices import FileFormat, encode_parts
 from rhizome.errors import BlobNotFound, RowsIncomplete
 from rhizome.jobs import State
 from rhizome.registry import Registry
+from rhizome.row_table import Column
 from tests.support.parts import write_part
 from tests.support.queue import succeed
 from tests.unit.gateway.conftest import CHAMPION, OTHER
@@ -178,9 +180,14 @@ def test_rows_of_a_file_are_shown_though_the_version_is_gone(results: Results, r
 
 def test_rows_before_a_page_are_not_made_into_answers(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[object] = []
+    build = rows.build_writer
+
+    def counting(columns: Sequence[Column]) -> Callable[[Sequence[str]], bytes]:
+        write = build(columns)
+        return lambda cells: made.append(1) or write(cells)  # type: ignore[func-returns-value]
+
     job = results.queue.read(results.answer_file([BAD, SETOSA] * 50))
-    make = rows.answer_of_cells
-    monkeypatch.setattr(rows, "answer_of_cells", lambda *args, **more: made.append(1) or make(*args, **more))
+    monkeypatch.setattr(rows, "build_writer", counting)
 
     page = page_of(results.here, job, 90, 4)
 

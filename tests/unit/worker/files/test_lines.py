@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rhizome.blob_slices import FileFormat
 from rhizome.inference import AnswerArrays
 from rhizome.jobs import Returns, ScoreRequest
-from rhizome.row_table import answer_of_cells, csv_line
+from rhizome.row_table import answer_of_cells, build_writer, csv_line
 from rhizome.signature import Output, Signature
 from tests.support.queue import build_request
 from worker.files.lines import LineFormat, Lines, bytes_of, merge
@@ -59,9 +59,9 @@ def assert_says(outputs: list[AnswerArrays], signature: Signature, returns: Retu
     plain = list(csv.reader(io.StringIO("".join(csv_line(answer, table.columns) for answer in answers), newline="")))
     assert [[_value(cell) for cell in row] for row in cells] == [[_value(cell) for cell in row] for row in plain]
     read = [answer_of_cells(row, table.columns, is_ranked=top_k > 0) for row in cells]
-    assert [repr(json.loads(msgspec.json.encode(answer))) for answer in read] == list(
-        map(repr, found)
-    )  # digit by digit
+    assert [repr(json.loads(msgspec.json.encode(answer))) for answer in read] == list(map(repr, found))
+    if top_k == 0:
+        assert list(map(build_writer(table.columns), cells)) == list(map(msgspec.json.encode, read))
 
 
 def orders(answer: dict[str, Any]) -> list[list[str]]:
