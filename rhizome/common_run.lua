@@ -2,6 +2,13 @@
 -- KEYS of all: training hash, pending, Celery queue
 local hash, pending_key = KEYS[1], KEYS[2]
 
+-- Makes a run the current one, which waits to be taken up for at most `seconds`.
+local function queue(run_id, reason, queued_at, seconds)
+  redis.call('SET', pending_key, run_id, 'EX', seconds)
+  redis.call('HSET', hash, 'state', 'queued', 'run_id', run_id, 'reason', reason, 'queued_at', queued_at,
+    'started_at', '', 'attempts', '0')
+end
+
 -- Records how the current run ended, and lets the one that waits behind it, if any, be the current one.
 local function conclude(now, outcome, version, detail, queued_ttl)
   for _, field in ipairs({'run_id', 'reason', 'queued_at', 'started_at'}) do
@@ -14,9 +21,7 @@ local function conclude(now, outcome, version, detail, queued_ttl)
   local follower = redis.call('HMGET', hash, 'next_run_id', 'next_reason', 'next_queued_at', 'next_message')
   if not follower[1] then return end
   redis.call('HDEL', hash, 'next_run_id', 'next_reason', 'next_queued_at', 'next_message')
-  redis.call('SET', pending_key, follower[1], 'EX', queued_ttl)
-  redis.call('HSET', hash, 'state', 'queued', 'run_id', follower[1], 'reason', follower[2],
-    'queued_at', follower[3], 'started_at', '', 'attempts', '0')
+  queue(follower[1], follower[2], follower[3], queued_ttl)
   redis.call('LPUSH', KEYS[3], follower[4])
 end
 
@@ -26,4 +31,10 @@ local function give_up(now, queued_ttl)
   if state ~= 'queued' and state ~= 'running' then return end
   local detail = state == 'running' and 'the training process died' or 'no trainer took the run up in time'
   conclude(now, 'failed', '', detail, queued_ttl)
+end
+
+-- The run that is queued or runs, after one that nothing holds was given up; false if there is none.
+local function find_standing(now, queued_ttl)
+  if redis.call('EXISTS', pending_key) == 0 then give_up(now, queued_ttl) end
+  return redis.call('GET', pending_key)
 end

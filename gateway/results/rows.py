@@ -1,7 +1,7 @@
 """Where a batch's answers are: in Redis, of rows that came in a request; in the store, of rows that came as a file."""
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, chain, islice, takewhile
 from typing import NamedTuple
 
@@ -156,7 +156,7 @@ def _read_csv(here: Service, job: JobView, part: ChunkParts, start: int, *, has_
     columns = build_columns(_signature_of(here, job), Returns(part.returns))
     lines = _lines(read_blocks(here.blobs, part_path(job.job_id, part), 0, part.size))
     errors = _lines(read_blocks(here.blobs, errors_path(job.job_id, part), 0, part.errors_size))
-    rows, write = csv.reader(f"{line.decode()}\n" for line in lines), _build_writer(columns, part)
+    rows, write = _parse_rows(lines), _build_writer(columns, part)
     if has_header:
         next(rows)
     for _ in range(start):
@@ -171,8 +171,12 @@ def _pass_over(lines: Iterator[bytes]) -> bool:
     line = next(lines)
     if b'"' not in line:
         return not line.endswith(b",")
-    (cells,) = islice(csv.reader(f"{each.decode()}\n" for each in chain([line], lines)), 1)
-    return bool(cells[-1])
+    return bool(next(_parse_rows(chain([line], lines)))[-1])
+
+
+def _parse_rows(lines: Iterable[bytes]) -> Iterator[list[str]]:
+    """Rows of CSV; no more lines are taken than those of the rows that are."""
+    return csv.reader(f"{line.decode()}\n" for line in lines)
 
 
 def _build_writer(columns: Sequence[Column], part: ChunkParts) -> Callable[[Sequence[str]], bytes]:
