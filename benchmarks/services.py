@@ -23,6 +23,7 @@ from benchmarks.peer_stacks import (
 from benchmarks.place import HOST, ROOT, TRAINING_LIMIT_SECONDS, Place
 from benchmarks.process_tree import ProcessTree
 from benchmarks.user import Mode
+from rhizome.embedded_redis import REWRITE_FROM
 
 
 def start_redis(place: Place, fsync: str) -> ProcessTree:
@@ -33,6 +34,7 @@ def start_redis(place: Place, fsync: str) -> ProcessTree:
         "save": "",
         "appendonly": "yes",
         "appendfsync": fsync,
+        "auto-aof-rewrite-min-size": REWRITE_FROM,
         "maxmemory-policy": "noeviction",
         "loglevel": "warning",
     }

@@ -10,6 +10,9 @@ from pathlib import Path
 from rhizome.errors import StartupError
 
 CONFIG_FILE = "valkey.conf"
+#: Up to here the append-only file is never rewritten, then whenever it has doubled. From the default of 64 MB on, that
+#: takes a fifth of the server's CPU time while a backlog drains; 256 MB are read in 3 s at the next start.
+REWRITE_FROM = "256mb"
 _PASSWORD_BYTES = 24
 
 
@@ -64,6 +67,7 @@ def write_config(folder: Path, port: int, *, fsync: str, maxmemory: str = "1gb")
                 f'dir "{folder.resolve()}"',
                 "appendonly yes",
                 f"appendfsync {fsync}",
+                f"auto-aof-rewrite-min-size {REWRITE_FROM}",
                 'save ""',  # the append-only file is the whole truth
                 f"maxmemory {maxmemory}",
                 "maxmemory-policy noeviction",

@@ -66,6 +66,56 @@ class Call(NamedTuple):
         return ("EVALSHA", self.script.sha, len(self.keys), *self.keys, *self.args)
 
 
+class Flight:
+    """One call at a time whose answer is read later, on a connection of its own: the caller works meanwhile.
+
+    Args:
+        redis: a client.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        self._pool = redis.connection_pool
+        self._connection: Any = None
+        self._call: Call | None = None
+
+    def send(self, sent: Call) -> None:
+        """Sends a call; the answer to the one before has been received.
+
+        Raises:
+            redis.RedisError: it could not be sent; it may have arrived all the same.
+        """
+        if self._connection is None:
+            self._connection = self._pool.make_connection()
+        try:
+            self._connection.send_command(*sent.command)
+        except BaseException:
+            self.drop()
+            raise
+        self._call = sent
+
+    def receive(self) -> Any:
+        """The answer to what was sent.
+
+        Raises:
+            redis.RedisError: the connection was cut, the answer did not come in time, or the script failed.
+        """
+        sent, self._call = self._call, None
+        if sent is None:
+            raise RedisConnectionError("nothing was sent")
+        try:
+            answer = _read_answer(self._connection)
+        except BaseException:
+            self.drop()
+            raise
+        return _run_once([sent])[0] if isinstance(answer, NoScriptError) else _check(answer)
+
+    def drop(self) -> None:
+        """Forgets what was sent: nobody will read its answer."""
+        if self._connection is not None:
+            self._connection.disconnect()
+        self._connection = self._call = None
+
+
 def call_together(calls: Sequence[Call]) -> list[Any]:
     """Runs several scripts of one server in one round trip, each repeatable: once more where the connection was cut.
 

@@ -5,22 +5,18 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
-from redis.exceptions import TimeoutError as RedisTimeoutError
-
-from rhizome.connection import says_cannot_write
 from rhizome.errors import BlobStoreUnavailable
 from rhizome.job_queue.claiming import Claims, Next
 from rhizome.job_queue.entries import Claimed, Finished
 from rhizome.settings import Settings
 from worker.file_chunks import UnwrittenChunk
+from worker.finishing import Finishing
 from worker.pace import WorkPace
 from worker.scoring import Scoring
 
 RECLAIM_EVERY_SECONDS = 1.0
 TURN_SECONDS = 1.0  #: a busy run makes way for other tasks of its process after this
-FINISH_RETRY_SECONDS = 0.2
+STORE_PAUSE_SECONDS = 0.2  #: before the next entry is claimed
 STORE_RETRY_SECONDS = 2.0  #: how soon a chunk is tried again whose file could not be read
 
 log = logging.getLogger(__name__)
@@ -64,8 +60,9 @@ class Scorer:
         self._settings = settings
         self._is_stopping = is_stopping
         self._pace = pace
+        self._finishing = Finishing(claims, scoring.record, settings, is_stopping, pace)
         self._reclaimed_at = 0.0
-        #: Spent on others than the present chunk, or on waiting for Redis, since this process began.
+        #: Spent on others than the present chunk, since this process began.
         self._aside_seconds = 0.0
         #: Scored, and its answers not yet in the store: the next chunk is scored meanwhile.
         self._unwritten: _Unwritten | None = None
@@ -91,13 +88,14 @@ class Scorer:
             self._run(time.monotonic() + self._settings.run_seconds)
         finally:
             self._unwritten = None  # of a run that is broken off: it comes back after its lease
+            self._finishing.drop()
             self._scoring.rest()
 
     def _run(self, deadline: float) -> None:
         claimed = self._claims.claim()  # first what somebody has just rung for; taking over costs a call a stream
         while not self._is_over(deadline):
             if not claimed:  # and nothing is left in hand, before what may have ended others is taken over
-                claimed = self._finish_unwritten(claim_next=self._may_claim(deadline))
+                claimed = self._finishing.collect() or self._finish_unwritten(claim_next=self._may_claim(deadline))
             if not claimed and self._is_take_over_due():
                 claimed = self._take_over()
                 if not claimed and self._makes_way():
@@ -111,8 +109,8 @@ class Scorer:
                     break
                 if following is Next.CLAIM:
                     claimed = self._claims.claim()
-        if claimed:
-            self._work_off(claimed, deadline)
+        while claimed := claimed or self._finishing.collect():
+            claimed = self._work_off(claimed, deadline)
         self._finish_unwritten(claim_next=False)
         self._claims.leave(ring=not self._is_stopping() and not self._is_dry())
 
@@ -162,12 +160,14 @@ class Scorer:
         singles = [entry for entry in claimed if entry.request.kind == "single"]
         chunks = [entry for entry in claimed if entry.request.kind != "single"]
         self._claimed_at, self._dry_since = time.monotonic(), None
+        if self._may_claim(deadline):
+            self._finishing.expect_more(claimed)
         try:
             following: list[Claimed] = []
             if singles:
                 begun = self._seconds_at_work()
                 finished = self._scoring.score_singles(singles)
-                following = self._finish(finished, claim_next=not chunks and self._may_claim(deadline))
+                following = self._finishing.finish(finished, claim_next=not chunks and self._may_claim(deadline))
                 self._pace.add_singles(len(singles), (self._seconds_at_work() - begun) * 1000)
             for entry in chunks:
                 is_last = entry is chunks[-1]
@@ -213,7 +213,7 @@ class Scorer:
     def _finish_chunk(self, chunk: Finished, seconds: float, *, claim_next: bool) -> list[Claimed]:
         """Writes what was worked on for so many seconds."""
         begun = self._seconds_at_work()
-        following = self._finish([chunk], claim_next=claim_next)
+        following = self._finishing.finish([chunk], claim_next=claim_next)
         rows = chunk.claimed.request.rows if chunk.rows is None else chunk.rows
         self._pace.add_chunk(rows, (seconds + self._seconds_at_work() - begun) * 1000)
         return following
@@ -222,7 +222,7 @@ class Scorer:
         """The store's absence is no fault of the job's, and the other chunks of files fare no better now."""
         log.warning("scorer_lost_file_store", extra={"job_id": entry.request.job_id})
         self._claims.give_back(entry, STORE_RETRY_SECONDS)
-        time.sleep(FINISH_RETRY_SECONDS)
+        time.sleep(STORE_PAUSE_SECONDS)
         return self._claims.claim() if claim_next else []
 
     def _turn_to_others(self) -> None:
@@ -244,23 +244,23 @@ class Scorer:
         if not claimed:
             return  # looking is part of the chunk's own work
         if singles := [entry for entry in claimed if entry.request.kind == "single"]:
-            self._finish(self._scoring.score_singles(singles), claim_next=False)
+            self._finishing.finish_now(self._scoring.score_singles(singles), claim_next=False)
         for entry in claimed:
             if entry.request.kind != "single":
                 chunk = self._scoring.score_chunk(entry, self._serve_singles)
                 if isinstance(chunk, UnwrittenChunk):
                     chunk = chunk.finish(self._serve_singles)
-                self._finish([chunk], claim_next=False)
+                self._finishing.finish_now([chunk], claim_next=False)
         self._aside_seconds += self._seconds_at_work() - begun
 
     def _serve_singles(self) -> None:
         """Between two slices of a small batch."""
         if not self._is_stopping() and (singles := self._claims.claim(only_singles=True)):
-            self._finish(self._scoring.score_singles(singles), claim_next=False)
+            self._finishing.finish_now(self._scoring.score_singles(singles), claim_next=False)
 
     def _seconds_at_work(self) -> float:
         """A clock that stands still for what is served between slices, and while waiting for Redis to come back."""
-        return time.monotonic() - self._aside_seconds
+        return time.monotonic() - self._aside_seconds - self._finishing.waited_seconds
 
     def _is_take_over_due(self) -> bool:
         return time.monotonic() - self._reclaimed_at >= RECLAIM_EVERY_SECONDS
@@ -274,25 +274,5 @@ class Scorer:
             log.warning("jobs_taken_over", extra={"jobs": [entry.request.job_id for entry in reclaimed]})
         hopeless = [entry for entry in reclaimed if entry.deliveries > self._settings.max_deliveries]
         if hopeless:
-            self._finish([self._scoring.give_up(entry) for entry in hopeless], claim_next=False)
+            self._finishing.finish_now([self._scoring.give_up(entry) for entry in hopeless], claim_next=False)
         return [entry for entry in reclaimed if entry.deliveries <= self._settings.max_deliveries]
-
-    def _finish(self, finished: Sequence[Finished], *, claim_next: bool) -> list[Claimed]:
-        """Writes results, across a short absence of Redis: they are computed, and writing twice changes nothing."""
-        deadline = time.monotonic() + self._settings.lease_seconds
-        while True:
-            tried = time.monotonic()
-            try:
-                following = self._claims.finish(finished, claim_next=claim_next)
-                break
-            except (RedisConnectionError, RedisTimeoutError):
-                if time.monotonic() > deadline:
-                    raise
-            except ResponseError as error:
-                # A Redis that is full or may not write: the lease is renewed meanwhile, and no delivery is counted.
-                if not says_cannot_write(error) or self._is_stopping():
-                    raise
-            time.sleep(FINISH_RETRY_SECONDS)
-            self._aside_seconds += time.monotonic() - tried
-        self._scoring.record(finished)
-        return following

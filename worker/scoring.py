@@ -38,6 +38,7 @@ class Scoring:
         self._claims = claims
         self._latencies = latencies
         self._files = files
+        self._bound = ("", "")  #: the last batch job, and the version that answers it
 
     def score_singles(self, claimed: Sequence[Claimed]) -> list[Finished]:
         """Scores single jobs, one call of the estimator per version, encoding and wanted part among them."""
@@ -67,7 +68,7 @@ class Scoring:
             entry: the chunk.
             between_slices: called between two slices, to serve whoever is more urgent.
         """
-        name = self._claims.bind_version(entry.request.job_id, _version_for(entry.request, self._shelf.champion))
+        name = self._bind(entry.request)
         if name is None:  # cancelled, or answered by another scorer: nothing will be written
             return Finished(entry, State.FAILED, b"[]")
         version = self._find(name)
@@ -93,6 +94,15 @@ class Scoring:
         _log_failures(entry, failures)
         body = encode_answers(answers)
         return Finished(entry, State.SUCCEEDED, body, failed_rows=len(failures), compute_ms=compute_ms)
+
+    def _bind(self, request: ScoreRequest) -> str | None:
+        """The version that answers a batch job; None if the job is over. A job once bound stays so."""
+        if self._bound[0] == request.job_id:
+            return self._bound[1]
+        name = self._claims.bind_version(request.job_id, _version_for(request, self._shelf.champion))
+        if name is not None:
+            self._bound = request.job_id, name
+        return name
 
     def give_up(self, entry: Claimed) -> Finished:
         """The failed result of an entry that was delivered too often."""

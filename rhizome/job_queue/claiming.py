@@ -22,7 +22,7 @@ from rhizome.job_queue.entries import (
 )
 from rhizome.job_queue.scripts import STREAM_KEYS, load_script
 from rhizome.jobs import PRIORITIES, STREAMS, ScoreRequest, encode_request
-from rhizome.lua_scripts import call
+from rhizome.lua_scripts import Call, Flight, call
 from rhizome.settings import Settings
 
 CHUNK_STREAMS = 2  #: the last of the streams hold chunks
@@ -73,6 +73,7 @@ class Claims:
         self._upkeep = load_script(redis, "upkeep")
         self._bind = load_script(redis, "bind")
         self._plan = load_script(redis, "plan")
+        self._flight = Flight(redis)
 
     def answer_bell(self) -> None:
         """Deletes the bell, before the first look at the streams: a submit after this rings again.
@@ -90,13 +91,8 @@ class Claims:
             only_interactive: leave the batch lane alone.
             only_singles: leave every chunk alone.
         """
-        args: list[Any] = [
-            self._consumer,
-            self._settings.micro_batch_rows,
-            self._settings.result_ttl_seconds,
-            self._note_ms,
-            len(PRIORITIES) if only_singles else len(STREAMS) - 1 if only_interactive else len(STREAMS),
-        ]
+        last = len(PRIORITIES) if only_singles else len(STREAMS) - 1 if only_interactive else len(STREAMS)
+        args = self._claim_args(self._note_ms, last)
         return self._hold(parse_claim(self._claim(args=args)))
 
     def listen(self) -> list[Claimed]:
@@ -115,6 +111,41 @@ class Claims:
 
     def finish(self, finished: Sequence[Finished], *, claim_next: bool) -> list[Claimed]:
         """Writes results where none stand, notifies waiters, and takes the next micro-batch in the same round trip."""
+        return self._let_go(finished, self._finish(args=self._finish_args(finished, claim_next=claim_next)))
+
+    def send_claim(self) -> None:
+        """Asks for what waits, as `claim`; `receive` gives it. The scorer is at work, so it is not said to listen.
+
+        Raises:
+            redis.RedisError: it could not be sent.
+        """
+        self._flight.send(Call(self._claim, (), self._claim_args(0, len(STREAMS))))
+
+    def send_finish(self, finished: Sequence[Finished]) -> None:
+        """As `finish`, and asks for the next micro-batch; `receive` gives it, and tells whether they are written.
+
+        Raises:
+            redis.RedisError: it could not be sent, or in part.
+        """
+        self._flight.send(Call(self._finish, (), self._finish_args(finished, claim_next=True)))
+
+    def receive(self, finished: Sequence[Finished]) -> list[Claimed]:
+        """What was claimed by the last of `send_claim` and `send_finish`; `finished` is what that one was given.
+
+        Raises:
+            redis.RedisError: it is not known to have been done, and may have been.
+        """
+        return self._let_go(finished, self._flight.receive())
+
+    def drop(self) -> None:
+        """Forgets what was sent; what it claimed comes back after its lease."""
+        self._flight.drop()
+
+    def _claim_args(self, note_ms: int, last: int) -> list[Any]:
+        settings = self._settings
+        return [self._consumer, settings.micro_batch_rows, settings.result_ttl_seconds, note_ms, last]
+
+    def _finish_args(self, finished: Sequence[Finished], *, claim_next: bool) -> list[Any]:
         settings = self._settings
         args: list[Any] = [
             self._consumer,
@@ -130,11 +161,13 @@ class Claims:
                 args += singles_args(index, has_failed, is_waited, group[start : start + MOST_TOGETHER])
         for item in others:
             args += chunk_args(item)
-        args += [part for item in finished if item.dead_reason for part in dead_letter_args(item)]
-        following = parse_claim(self._finish(args=args))
+        return args + [part for item in finished if item.dead_reason for part in dead_letter_args(item)]
+
+    def _let_go(self, finished: Sequence[Finished], answer: Sequence[Sequence[bytes]]) -> list[Claimed]:
+        """`finished` is written, and `answer` is what was claimed by the same call."""
         for item in finished:
             self._held[item.claimed.stream_index - 1].discard(item.claimed.entry_id)
-        return self._hold(following)
+        return self._hold(parse_claim(answer))
 
     def give_back(self, entry: Claimed, after_seconds: float) -> None:
         """Lets go of an entry that could not be scored for no fault of its own: it comes back, to whoever is first,

@@ -7,7 +7,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from rhizome.job_queue import scripts as queue_scripts
-from rhizome.lua_scripts import Script, write_constants
+from rhizome.lua_scripts import Call, Flight, Script, write_constants
 from rhizome.webhooks import scripts as webhook_scripts
 
 LoadScript = Callable[[Redis, str], Script]
@@ -58,3 +58,45 @@ def test_constants_are_written_as_lua_reads_them(redis: Redis) -> None:
     script = Script(redis, constants + "return {TEXT, NUMBER, LIST}")
 
     assert script() == [b'it\'s "]]"', 7, [b"a", b"b"]]
+
+
+def test_an_answer_is_read_when_it_is_wanted_and_other_calls_go_on_meanwhile(redis: Redis) -> None:
+    script, flight = Script(redis, "return tonumber(ARGV[1]) + 1"), Flight(redis)
+    redis.script_flush()
+
+    flight.send(Call(script, (), [1]))
+
+    assert script(args=[5]) == 6
+    assert flight.receive() == 2
+
+
+def test_what_was_sent_is_answered_once(redis: Redis) -> None:
+    script, flight = Script(redis, "return 1"), Flight(redis)
+    flight.send(Call(script, (), ()))
+    flight.receive()
+
+    with pytest.raises(RedisConnectionError):
+        flight.receive()
+
+
+def test_an_answer_that_nobody_wants_any_more_is_not_taken_for_that_of_the_next_call(redis: Redis) -> None:
+    script, flight = Script(redis, "return tonumber(ARGV[1])"), Flight(redis)
+    flight.send(Call(script, (), [1]))
+
+    flight.drop()
+    flight.send(Call(script, (), [2]))
+
+    assert flight.receive() == 2
+
+
+def test_after_a_connection_was_cut_the_next_call_opens_another(redis: Redis) -> None:
+    script, flight = Script(redis, "return tonumber(ARGV[1])"), Flight(redis)
+    flight.send(Call(script, (), [1]))
+    flight.receive()
+
+    cut_all_connections(redis)
+    with pytest.raises(RedisConnectionError):
+        flight.send(Call(script, (), [2])) or flight.receive()
+    flight.send(Call(script, (), [3]))
+
+    assert flight.receive() == 3

@@ -33,7 +33,7 @@ from tests.support.versions import (
     iris_signature,
     write_iris,
 )
-from worker import scorer
+from worker import finishing, scorer
 from worker.file_chunks import FileChunks
 from worker.latencies import Latencies
 from worker.pace import WorkPace
@@ -70,7 +70,8 @@ class Bench:
         self.files = FileChunks(self.blobs, self.claims, self.queue.settings)
         self.scoring = RecordingScoring(self.shelf, self.claims, self.latencies, self.files)
         self.is_stopping = False
-        self.scorer = Scorer(self.claims, self.scoring, self.queue.settings, lambda: self.is_stopping, WorkPace(256))
+        self.pace = WorkPace(self.queue.settings.micro_batch_rows)
+        self.scorer = Scorer(self.claims, self.scoring, self.queue.settings, lambda: self.is_stopping, self.pace)
 
     def serve(self, written: Written) -> Written:
         """Makes a version on disk the champion of this process."""
@@ -162,5 +163,6 @@ def bench(build_bench: BuildBench) -> Bench:
 def short_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a store that is away, or a silent scorer, keeps waiting for seconds takes hundredths."""
     monkeypatch.setattr(scorer, "STORE_RETRY_SECONDS", 0.05)
-    monkeypatch.setattr(scorer, "FINISH_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(scorer, "STORE_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(finishing, "RETRY_SECONDS", 0.01)
     monkeypatch.setattr(scorer, "RECLAIM_EVERY_SECONDS", 0.02)

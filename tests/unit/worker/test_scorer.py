@@ -259,7 +259,7 @@ def test_a_job_is_tried_as_often_as_promised_before_it_is_given_up(build_bench: 
 def test_results_are_written_across_a_short_absence_of_redis(
     bench: Bench, error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.scorer.FINISH_RETRY_SECONDS", 0.001)
+    monkeypatch.setattr("worker.finishing.RETRY_SECONDS", 0.001)
     finish, absences = bench.claims.finish, [error()] * 3
 
     def flaky(finished: list[Finished], *, claim_next: bool) -> list[Claimed]:

@@ -209,16 +209,16 @@ def test_what_is_written_is_finished_before_the_next_chunk_is_scored_to_its_end(
 def test_a_run_that_is_broken_off_holds_nothing_any_more(build_bench: BuildBench) -> None:
     bench = build_bench(file_chunk_bytes=CHUNK_BYTES, lease_seconds=0.2, linger_seconds=1.0)
     bench.serve(write_iris(bench.models_dir))
-    bind, calls = bench.claims.bind_version, 0
+    score, calls = bench.files.score, 0
 
-    def bind_or_lose_redis(job_id: str, version: str) -> str | None:
+    def score_or_lose_redis(*args: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls == 3:  # of the second chunk with rows, while the first is being written
             raise RedisConnectionError("gone")
-        return bind(job_id, version)
+        return score(*args)
 
-    bench.claims.bind_version = bind_or_lose_redis  # type: ignore[method-assign]
+    bench.files.score = score_or_lose_redis  # type: ignore[method-assign]
     job_id = bench.submit_parquet(ROWS)
     with pytest.raises(RedisConnectionError):
         bench.scorer.run()
