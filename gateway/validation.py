@@ -8,7 +8,7 @@ import math
 import struct
 import sys
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from operator import attrgetter
 from typing import Annotated, Any, NamedTuple, cast
@@ -27,6 +27,7 @@ from rhizome.errors import InvalidRequest
 from rhizome.jobs import Encoding
 from rhizome.signature import Feature, Signature
 
+_GetValues = Callable[[Any], tuple[Any, ...]]
 _CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 _OPTIONS: Any = create_model("Options", __config__=_CONFIG, **BATCH_FIELDS)
 #: Options of a body with a table: beside it, or in MLflow's `params`.
@@ -75,7 +76,7 @@ class Validator:
         sample = self._validate(self.single_model, body)
         row = self._values(sample)
         options = {} if sample.model_fields_set <= self._features else _options_of(sample)
-        return Rows(self._encoding, [self._encode([row])], [1], options)
+        return Rows(self._encoding, [self._encode_row(row)], [1], options)
 
     def parse_batch(self, body: bytes, *, max_rows: int, chunk_rows: int) -> Rows:
         """Many samples from any of the forms of `gateway.tabular_forms`, cut into chunks.
@@ -86,7 +87,7 @@ class Validator:
         if form := find_records(body):
             rows = self._records.decode(form, body)
             if rows and len(rows) <= max_rows:
-                return self.cut([self._values(row) for row in rows], chunk_rows, {})
+                return self.cut(rows, chunk_rows, {}, self._values)
             return self._parse_records(form, body, max_rows, chunk_rows)
         _check_not_empty(body)
         form, columns, beside = read_table(body, self.signature.names, max_rows=max_rows)
@@ -104,10 +105,20 @@ class Validator:
         columns = read_csv(body, self.signature, max_rows=max_rows)
         return self.cut(list(self.columns.to_rows(columns, CSV_FORM)), chunk_rows, {})
 
-    def cut(self, rows: Sequence[tuple[Any, ...]], chunk_rows: int, options: Mapping[str, Any]) -> Rows:
-        """Validated rows in chunks of `chunk_rows`, as they travel."""
+    def cut(
+        self, rows: Sequence[Any], chunk_rows: int, options: Mapping[str, Any], values_of: _GetValues | None = None
+    ) -> Rows:
+        """Validated rows in chunks of `chunk_rows`, as they travel.
+
+        Args:
+            rows: tuples of values in the signature's order, or whatever `values_of` makes such tuples of.
+            chunk_rows: rows of a chunk.
+            options: by name.
+            values_of: called row by row, so that no second list of all rows is made.
+        """
         chunks = [rows[start : start + chunk_rows] for start in range(0, len(rows), chunk_rows)]
-        return Rows(self._encoding, [self._encode(chunk) for chunk in chunks], [len(c) for c in chunks], options)
+        payloads = [self._encode(map(values_of, chunk) if values_of else chunk) for chunk in chunks]
+        return Rows(self._encoding, payloads, [len(chunk) for chunk in chunks], options)
 
     def batch_model(self, max_rows: int, form: str = "instances") -> type[BaseModel]:
         """The model of a batch body of at most `max_rows` records in the field `form`."""
@@ -119,7 +130,7 @@ class Validator:
 
     def _parse_records(self, form: str, body: bytes, max_rows: int, chunk_rows: int) -> Rows:
         batch = self._validate(self.batch_model(max_rows, form), body)
-        return self.cut([self._values(row) for row in getattr(batch, form)], chunk_rows, _options_beside(batch))
+        return self.cut(getattr(batch, form), chunk_rows, _options_beside(batch), self._values)
 
     def _validate(self, model: type[BaseModel], body: bytes) -> BaseModel:
         _check_not_empty(body)
@@ -134,17 +145,22 @@ class Validator:
                 raise InvalidRequest("the body is not valid JSON", code="malformed_json", problems=problems) from None
             raise refusal(problems, error.error_count()) from None
 
-    def _encode(self, rows: Sequence[tuple[Any, ...]]) -> bytes:
+    def _encode(self, rows: Iterable[tuple[Any, ...]]) -> bytes:
         if self._encoding is Encoding.JSON:
-            return msgspec.json.encode(rows)
-        if self._has_nulls:
-            rows = [tuple(math.nan if value is None else value for value in row) for row in rows]
-        if len(rows) == 1:
-            return self._row_struct.pack(*rows[0])
-        values = array("d", chain.from_iterable(rows))
+            return msgspec.json.encode(list(rows))
+        values = array("d", chain.from_iterable(map(_fill_nulls, rows) if self._has_nulls else rows))
         if sys.byteorder == "big":
             values.byteswap()
         return values.tobytes()
+
+    def _encode_row(self, row: tuple[Any, ...]) -> bytes:
+        if self._encoding is Encoding.JSON:
+            return msgspec.json.encode([row])
+        return self._row_struct.pack(*(_fill_nulls(row) if self._has_nulls else row))
+
+
+def _fill_nulls(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(math.nan if value is None else value for value in row)
 
 
 def _check_not_empty(body: bytes) -> None:
