@@ -17,8 +17,9 @@ help: ## Say what there is
 up: $(VENV)/.runtime ## Set up and run the whole service on this machine (Ctrl-C stops it)
 	@exec $(BIN)/rhizome up
 
+# tests/conftest.py puts the files that take longest first; xdist by itself would begin with those of the most tests.
 test: $(VENV)/.dev lint types imports ## Set up and run every check: lint, types, import rules, all tests
-	@exec $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
+	@exec $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
