@@ -52,6 +52,7 @@ class Child:
         self._started_at = 0.0
         self._backoff_seconds = FIRST_BACKOFF_SECONDS
         self._restart_at = 0.0
+        self._end_by = 0.0
 
     @property
     def pid(self) -> int | None:
@@ -99,16 +100,16 @@ class Child:
 
     def ask_to_stop(self) -> None:
         """SIGTERM to the process; it ends its own children."""
+        self._end_by = time.monotonic() + self._stop_seconds
         if self.pid is not None and self._process is not None:
             self._process.terminate()
 
-    def stop(self) -> None:
-        """Asks, waits `stop_seconds`, then kills what is left of its session."""
+    def await_end(self) -> None:
+        """Waits until `stop_seconds` after it was asked, then kills what is left of its session."""
         if self._process is None:
             return
-        self.ask_to_stop()
         try:
-            self._process.wait(self._stop_seconds)
+            self._process.wait(max(0.0, self._end_by - time.monotonic()))
         except subprocess.TimeoutExpired:
             log.warning("process_killed", extra={"name_": self.name, "after_seconds": self._stop_seconds})
         self._sweep()

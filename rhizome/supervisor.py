@@ -33,7 +33,8 @@ READY_SECONDS = 60.0
 REDIS_READY_SECONDS = 30.0  #: a large append-only file takes its time
 LOOK_SECONDS = 0.05
 STOP_SECONDS = 15.0
-STOP_ORDER = ("gateway", "beat", "training", "trainer", "worker", "webhooks", "redis")
+#: Nothing new first; then what makes work and what does it; then what tells of it; Redis last.
+STOP_ORDER = (("gateway",), ("beat", "training", "trainer", "worker"), ("webhooks",), ("redis",))
 BACKGROUND_NICENESS = 10  #: of trainer, beat and the deliverer: they take what serving leaves
 ADMIN_KEY_FILE = "admin_key"
 WEBHOOK_SECRET_FILE = "webhook_secret"  # noqa: S105 - a name
@@ -203,15 +204,15 @@ class Supervisor:
             time.sleep(4 * LOOK_SECONDS)
 
     def _stop(self) -> None:
-        """Nothing new first, then what makes work, then what does it, Redis last."""
+        """One step of `STOP_ORDER` after the other; the processes of a step take their time together."""
         if self._children:
             _say("stopping …")
-        self._children.sort(key=lambda child: STOP_ORDER.index(child.name))
-        for child in self._children:
-            if child.name in ("beat", "trainer"):
-                child.ask_to_stop()  # they take their time together
-        for child in self._children:
-            child.stop()
+        for names in STOP_ORDER:
+            children = [child for child in self._children if child.name in names]
+            for child in children:
+                child.ask_to_stop()
+            for child in children:
+                child.await_end()
         remove_run(self._var)
 
     def _gateway_url(self) -> str:
