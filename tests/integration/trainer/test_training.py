@@ -1,6 +1,7 @@
 """Training runs against a real registry: repeatable, and judged against the standing champion."""
 
 import importlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -27,10 +28,16 @@ def build(signature, seed):
     return Shuffled(max_iter=1000)
 """
 
-HASH_A_RUN = """
+#: Trains with each of the given changes to the standing settings; prints the hashes by the changes' names.
+HASH_RUNS = """
+import json, pathlib, sys
 from rhizome.settings import load_settings
 from trainer.training import train
-print(train(load_settings(), None, "test").artifact_sha256)
+settings = load_settings()
+def hash_run(changes):
+    paths = {name: pathlib.Path(value) for name, value in changes.items() if name == "dataset"}
+    return train(settings.model_copy(update=changes | paths), None, "test").artifact_sha256
+print(json.dumps({name: hash_run(changes) for name, changes in json.loads(sys.argv[1]).items()}))
 """
 
 
@@ -47,43 +54,34 @@ def bad_settings(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyP
     return settings.model_copy(update={"estimator": "bad_factory:build"})
 
 
-@pytest.mark.parametrize("estimator", ["logistic_regression", "random_forest", "gradient_boosting"])
-def test_the_artifact_is_the_same_in_fresh_processes(environment: dict[str, str], estimator: str) -> None:
-    hashes = {
+def test_artifacts_are_the_same_in_fresh_processes(environment: dict[str, str], tmp_path: Path) -> None:
+    lines = [f"{i % 7}.5,{'north' if i % 3 else 'south'},{'' if i % 11 == 0 else i},{i % 2}" for i in range(80)]
+    (tmp_path / "mixed.csv").write_text("\n".join(["a,b,c,y", *lines]))
+    runs = {
+        "logistic_regression": {"estimator": "trainer.estimators:logistic_regression"},
+        "random_forest": {"estimator": "trainer.estimators:random_forest"},
+        "gradient_boosting": {"estimator": "trainer.estimators:gradient_boosting"},
+        "mixed columns": {"dataset": str(tmp_path / "mixed.csv"), "target": "y"},
+    }
+
+    one, other = (
         subprocess.run(
-            [sys.executable, "-c", HASH_A_RUN],
+            [sys.executable, "-c", HASH_RUNS, json.dumps(dict(order))],
             env=environment
-            | {"PYTHONHASHSEED": seed, "RHIZOME_ESTIMATOR": f"trainer.estimators:{estimator}"}
+            | {"PYTHONHASHSEED": seed}
             | {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads},
             capture_output=True,
             text=True,
             check=True,
             timeout=120,
         ).stdout
-        for seed, threads in (("1", "1"), ("2", "2"))
-    }
-    assert len(hashes) == 1
-    assert len(hashes.pop().strip()) == 64
+        for seed, threads, order in (("1", "1", runs.items()), ("2", "2", reversed(runs.items())))
+    )
 
-
-def test_the_artifact_of_mixed_columns_is_the_same_in_fresh_processes(
-    environment: dict[str, str], tmp_path: Path
-) -> None:
-    lines = [f"{i % 7}.5,{'north' if i % 3 else 'south'},{'' if i % 11 == 0 else i},{i % 2}" for i in range(80)]
-    (tmp_path / "mixed.csv").write_text("\n".join(["a,b,c,y", *lines]))
-    environment |= {"RHIZOME_DATASET": str(tmp_path / "mixed.csv"), "RHIZOME_TARGET": "y"}
-    hashes = {
-        subprocess.run(
-            [sys.executable, "-c", HASH_A_RUN],
-            env=environment | {"PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=120,
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert len(hashes) == 1
+    hashes = json.loads(one)
+    assert {name: len(found) for name, found in hashes.items()} == dict.fromkeys(runs, 64)
+    assert len(set(hashes.values())) == len(runs)
+    assert json.loads(other) == hashes
 
 
 def test_another_seed_gives_another_artifact(settings: Settings) -> None:
