@@ -32,7 +32,9 @@ def build(signature, seed):
 HASH_RUNS = """
 import json, pathlib, sys
 from rhizome.settings import load_settings
+from trainer import evaluation
 from trainer.training import train
+evaluation.REPEATS = 1  # judging takes most of a run's time, and comes after its artefact
 settings = load_settings()
 def hash_run(changes):
     paths = {name: pathlib.Path(value) for name, value in changes.items() if name == "dataset"}
