@@ -1,21 +1,54 @@
-"""Each chaos test gets a service of its own, and a ledger of what it was promised."""
+"""The chaos tests of a file share a service, whole again before each of them, and have ledgers of their own."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.chaos.ledger import Ledger
-from tests.support.service import Service
+from tests.support.service import Service, eventually
+
+PROCESSES = (
+    "valkey-server",
+    "-m gateway",
+    "-m worker",
+    "-m worker webhooks",
+    "-m trainer serve",
+    "-m trainer beat",
+)
+RECOVERY_SECONDS = 60.0
 
 
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    """A service with two worker processes and short leases."""
-    running = Service(tmp_path, worker_processes=2, lease_seconds=2)
+@pytest.fixture(scope="module")
+def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with two worker processes and short leases; it outlives whatever a test kills but the supervisor."""
+    running = Service(tmp_path_factory.mktemp("chaos"), worker_processes=2, lease_seconds=2)
     running.start()
     yield running
     running.stop()
+
+
+@pytest.fixture
+def service(shared_service: Service) -> Service:
+    """The service of this file, with every process in its place and nothing left to do."""
+    eventually(lambda: is_whole(shared_service), RECOVERY_SECONDS, "the service's recovery")
+    return shared_service
+
+
+def is_whole(service: Service) -> bool:
+    """True when all processes stand, exactly the living workers say so, and neither a job nor an event waits."""
+    if any(len(service.pids(name)) != 1 for name in PROCESSES):
+        return False
+    try:
+        report = service.health()
+    except httpx.TransportError:
+        return False
+    if report["status"] != "ok":
+        return False
+    workers = {process["pid"] for process in report["workers"]["processes"]}
+    lanes = [report["queue"][lane] for lane in ("interactive", "batch")]
+    left = [lane["waiting"] + lane["in_flight"] for lane in lanes] + [report["webhooks"]["pending"]]
+    return workers == set(service.worker_children()) and not any(left)
 
 
 @pytest.fixture

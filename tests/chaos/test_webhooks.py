@@ -3,7 +3,6 @@
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,10 +12,10 @@ from tests.support.webhooks import SECRET, Receiver
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
 
 
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
+@pytest.fixture(scope="module")
+def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     running = Service(
-        tmp_path,
+        tmp_path_factory.mktemp("webhooks"),
         worker_processes=2,
         lease_seconds=2,
         webhook_secret=SECRET,
