@@ -7,7 +7,9 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
+import httpx
 import pytest
 
 from rhizome.embedded_redis import find_free_port
@@ -16,9 +18,73 @@ from tests.support.service import ROOT, SAMPLE, Service, children_of, eventually
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(180)]
 
 
+class Restart(NamedTuple):
+    """What was seen before a service was stopped, while it stopped, and after it was started again."""
+
+    champions: tuple[str, str]
+    receipt: httpx.Response
+    #: by job id, after the restart
+    answered: dict[str, str]
+    waiting: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all services, which run one after the other: only the first of them must train."""
+    return tmp_path_factory.mktemp("stopping")
+
+
+@pytest.fixture(scope="module")
+def restart(folder: Path) -> Restart:
+    """A service that was stopped while jobs and a request waited, and was started again."""
+    service = Service(folder, gateway_processes=1).start()
+    champion, answered = service.champion(), service.submit()
+    service.result(answered)
+    (main,) = service.pids("-m worker")
+    held = (main, *children_of(main))
+    for pid in held:
+        os.kill(pid, signal.SIGSTOP)  # so that the next jobs wait
+    waiting = [service.submit() for _ in range(10)]
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(service.http.post, "/predict?wait=30", json=SAMPLE, timeout=60)
+        eventually(lambda: service.health()["gateway"]["waiting_requests"], what="the waiting request")
+        os.kill(service.pid, signal.SIGTERM)
+        eventually(lambda: "stopping …" in service.output, what="the stop's begin")
+        for pid in held:
+            os.kill(pid, signal.SIGKILL)  # nothing is revived any more, and nobody need wait for them
+        service.stop()
+        receipt = answer.result(60)
+
+    service = Service(folder).start()
+    try:
+        waiting.append(receipt.json()["id"])
+        return Restart(
+            champions=(champion, service.champion()),
+            receipt=receipt,
+            answered={answered: service.result(answered)["status"]},
+            waiting={job_id: service.result(job_id, wait=60.0)["status"] for job_id in waiting},
+        )
+    finally:
+        service.stop()
+
+
+def test_waiting_jobs_and_versions_survive_a_restart(restart: Restart) -> None:
+    before, after = restart.champions
+
+    assert after == before
+    assert set(restart.answered.values()) == {"succeeded"}
+    assert len(restart.waiting) == 11
+    assert set(restart.waiting.values()) == {"succeeded"}
+
+
+def test_who_waits_while_the_service_stops_gets_a_receipt(restart: Restart) -> None:
+    assert restart.receipt.status_code == 202
+    assert restart.waiting[restart.receipt.json()["id"]] == "succeeded"
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_everything_and_leaves_no_process(tmp_path: Path, number: int) -> None:
-    service = Service(tmp_path).start()
+def test_a_signal_stops_everything_and_leaves_no_process(folder: Path, number: int) -> None:
+    service = Service(folder).start()
     family = children_of(service.pid)
     family += [grandchild for child in family for grandchild in children_of(child)]
     job_id = service.submit()
@@ -30,49 +96,8 @@ def test_a_signal_stops_everything_and_leaves_no_process(tmp_path: Path, number:
     assert job_id
 
 
-def test_waiting_jobs_and_versions_survive_a_restart(tmp_path: Path) -> None:
-    service = Service(tmp_path).start()
-    champion = service.champion()
-    answered = service.submit()
-    service.result(answered)
-    (main,) = service.pids("-m worker")
-    os.kill(main, signal.SIGSTOP)  # so that the next jobs wait
-    for child in children_of(main):
-        os.kill(child, signal.SIGSTOP)
-    waiting = [service.submit() for _ in range(10)]
-    service.stop()
-
-    again = Service(tmp_path).start()
-
-    try:
-        assert again.champion() == champion
-        assert again.result(answered)["status"] == "succeeded"
-        assert {again.result(job_id, wait=60.0)["status"] for job_id in waiting} == {"succeeded"}
-    finally:
-        again.stop()
-
-
-def test_who_waits_while_the_service_stops_gets_a_receipt(tmp_path: Path) -> None:
-    service = Service(tmp_path, gateway_processes=1).start()
-    (main,) = service.pids("-m worker")
-    for pid in (main, *children_of(main)):
-        os.kill(pid, signal.SIGSTOP)  # so that the job waits
-    with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(service.http.post, "/predict?wait=30", json=SAMPLE, timeout=60)
-        eventually(lambda: service.health()["gateway"]["waiting_requests"], what="the waiting request")
-        service.stop()
-        receipt = answer.result(60)
-    again = Service(tmp_path).start()
-
-    try:
-        assert receipt.status_code == 202
-        assert again.result(receipt.json()["id"], wait=60.0)["status"] == "succeeded"
-    finally:
-        again.stop()
-
-
-def test_a_killed_supervisor_takes_its_processes_with_it(tmp_path: Path) -> None:
-    service = Service(tmp_path).start()
+def test_a_killed_supervisor_takes_its_processes_with_it(folder: Path) -> None:
+    service = Service(folder).start()
     family = children_of(service.pid)
 
     service.kill()

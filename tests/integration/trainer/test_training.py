@@ -69,9 +69,7 @@ def test_artifacts_are_the_same_in_fresh_processes(environment: dict[str, str], 
     one, other = (
         subprocess.run(
             [sys.executable, "-c", HASH_RUNS, json.dumps(dict(order))],
-            env=environment
-            | {"PYTHONHASHSEED": seed}
-            | {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads},
+            env=environment | {"PYTHONHASHSEED": seed} | {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads},
             capture_output=True,
             text=True,
             check=True,
