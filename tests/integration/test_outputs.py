@@ -6,8 +6,13 @@ from typing import Any
 
 import pytest
 
+from rhizome.connection import connect
+from rhizome.registry import Registry
+from rhizome.runfile import find_run
+from rhizome.settings import Settings
 from tests.support.datasets import CUSTOMER, write_customers, write_houses
-from tests.support.service import SAMPLE, Service
+from tests.support.service import SAMPLE, Service, eventually
+from trainer.training import train
 
 HOUSE = {"area": 100.0, "rooms": 3}
 PRICE = 1000 * 100 + 5000 * 3
@@ -20,12 +25,38 @@ def run(folder: Path, **settings: object) -> Iterator[Service]:
     service.stop()
 
 
-@pytest.fixture(scope="module", params=["ridge", "random_forest"])
-def houses(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service that predicts one quantity."""
+@pytest.fixture(scope="module")
+def house_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service that predicts one quantity, at first by a random forest."""
     folder = tmp_path_factory.mktemp("houses")
+    dataset = write_houses(folder / "houses.csv")
+    yield from run(folder, dataset=dataset, target="price", estimator="trainer.estimators:random_forest")
+
+
+@pytest.fixture(scope="module", params=["random_forest", "ridge"])
+def houses(request: pytest.FixtureRequest, house_service: Service) -> Service:
+    """The service with a champion of this estimator."""
     estimator = f"trainer.estimators:{request.param}"
-    yield from run(folder, dataset=write_houses(folder / "houses.csv"), target="price", estimator=estimator)
+    if request.param == "ridge":  # by the gate: it is the better one
+        promote_another(house_service, estimator)
+    versions = {version["version"]: version for version in house_service.http.get("/models").json()["versions"]}
+    assert versions[house_service.champion()]["estimator"] == estimator
+    return house_service
+
+
+def promote_another(service: Service, estimator: str) -> None:
+    """Trains a version of another estimator beside the champion, and waits until it is served."""
+    run = find_run(service.var)
+    assert run is not None
+    dataset = service.folder / "houses.csv"
+    settings = Settings(
+        redis_url=run.redis_url, models_dir=service.models, dataset=dataset, target="price", estimator=estimator
+    )
+    redis = connect(run.redis_url)
+    version = train(settings, Registry(redis, settings.model_name), "another estimator").version
+    redis.close()
+    assert service.admin(f"/models/{version}/promote").status_code == 200
+    eventually(lambda: service.champion() == version and service.health()["workers"]["converged"], what="its service")
 
 
 @pytest.fixture(scope="module")
