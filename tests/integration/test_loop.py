@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.support.service import SAMPLE, Service, eventually
+from tests.support.training import promote_another
 
 USERS = 4
 
@@ -93,18 +94,12 @@ def test_rollback_puts_the_former_champion_back_and_promotion_the_later_one(serv
 
 
 def test_a_version_that_cannot_be_loaded_is_rolled_back_by_the_workers(service: Service) -> None:
-    standing = service.champion()
-    service.admin("/retrain")
-    broken = eventually(lambda: service.champion() != standing and service.champion(), what="a new champion")
+    broken = promote_another(service)
     service.admin("/models/rollback")
     eventually(lambda: service.health()["workers"]["converged"], what="all workers on the former version")
-    # Two more versions push the broken one out of the workers' memory, so that it must be read from disk again.
+    # More versions push the broken one out of the workers' memory, so that it must be read from disk again.
     for _ in range(3):
-        before = service.champion()
-        service.admin("/retrain")
-        eventually(lambda before=before: service.champion() != before, what="a new champion")
-        eventually(lambda: service.health()["workers"]["converged"], what="all workers on it")
-    standing = service.champion()
+        standing = promote_another(service)
     artifact = service.models / "iris" / broken / "model.joblib"
     artifact.write_bytes(artifact.read_bytes()[:-1] + b"?")
 

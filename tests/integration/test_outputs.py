@@ -6,13 +6,9 @@ from typing import Any
 
 import pytest
 
-from rhizome.connection import connect
-from rhizome.registry import Registry
-from rhizome.runfile import find_run
-from rhizome.settings import Settings
 from tests.support.datasets import CUSTOMER, write_customers, write_houses
-from tests.support.service import SAMPLE, Service, eventually
-from trainer.training import train
+from tests.support.service import SAMPLE, Service
+from tests.support.training import promote_another
 
 HOUSE = {"area": 100.0, "rooms": 3}
 PRICE = 1000 * 100 + 5000 * 3
@@ -38,25 +34,11 @@ def houses(request: pytest.FixtureRequest, house_service: Service) -> Service:
     """The service with a champion of this estimator."""
     estimator = f"trainer.estimators:{request.param}"
     if request.param == "ridge":  # by the gate: it is the better one
-        promote_another(house_service, estimator)
+        dataset = house_service.folder / "houses.csv"
+        promote_another(house_service, dataset=dataset, target="price", estimator=estimator)
     versions = {version["version"]: version for version in house_service.http.get("/models").json()["versions"]}
     assert versions[house_service.champion()]["estimator"] == estimator
     return house_service
-
-
-def promote_another(service: Service, estimator: str) -> None:
-    """Trains a version of another estimator beside the champion, and waits until it is served."""
-    run = find_run(service.var)
-    assert run is not None
-    dataset = service.folder / "houses.csv"
-    settings = Settings(
-        redis_url=run.redis_url, models_dir=service.models, dataset=dataset, target="price", estimator=estimator
-    )
-    redis = connect(run.redis_url)
-    version = train(settings, Registry(redis, settings.model_name), "another estimator").version
-    redis.close()
-    assert service.admin(f"/models/{version}/promote").status_code == 200
-    eventually(lambda: service.champion() == version and service.health()["workers"]["converged"], what="its service")
 
 
 @pytest.fixture(scope="module")

@@ -16,12 +16,13 @@ from redis import Redis
 
 from rhizome import keys
 from rhizome.heartbeats import living
-from rhizome.registry import Registry
+from rhizome.registry import Pointer, Registry
 from rhizome.settings import Settings
 from rhizome.task_message import ANNOUNCE_TASK, RETRAIN_TASK, build_task_message
 from rhizome.training_runs import read_runs, request_run
 from rhizome.version_store import VersionStore
 from trainer.journal import read_journal
+from trainer.promotion import Promoter
 from trainer.training import train
 
 PATIENCE_SECONDS = 60.0
@@ -69,6 +70,12 @@ def run_rhizome(environment: dict[str, str], *arguments: str) -> subprocess.Comp
 def run_module(module: str, environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", module, *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture
+def champion(settings: Settings, registry: Registry, store: VersionStore) -> Pointer:
+    """Of a version that was trained and promoted in this process, which has imported everything already."""
+    return Promoter(registry, store, lambda _: None).promote_candidate(train(settings, registry, "first"))
 
 
 @pytest.fixture
@@ -127,10 +134,8 @@ def test_a_message_without_sense_is_logged_and_the_trainer_goes_on(redis: Redis,
 
 
 def test_a_wiped_redis_gets_its_champion_back_from_a_starting_trainer(
-    settings: Settings, environment: dict[str, str], redis: Redis, registry: Registry, tmp_path: Path
+    champion: Pointer, environment: dict[str, str], redis: Redis, registry: Registry, tmp_path: Path
 ) -> None:
-    assert run_cli(environment, "train").returncode == 0
-    champion = registry.champion()
     redis.flushall()
     with process(["trainer", "serve"], environment, tmp_path / "trainer.log"):
         assert eventually(registry.champion) == champion
@@ -164,10 +169,8 @@ def test_the_command_line_trains_once_if_a_version_is_missing(
 
 
 def test_the_command_line_says_when_the_gate_refuses(
-    environment: dict[str, str], redis: Redis, registry: Registry, tmp_path: Path
+    champion: Pointer, environment: dict[str, str], registry: Registry, tmp_path: Path
 ) -> None:
-    assert run_cli(environment, "train").returncode == 0
-    champion = registry.champion()
     other = tmp_path / "other.csv"
     other.write_text("x,species\n" + "".join(f"{i}.5,{'ab'[i % 2]}\n" for i in range(60)))
     changed = environment | {"RHIZOME_DATASET": str(other)}
@@ -180,9 +183,8 @@ def test_the_command_line_says_when_the_gate_refuses(
 
 
 def test_the_command_line_promotes_and_rolls_back(
-    settings: Settings, environment: dict[str, str], redis: Redis, registry: Registry
+    champion: Pointer, settings: Settings, environment: dict[str, str], registry: Registry
 ) -> None:
-    assert run_cli(environment, "train").returncode == 0
     second = train(settings, None, "only on disk")
     assert run_cli(environment, "promote", second.version).returncode == 0
     pointer = registry.champion()
@@ -194,16 +196,16 @@ def test_the_command_line_promotes_and_rolls_back(
 
 
 def test_the_operators_commands_print_one_document_and_log_beside_it(
-    environment: dict[str, str], redis: Redis, registry: Registry
+    champion: Pointer, environment: dict[str, str]
 ) -> None:
-    first, second = (run_rhizome(environment, "train", "--json") for _ in range(2))
+    second = run_rhizome(environment, "train", "--json")
     back = run_rhizome(environment, "rollback", "--json")
     forth = run_rhizome(environment, "promote", json.loads(second.stdout)["version"], "--json")
     unknown = run_rhizome(environment, "promote", "20260101T000000Z-00000000", "--json")
 
     trained, rolled_back, promoted = (json.loads(command.stdout) for command in (second, back, forth))
     assert (trained["status"], trained["detail"]) == ("promoted", "")
-    assert rolled_back["version"] == json.loads(first.stdout)["version"]
+    assert rolled_back["version"] == champion.version
     assert rolled_back["previous"] == promoted["version"] == trained["version"]
     assert promoted["promoted_at"]
     assert {json.loads(line)["event"] for line in second.stderr.splitlines()} >= {"training_started", "promoted"}
@@ -212,9 +214,8 @@ def test_the_operators_commands_print_one_document_and_log_beside_it(
 
 
 def test_another_schema_is_refused_with_an_option_that_exists(
-    environment: dict[str, str], redis: Redis, registry: Registry, tmp_path: Path
+    champion: Pointer, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    assert run_rhizome(environment, "train").returncode == 0
     other = tmp_path / "other.csv"
     other.write_text("x,species\n" + "".join(f"{i}.5,{'ab'[i // 40]}\n" for i in range(80)))
     changed = environment | {"RHIZOME_DATASET": str(other)}
