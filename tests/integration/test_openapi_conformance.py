@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.service import ADMIN_KEY, Service
 
-EXAMPLES = 25  #: generated per operation and phase
+EXAMPLES = 13  #: generated per operation and phase
 SECONDS = 300.0
 #: Unknown headers and parameters are no mistake.
 CONFIG = """
