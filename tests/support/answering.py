@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
 from redis import Redis
 
@@ -26,6 +27,7 @@ from worker.scoring import Scoring
 from worker.shelf import Shelf
 
 STOP_SECONDS = 10.0
+LOOK_SECONDS = 0.05  #: the notices thread looks this often whether it is to end, so that tests end soon
 
 
 @contextmanager
@@ -39,12 +41,14 @@ def answering(
     stopped = threading.Event()
     scoring = threading.Thread(target=_score, args=(redis, models_dir, written.version, stopped))
     scoring.start()
-    try:
-        yield app.test_client()
-    finally:
-        stopped.set()
-        scoring.join(STOP_SECONDS)
-        app.extensions[EXTENSION].notices.stop()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gateway.notices.LOOK_SECONDS", LOOK_SECONDS)
+        try:
+            yield app.test_client()
+        finally:
+            stopped.set()
+            scoring.join(STOP_SECONDS)
+            app.extensions[EXTENSION].notices.stop()
 
 
 def announce_worker(redis: Redis, version: str) -> None:
