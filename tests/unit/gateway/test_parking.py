@@ -15,6 +15,7 @@ from rhizome.connection import connect
 from tests.support.service import eventually
 
 PATIENCE_SECONDS = 10.0
+LOOK_SECONDS = 0.05  #: of the notices thread, so that it ends soon; parking keeps its own
 
 
 class Request:
@@ -34,7 +35,8 @@ class Request:
 
 
 @pytest.fixture
-def notices(redis_server: str, redis: Redis) -> Iterator[Notices]:
+def notices(redis_server: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Notices]:
+    monkeypatch.setattr("gateway.notices.LOOK_SECONDS", LOOK_SECONDS)
     notices = Notices(lambda: connect(redis_server), 2, 0, lambda: None)
     yield notices
     notices.stop()

@@ -18,6 +18,7 @@ from rhizome.self_test import check_golden
 from rhizome.settings import Settings
 from rhizome.signature import Output
 from tests.support.versions import build_manifest
+from trainer import evaluation
 from trainer.champion import Champion
 from trainer.dataset import Dataset, load_dataset
 from trainer.estimators import build_estimator, load_factory
@@ -57,6 +58,12 @@ def labelled(customers_csv: Path) -> Dataset:
 def measured(customers_csv: Path) -> Dataset:
     """Two regressions, in units that differ by five powers of ten."""
     return load_dataset(customers_csv, "spend, debt", 3.0)
+
+
+@pytest.fixture
+def _judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cross-validation takes most of a run's time; how often it is repeated is no matter of the outputs."""
+    monkeypatch.setattr(evaluation, "REPEATS", 1)
 
 
 def fit(name: str, dataset: Dataset, rows: NDArray[np.int64]) -> Any:
@@ -151,6 +158,7 @@ def test_folds_are_stratified_over_all_outputs(labelled: Dataset) -> None:
     assert sorted(np.concatenate([test for _, test in folds[:5]])) == sorted(rows)
 
 
+@pytest.mark.usefixtures("_judged_once")
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_every_classifier_learns_several_targets(settings: Settings, customers_csv: Path, name: str) -> None:
     manifest = train(configured(settings, customers_csv, "churned,tier", name), None, "test")
@@ -161,6 +169,7 @@ def test_every_classifier_learns_several_targets(settings: Settings, customers_c
     check_golden(*reversed(load_estimator(settings.models_dir / "iris" / manifest.version)))
 
 
+@pytest.mark.usefixtures("_judged_once")
 @pytest.mark.parametrize("name", REGRESSORS)
 def test_every_regressor_learns_several_targets(settings: Settings, customers_csv: Path, name: str) -> None:
     manifest = train(configured(settings, customers_csv, "spend,debt", name), None, "test")
@@ -177,6 +186,7 @@ def configured(settings: Settings, dataset: Path, target: str, name: str) -> Set
     return settings.model_copy(update=changes)
 
 
+@pytest.mark.usefixtures("_judged_once")
 def test_the_metrics_hold_a_report_per_output(settings: Settings, customers_csv: Path) -> None:
     manifest = train(configured(settings, customers_csv, "churned,tier", "logistic_regression"), None, "test")
 

@@ -4,7 +4,17 @@ import time
 
 import pytest
 
-from rhizome.client import Conflict, Gone, InvalidInput, NotAllowed, NotFound, TooBusy, Unavailable, UnexpectedAnswer
+from rhizome.client import (
+    Conflict,
+    Gone,
+    InvalidInput,
+    NotAllowed,
+    NotFound,
+    TooBusy,
+    Unavailable,
+    UnexpectedAnswer,
+    retries,
+)
 from rhizome.client.retries import error_of
 from rhizome.client.steps import Reply
 from tests.support.scripted_server import Behaviour, ScriptedServer, hangs_up, problem, says, sends, takes
@@ -167,7 +177,10 @@ def test_an_answer_that_points_elsewhere_is_no_answer(server: ScriptedServer, ca
 
 
 @pytest.mark.parametrize("name", ["predict", "submit", "models", "health", "wait"])
-def test_the_callers_time_bounds_a_service_that_is_silent(server: ScriptedServer, call: Call, name: str) -> None:
+def test_the_callers_time_bounds_a_service_that_is_silent(
+    server: ScriptedServer, call: Call, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "GRACE_SECONDS", 0.1)
     server.answers(takes(8.0, says(DONE)))
     arguments = {"predict": [SAMPLE], "submit": [SAMPLE], "wait": ["a"]}.get(name, [])
     begun = time.monotonic()
