@@ -1,24 +1,11 @@
 """A receiver checks what the service sends it with the client's own means, and can have it sent once more."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from rhizome.client import Client, NotFound, verify_webhook
 from tests.support.scripted_server import scripted_server, sends
 from tests.support.service import SAMPLE, Service, eventually
-
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service of its own, whose receivers may be on this machine."""
-    folder = tmp_path_factory.mktemp("webhooks")
-    running = Service(folder, webhook_secret=SECRET, webhook_allow_private="127.0.0.1")
-    running.start()
-    yield running
-    running.stop()
+from tests.support.webhooks import SECRET
 
 
 def test_what_the_service_sends_is_verified_and_can_be_sent_again(service: Service) -> None:
