@@ -18,8 +18,9 @@ from rhizome.settings import Settings
 from worker.pace import WorkPace
 
 RETRY_SECONDS = 0.2
-#: What is claimed ahead waits for what is scored before it, where another scorer might be free: for so long at most.
-AHEAD_MS = 50.0
+#: What is claimed ahead waits until what was claimed before is scored. A micro-batch may take so long: another scorer
+#: might be free sooner. A chunk less: single jobs may be among what is claimed meanwhile, and wait for its end.
+MICRO_BATCH_AHEAD_MS, CHUNK_AHEAD_MS = 50.0, 20.0
 
 
 class Finishing:
@@ -120,6 +121,6 @@ class Finishing:
     def _is_backlog(self, claimed: Sequence[Claimed]) -> bool:
         """Whether more is likely to wait behind `claimed`, and it is scored soon enough for that to be claimed now."""
         if len(claimed) >= self._settings.micro_batch_rows:
-            return 0 < self._pace.entry_ms * self._settings.micro_batch_rows < AHEAD_MS
+            return 0 < self._pace.entry_ms * self._settings.micro_batch_rows < MICRO_BATCH_AHEAD_MS
         is_chunk = any(entry.lane is Lane.BATCH and entry.request.encoding != Encoding.BLOB for entry in claimed)
-        return is_chunk and 0 < self._pace.chunk_ms < AHEAD_MS
+        return is_chunk and 0 < self._pace.chunk_ms < CHUNK_AHEAD_MS

@@ -13,7 +13,7 @@ from rhizome.jobs import Lane, State
 from tests.support.queue import DEADLINE_SECONDS
 from tests.support.versions import SETOSA, VERSICOLOR, VIRGINICA, write_iris
 from tests.unit.worker.conftest import Bench, BuildBench
-from worker.finishing import AHEAD_MS
+from worker.finishing import MICRO_BATCH_AHEAD_MS
 
 ROWS = {"setosa": SETOSA, "versicolor": VERSICOLOR, "virginica": VIRGINICA}
 
@@ -124,8 +124,8 @@ def test_whatever_comes_together_everything_is_answered_once(busy: Bench) -> Non
 def test_nothing_is_claimed_ahead_of_what_takes_long(busy: Bench, kind: str) -> None:
     watched = Watched(busy)
     for _ in range(100):
-        busy.pace.add_singles(2, 4 * AHEAD_MS)
-        busy.pace.add_chunk(2, 4 * AHEAD_MS)
+        busy.pace.add_singles(2, 4 * MICRO_BATCH_AHEAD_MS)
+        busy.pace.add_chunk(2, 4 * MICRO_BATCH_AHEAD_MS)
     jobs = list(submit_singles(busy, 4)) if kind == "single" else [busy.submit_batch(2, 2)]
 
     run_to_its_end(busy)
