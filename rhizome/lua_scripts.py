@@ -75,7 +75,7 @@ class Flight:
 
     def __init__(self, redis: Redis) -> None:
         self._pool = redis.connection_pool
-        self._connection: Any = None
+        self._connection: Any = None  #: made once: a pool counts those it has made, and never less
         self._call: Call | None = None
 
     def send(self, sent: Call) -> None:
@@ -86,12 +86,22 @@ class Flight:
         """
         if self._connection is None:
             self._connection = self._pool.make_connection()
+        self._call = sent
         try:
             self._connection.send_command(*sent.command)
         except BaseException:
             self.drop()
             raise
-        self._call = sent
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether `receive` need not wait."""
+        if self._call is None:
+            return False
+        try:
+            return bool(self._connection.can_read(0))
+        except RedisConnectionError:
+            return True  # which `receive` will say
 
     def receive(self) -> Any:
         """The answer to what was sent.
@@ -99,7 +109,7 @@ class Flight:
         Raises:
             redis.RedisError: the connection was cut, the answer did not come in time, or the script failed.
         """
-        sent, self._call = self._call, None
+        sent = self._call
         if sent is None:
             raise RedisConnectionError("nothing was sent")
         try:
@@ -107,13 +117,14 @@ class Flight:
         except BaseException:
             self.drop()
             raise
+        self._call = None
         return _run_once([sent])[0] if isinstance(answer, NoScriptError) else _check(answer)
 
     def drop(self) -> None:
-        """Forgets what was sent: nobody will read its answer."""
-        if self._connection is not None:
+        """Forgets what was sent, if anything: nobody will read its answer."""
+        if self._call is not None:
             self._connection.disconnect()
-        self._connection = self._call = None
+            self._call = None
 
 
 def call_together(calls: Sequence[Call]) -> list[Any]:

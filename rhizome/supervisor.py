@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import groupby
 
 from redis.exceptions import RedisError
 
@@ -33,8 +34,8 @@ READY_SECONDS = 60.0
 REDIS_READY_SECONDS = 30.0  #: a large append-only file takes its time
 LOOK_SECONDS = 0.05
 STOP_SECONDS = 15.0
-#: Nothing new first; then what makes work and what does it; then what tells of it; Redis last.
-STOP_ORDER = (("gateway",), ("beat", "training", "trainer", "worker"), ("webhooks",), ("redis",))
+#: Which step of a stop: nothing new first; then what makes work and what does it; then what tells of it; Redis last.
+STOP_STEPS = {"gateway": 1, "beat": 2, "training": 2, "trainer": 2, "worker": 2, "webhooks": 3, "redis": 4}
 BACKGROUND_NICENESS = 10  #: of trainer, beat and the deliverer: they take what serving leaves
 ADMIN_KEY_FILE = "admin_key"
 WEBHOOK_SECRET_FILE = "webhook_secret"  # noqa: S105 - a name
@@ -204,11 +205,12 @@ class Supervisor:
             time.sleep(4 * LOOK_SECONDS)
 
     def _stop(self) -> None:
-        """One step of `STOP_ORDER` after the other; the processes of a step take their time together."""
+        """One step of `STOP_STEPS` after the other; the processes of a step take their time together."""
         if self._children:
             _say("stopping …")
-        for names in STOP_ORDER:
-            children = [child for child in self._children if child.name in names]
+        self._children.sort(key=_stop_step)
+        for _, step in groupby(self._children, key=_stop_step):
+            children = list(step)
             for child in children:
                 child.ask_to_stop()
             for child in children:
@@ -245,6 +247,10 @@ class Supervisor:
             content = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
             return json.dumps(content["example"])
         return ""
+
+
+def _stop_step(child: Child) -> int:
+    return STOP_STEPS[child.name]
 
 
 def _last_detail(log_lines: str) -> str:

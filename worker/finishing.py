@@ -5,6 +5,7 @@ Apart from the scorer, because what is under way between the two is a matter of 
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
@@ -18,8 +19,8 @@ from rhizome.settings import Settings
 from worker.pace import WorkPace
 
 RETRY_SECONDS = 0.2
-#: What is claimed ahead waits until what was claimed before is scored. A micro-batch may take so long: another scorer
-#: might be free sooner. A chunk less: single jobs may be among what is claimed meanwhile, and wait for its end.
+#: What is claimed ahead waits until what was claimed before is scored, which may take so long: another scorer might be
+#: free sooner. Of a chunk less: until its first slice is scored, single jobs that were claimed ahead wait unseen.
 MICRO_BATCH_AHEAD_MS, CHUNK_AHEAD_MS = 50.0, 20.0
 
 
@@ -51,21 +52,26 @@ class Finishing:
         self._settings = settings
         self._is_stopping = is_stopping
         self._pace = pace
-        self._sent: Sequence[Finished] | None = None  #: with the call that is under way; None where none is
+        self._sent: Sequence[Finished] = ()  #: with the call that is under way
+        self._sent_at: float | None = None  #: when that was (monotonic seconds); None where none is
+        self._kept: list[Claimed] = []  #: claimed ahead and received already
         self.waited_seconds = 0.0  #: for a Redis that was away, since this process began
+
+    @property
+    def held_since(self) -> float | None:
+        """Since when a call is under way (monotonic seconds), with results that are not known to be written."""
+        return self._sent_at
 
     def expect_more(self, claimed: Sequence[Claimed]) -> None:
         """Claims ahead, where `claimed` is what is scored next and more is likely to wait behind it."""
-        if self._sent is None and self._is_backlog(claimed):
-            try:
+        if not self._is_ahead and self._is_backlog(claimed):
+            with suppress(RedisConnectionError, RedisTimeoutError):  # whoever calls next learns of it
                 self._claims.send_claim()
-            except (RedisConnectionError, RedisTimeoutError):
-                return  # whoever calls next learns of it
-            self._sent = ()
+                self._sent, self._sent_at = (), time.monotonic()
 
     def finish(self, finished: Sequence[Finished], *, claim_next: bool) -> list[Claimed]:
         """Writes results; returns what is to be scored next, which may have been claimed by the call before."""
-        if not claim_next or self._sent is None:
+        if not claim_next or not self._is_ahead:
             return self.finish_now(finished, claim_next=claim_next)
         following = self.collect()
         if self._is_backlog(following) and self._send(finished):
@@ -73,21 +79,21 @@ class Finishing:
         return following + self.finish_now(finished, claim_next=not following)
 
     def collect(self) -> list[Claimed]:
-        """What the call under way has claimed, once its results are written; nothing where none is."""
-        sent, self._sent = self._sent, None
-        if sent is None:
-            return []
-        try:
-            following = self._claims.receive(sent)
-        except (RedisConnectionError, RedisTimeoutError, ResponseError):
-            return self.finish_now(sent, claim_next=False) if sent else []
-        if sent:
-            self._record(sent)
-        return following
+        """What was claimed ahead, once the results that were sent with it are written; nothing where nothing was."""
+        kept, self._kept = self._kept, []
+        return kept if self._sent_at is None else kept + self._receive()
+
+    def take_interactive(self) -> list[Claimed]:
+        """Of what was claimed ahead, as far as it is known by now, what is more urgent than the chunk in hand."""
+        if self._sent_at is not None and self._claims.is_answered:
+            self._kept += self._receive()
+        urgent = [entry for entry in self._kept if entry.lane is Lane.INTERACTIVE]
+        self._kept = [entry for entry in self._kept if entry.lane is not Lane.INTERACTIVE]
+        return urgent
 
     def drop(self) -> None:
-        """Of a run that is broken off: what is under way comes back after its lease."""
-        self._sent = None
+        """Of a run that is broken off: what was claimed ahead comes back after its lease."""
+        self._sent, self._sent_at, self._kept = (), None, []
         self._claims.drop()
 
     def finish_now(self, finished: Sequence[Finished], *, claim_next: bool) -> list[Claimed]:
@@ -110,17 +116,42 @@ class Finishing:
         self._record(finished)
         return following
 
+    @property
+    def _is_ahead(self) -> bool:
+        return self._sent_at is not None or bool(self._kept)
+
     def _send(self, finished: Sequence[Finished]) -> bool:
         try:
             self._claims.send_finish(finished)
         except (RedisConnectionError, RedisTimeoutError):
             return False
-        self._sent = finished
+        self._sent, self._sent_at = finished, time.monotonic()
         return True
+
+    def _receive(self) -> list[Claimed]:
+        sent, sent_at = self._sent, self._sent_at or 0.0
+        try:
+            following = self._claims.receive(sent)
+        except (RedisConnectionError, RedisTimeoutError, ResponseError):
+            if sent:
+                self.finish_now(sent, claim_next=False)
+            following = []
+        else:
+            if sent:
+                self._record(sent)
+        self._sent, self._sent_at = (), None
+        if following and time.monotonic() - sent_at > self._settings.lease_seconds / 3:
+            self._claims.renew()  # nobody has renewed it so far
+        return following
 
     def _is_backlog(self, claimed: Sequence[Claimed]) -> bool:
         """Whether more is likely to wait behind `claimed`, and it is scored soon enough for that to be claimed now."""
-        if len(claimed) >= self._settings.micro_batch_rows:
-            return 0 < self._pace.entry_ms * self._settings.micro_batch_rows < MICRO_BATCH_AHEAD_MS
-        is_chunk = any(entry.lane is Lane.BATCH and entry.request.encoding != Encoding.BLOB for entry in claimed)
-        return is_chunk and 0 < self._pace.chunk_ms < CHUNK_AHEAD_MS
+        most, pace = self._settings.micro_batch_rows, self._pace
+        chunks = [entry.request for entry in claimed if entry.request.kind != "single"]
+        if not chunks:
+            return len(claimed) >= most and 0 < pace.entry_ms * most < MICRO_BATCH_AHEAD_MS
+        if not all(entry.lane is Lane.BATCH and entry.request.encoding != Encoding.BLOB for entry in claimed):
+            return False
+        per_chunk, per_row = pace.chunk_costs
+        expected_ms = sum(per_chunk + per_row * chunk.rows for chunk in chunks)
+        return 0 < expected_ms < CHUNK_AHEAD_MS

@@ -25,7 +25,10 @@ class Latencies:
         self._resting: Counter[int] = Counter()
 
     def add(self, finished: Sequence[Finished]) -> None:
-        """Counts every interactive job in `finished`."""
+        """Counts every interactive job in `finished`.
+
+        Called when the scorer knows that they are written: under a backlog, one micro-batch later.
+        """
         now_ms = time.time() * 1000
         current = self._current
         for item in finished:

@@ -74,7 +74,8 @@ class Scorer:
     def busy_since(self) -> float | None:
         """Since when this process holds entries (monotonic seconds); None while it holds none."""
         unwritten = self._unwritten
-        return unwritten.held_since if unwritten else self._claimed_at
+        held = (unwritten.held_since if unwritten else None, self._finishing.held_since, self._claimed_at)
+        return min((since for since in held if since is not None), default=None)
 
     def run(self) -> None:
         """Works and listens until its process is wanted for another task, `run_seconds` are over, or the worker stops.
@@ -141,7 +142,7 @@ class Scorer:
                 self._work_off(claimed, deadline=0.0)
                 self._finish_unwritten(claim_next=False)
             finally:
-                self._unwritten = None  # as in `run`
+                self._unwritten = None  # as in `run`; nothing is claimed ahead in no time
         else:
             self._claims.stop_listening()
 
@@ -153,7 +154,7 @@ class Scorer:
         return not self._is_over(deadline) and not self._is_take_over_due()
 
     def _work_off(self, claimed: Sequence[Claimed], deadline: float) -> list[Claimed]:
-        """Scores and finishes `claimed`; returns what was claimed in the same round trip.
+        """Scores and finishes `claimed`; returns what was claimed in the same round trip, or ahead of it.
 
         The answers to the last chunk may still have to be written; see `_finish_unwritten`.
         """
@@ -240,7 +241,7 @@ class Scorer:
         if self._is_stopping():
             return
         begun = self._seconds_at_work()
-        claimed = self._claims.claim(only_interactive=True)
+        claimed = self._finishing.take_interactive() or self._claims.claim(only_interactive=True)
         if not claimed:
             return  # looking is part of the chunk's own work
         if singles := [entry for entry in claimed if entry.request.kind == "single"]:

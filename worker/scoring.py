@@ -59,6 +59,7 @@ class Scoring:
 
     def rest(self) -> None:
         """Lets go of what is held for a next chunk: nothing waits."""
+        self._bound = "", ""
         self._files.rest()
 
     def score_chunk(self, entry: Claimed, between_slices: Callable[[], None]) -> Finished | UnwrittenChunk:
@@ -96,8 +97,12 @@ class Scoring:
         return Finished(entry, State.SUCCEEDED, body, failed_rows=len(failures), compute_ms=compute_ms)
 
     def _bind(self, request: ScoreRequest) -> str | None:
-        """The version that answers a batch job; None if the job is over. A job once bound stays so."""
-        if self._bound[0] == request.job_id:
+        """The version that answers a batch job; None if the job is over.
+
+        A job once bound stays so, and for a chunk of a JSON batch it is asked once a run: Redis is at work on the chunk
+        before, and would answer after that. So one chunk of a cancelled job may be scored for nothing.
+        """
+        if self._bound[0] == request.job_id and request.encoding != Encoding.BLOB:
             return self._bound[1]
         name = self._claims.bind_version(request.job_id, _version_for(request, self._shelf.champion))
         if name is not None:

@@ -111,7 +111,8 @@ class Claims:
 
     def finish(self, finished: Sequence[Finished], *, claim_next: bool) -> list[Claimed]:
         """Writes results where none stand, notifies waiters, and takes the next micro-batch in the same round trip."""
-        return self._let_go(finished, self._finish(args=self._finish_args(finished, claim_next=claim_next)))
+        args = self._finish_args(finished, claim_next=claim_next, note_ms=self._note_ms)
+        return self._let_go(finished, self._finish(args=args))
 
     def send_claim(self) -> None:
         """Asks for what waits, as `claim`; `receive` gives it. The scorer is at work, so it is not said to listen.
@@ -124,10 +125,17 @@ class Claims:
     def send_finish(self, finished: Sequence[Finished]) -> None:
         """As `finish`, and asks for the next micro-batch; `receive` gives it, and tells whether they are written.
 
+        As with `send_claim`, the scorer is at work meanwhile.
+
         Raises:
             redis.RedisError: it could not be sent, or in part.
         """
-        self._flight.send(Call(self._finish, (), self._finish_args(finished, claim_next=True)))
+        self._flight.send(Call(self._finish, (), self._finish_args(finished, claim_next=True, note_ms=0)))
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether `receive` need not wait."""
+        return self._flight.is_answered
 
     def receive(self, finished: Sequence[Finished]) -> list[Claimed]:
         """What was claimed by the last of `send_claim` and `send_finish`; `finished` is what that one was given.
@@ -145,7 +153,7 @@ class Claims:
         settings = self._settings
         return [self._consumer, settings.micro_batch_rows, settings.result_ttl_seconds, note_ms, last]
 
-    def _finish_args(self, finished: Sequence[Finished], *, claim_next: bool) -> list[Any]:
+    def _finish_args(self, finished: Sequence[Finished], *, claim_next: bool, note_ms: int) -> list[Any]:
         settings = self._settings
         args: list[Any] = [
             self._consumer,
@@ -153,7 +161,7 @@ class Claims:
             settings.result_ttl_seconds,
             int(time.time() * 1000),
             MAX_DEAD_LETTERS,
-            self._note_ms,
+            note_ms,
         ]
         groups, others = group_singles(finished)
         for (index, has_failed, is_waited), group in groups.items():

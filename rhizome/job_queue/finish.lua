@@ -1,5 +1,6 @@
 -- Writes the results of a micro-batch and, if asked, takes the next one: one round trip for both.
--- ARGV: scorer, most single jobs to take (0: none), result TTL (s), now (ms), most dead letters, milliseconds it will listen,
+-- ARGV: scorer, most single jobs to take (0: none), result TTL (s), now (ms), most dead letters, milliseconds it will
+--       listen (0: it will not),
 --       then parts, each of which begins with what it is:
 --       'singles', index of their stream, their state, waited, how many; so many entry ids; so many job ids and outcomes
 --       'chunk', index of its stream, entry id, job id, rows (JSON), number of rows, failed rows, chunk, compute time (ms),
@@ -77,5 +78,6 @@ if #notices > 0 then redis.call('PUBLISH', FINISHED, table.concat(notices, '\n')
 
 if ARGV[2] == '0' then return {} end
 local taken, total = claim(consumer, tonumber(ARGV[2]), ttl, #STREAMS)
-if total == 0 then redis.call('ZADD', LISTENING, now_ms() + tonumber(ARGV[6]), consumer) end
+local note_ms = tonumber(ARGV[6])
+if total == 0 and note_ms > 0 then redis.call('ZADD', LISTENING, now_ms() + note_ms, consumer) end
 return taken

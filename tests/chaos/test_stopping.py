@@ -38,22 +38,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def restart(folder: Path) -> Restart:
     """A service that was stopped while jobs and a request waited, and was started again."""
     service = Service(folder, gateway_processes=1).start()
-    champion, answered = service.champion(), service.submit()
-    service.result(answered)
-    (main,) = service.pids("-m worker")
-    held = (main, *children_of(main))
-    for pid in held:
-        os.kill(pid, signal.SIGSTOP)  # so that the next jobs wait
-    waiting = [service.submit() for _ in range(10)]
-    with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(service.http.post, "/predict?wait=30", json=SAMPLE, timeout=60)
-        eventually(lambda: service.health()["gateway"]["waiting_requests"], what="the waiting request")
-        os.kill(service.pid, signal.SIGTERM)
-        eventually(lambda: "stopping …" in service.output, what="the stop's begin")
+    try:
+        champion, answered = service.champion(), service.submit()
+        service.result(answered)
+        (main,) = service.pids("-m worker")
+        held = (main, *children_of(main))
         for pid in held:
-            os.kill(pid, signal.SIGKILL)  # nothing is revived any more, and nobody need wait for them
-        service.stop()
-        receipt = answer.result(60)
+            os.kill(pid, signal.SIGSTOP)  # so that the next jobs wait
+        waiting = [service.submit() for _ in range(10)]
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(service.http.post, "/predict?wait=30", json=SAMPLE, timeout=60)
+            eventually(lambda: service.health()["gateway"]["waiting_requests"], what="the waiting request")
+            os.kill(service.pid, signal.SIGTERM)
+            eventually(lambda: "stopping …" in service.output, what="the stop's begin")
+            for pid in held:
+                os.kill(pid, signal.SIGKILL)  # nothing is revived any more, and nobody need wait for them
+            service.stop()
+            receipt = answer.result(60)
+    finally:
+        service.kill_if_alive()
 
     service = Service(folder).start()
     try:

@@ -94,6 +94,11 @@ class Service:
         self._process.wait(STOP_SECONDS)
         self.http.close()
 
+    def kill_if_alive(self) -> None:
+        """After a test that failed half-way: nobody else could use its folder."""
+        if self._process is not None and self._process.poll() is None:
+            self.kill()
+
     def pids(self, name: str) -> list[int]:
         """The processes of this service whose command line holds the words `name`, such as `valkey-server`.
 

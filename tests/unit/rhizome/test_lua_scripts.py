@@ -1,5 +1,6 @@
 """Lua scripts: all are called in one way, on a connection that the thread keeps."""
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +11,13 @@ from rhizome.job_queue import scripts as queue_scripts
 from rhizome.lua_scripts import Call, Flight, Script, write_constants
 from rhizome.webhooks import scripts as webhook_scripts
 
+DEADLINE_SECONDS = 5.0
 LoadScript = Callable[[Redis, str], Script]
+
+
+def send_and_receive(flight: Flight, call: Call) -> object:
+    flight.send(call)
+    return flight.receive()
 
 
 def cut_all_connections(redis: Redis) -> None:
@@ -62,12 +69,45 @@ def test_constants_are_written_as_lua_reads_them(redis: Redis) -> None:
 
 def test_an_answer_is_read_when_it_is_wanted_and_other_calls_go_on_meanwhile(redis: Redis) -> None:
     script, flight = Script(redis, "return tonumber(ARGV[1]) + 1"), Flight(redis)
-    redis.script_flush()
 
     flight.send(Call(script, (), [1]))
 
     assert script(args=[5]) == 6
     assert flight.receive() == 2
+
+
+def test_a_script_that_redis_forgot_is_sent_again_in_flight_too(redis: Redis) -> None:
+    script, flight = Script(redis, "return tonumber(ARGV[1]) + 1"), Flight(redis)
+    redis.script_flush()
+
+    flight.send(Call(script, (), [1]))
+
+    assert flight.receive() == 2
+
+
+def test_it_is_known_without_waiting_whether_an_answer_is_there(redis: Redis) -> None:
+    script, flight = Script(redis, "return 1"), Flight(redis)
+    assert not flight.is_answered
+
+    flight.send(Call(script, (), ()))
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not flight.is_answered and time.monotonic() < deadline:
+        time.sleep(0.001)
+
+    assert flight.is_answered
+    assert flight.receive() == 1
+    assert not flight.is_answered
+
+
+def test_a_connection_that_is_dropped_again_and_again_does_not_use_up_its_pool(redis: Redis) -> None:
+    script, flight = Script(redis, "return 1"), Flight(redis)
+
+    for _ in range(redis.connection_pool.max_connections + 1):
+        flight.send(Call(script, (), ()))
+        flight.drop()
+    flight.send(Call(script, (), ()))
+
+    assert flight.receive() == 1
 
 
 def test_what_was_sent_is_answered_once(redis: Redis) -> None:
@@ -96,7 +136,7 @@ def test_after_a_connection_was_cut_the_next_call_opens_another(redis: Redis) ->
 
     cut_all_connections(redis)
     with pytest.raises(RedisConnectionError):
-        flight.send(Call(script, (), [2])) or flight.receive()
+        send_and_receive(flight, Call(script, (), [2]))
     flight.send(Call(script, (), [3]))
 
     assert flight.receive() == 3

@@ -4,12 +4,14 @@ import json
 import random
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
 from rhizome.job_queue.entries import Claimed, Finished
 from rhizome.jobs import Lane, State
+from tests.support.estimators import watched
 from tests.support.queue import DEADLINE_SECONDS
 from tests.support.versions import SETOSA, VERSICOLOR, VIRGINICA, write_iris
 from tests.unit.worker.conftest import Bench, BuildBench
@@ -74,31 +76,31 @@ def submit_singles(bench: Bench, count: int) -> dict[str, str]:
 
 
 def test_a_backlog_of_single_jobs_is_answered_once_each_and_in_order(busy: Bench) -> None:
-    watched = Watched(busy)
+    calls = Watched(busy)
     expected = submit_singles(busy, 21)
 
     run_to_its_end(busy)
 
     assert busy.scoring.finished == list(expected)
     assert {job_id: label_of(busy, job_id) for job_id in expected} == expected
-    assert watched.finishes > 5
+    assert calls.finishes > 5
     assert busy.queue.in_flight(Lane.INTERACTIVE) == 0
 
 
 def test_a_batch_is_answered_chunk_by_chunk(busy: Bench) -> None:
-    watched = Watched(busy)
+    calls = Watched(busy)
     batch = busy.submit_batch(*[2] * 9)
 
     run_to_its_end(busy)
 
     assert busy.queue.read(batch).state is State.SUCCEEDED
     assert busy.scoring.finished == [batch] * 9
-    assert watched.finishes > 5
+    assert calls.finishes > 5
     assert busy.queue.in_flight(Lane.BATCH) == 0
 
 
 def test_whatever_comes_together_everything_is_answered_once(busy: Bench) -> None:
-    watched, order = Watched(busy), random.Random(7)
+    calls, order = Watched(busy), random.Random(7)
     singles: list[str] = []
     batches: list[str] = []
     pending = ["single"] * 40 + ["batch"] * 12
@@ -106,9 +108,12 @@ def test_whatever_comes_together_everything_is_answered_once(busy: Bench) -> Non
 
     def submit_some() -> None:
         for _ in range(order.randint(0, 4)):
-            if pending:
-                is_single = pending.pop() == "single"
-                (singles.append(busy.submit()) if is_single else batches.append(busy.submit_batch(2, 1, 2)))
+            if not pending:
+                return
+            if pending.pop() == "single":
+                singles.append(busy.submit())
+            else:
+                batches.append(busy.submit_batch(2, 1, 2))
 
     busy.scoring.after_each = submit_some
     while pending:
@@ -117,12 +122,12 @@ def test_whatever_comes_together_everything_is_answered_once(busy: Bench) -> Non
 
     assert sorted(busy.scoring.finished) == sorted(singles + batches * 3)
     assert {busy.queue.read(job_id).state for job_id in singles + batches} == {State.SUCCEEDED}
-    assert watched.finishes > 0
+    assert calls.finishes > 0
 
 
 @pytest.mark.parametrize("kind", ["single", "batch"])
 def test_nothing_is_claimed_ahead_of_what_takes_long(busy: Bench, kind: str) -> None:
-    watched = Watched(busy)
+    calls = Watched(busy)
     for _ in range(100):
         busy.pace.add_singles(2, 4 * MICRO_BATCH_AHEAD_MS)
         busy.pace.add_chunk(2, 4 * MICRO_BATCH_AHEAD_MS)
@@ -131,17 +136,17 @@ def test_nothing_is_claimed_ahead_of_what_takes_long(busy: Bench, kind: str) -> 
     run_to_its_end(busy)
 
     assert {busy.queue.read(job_id).state for job_id in jobs} == {State.SUCCEEDED}
-    assert watched.claims == 0
+    assert calls.claims == 0
 
 
 def test_nothing_is_claimed_ahead_where_little_waits(busy: Bench) -> None:
-    watched = Watched(busy)
+    calls = Watched(busy)
     job_id = busy.submit()
 
     run_to_its_end(busy)
 
     assert busy.queue.read(job_id).state is State.SUCCEEDED
-    assert watched.claims == 0
+    assert calls.claims == 0
 
 
 @pytest.mark.usefixtures("short_retries")
@@ -149,14 +154,14 @@ def test_a_connection_that_is_cut_while_a_call_is_under_way_loses_nothing(build_
     bench = build_bench(micro_batch_rows=2, run_seconds=30, lease_seconds=0.1)
     bench.serve(write_iris(bench.models_dir))
     bench.pace.add_singles(2, 0.1)
-    watched, cuts = Watched(bench), [1, 2, 3]
+    calls, cuts = Watched(bench), [1, 2, 3]
 
     def cut() -> None:
         if cuts:
             cuts.pop()
             bench.queue.redis.client_kill_filter(_type="normal", skipme=True)
 
-    watched.before_receiving = cut
+    calls.before_receiving = cut
     expected = submit_singles(bench, 20)
 
     for job_id in expected:
@@ -166,34 +171,96 @@ def test_a_connection_that_is_cut_while_a_call_is_under_way_loses_nothing(build_
     assert cuts == []
 
 
+def test_results_whose_call_was_lost_on_its_way_are_written_at_once(busy: Bench) -> None:
+    send_finish, lost = busy.claims.send_finish, [1]
+
+    def lose_once(finished: Sequence[Finished]) -> None:
+        if lost:
+            lost.pop()  # as where the connection was cut before it came to Redis
+        else:
+            send_finish(finished)
+
+    busy.claims.send_finish = lose_once  # type: ignore[method-assign]
+    expected = submit_singles(busy, 12)
+
+    run_to_its_end(busy)
+
+    assert lost == []
+    assert {job_id: label_of(busy, job_id) for job_id in expected} == expected
+    assert busy.queue.in_flight(Lane.INTERACTIVE) == 0
+
+
+def test_only_what_a_lost_answer_claimed_is_left_to_its_lease(busy: Bench) -> None:
+    calls, losses = Watched(busy), [1]
+
+    def lose() -> None:
+        if losses:
+            losses.pop()
+            busy.queue.redis.ping()  # the claim before it has been done
+            busy.claims.drop()
+
+    calls.before_receiving = lose
+    expected = submit_singles(busy, 12)
+
+    run_to_its_end(busy)
+
+    assert losses == []
+    assert busy.queue.in_flight(Lane.INTERACTIVE) == 2
+    assert len(busy.scoring.finished) == len(expected) - 2
+
+
 @pytest.mark.usefixtures("short_retries")
-def test_what_a_run_that_broke_off_had_claimed_ahead_comes_back(build_bench: BuildBench) -> None:
-    bench = build_bench(micro_batch_rows=2, run_seconds=30, lease_seconds=0.1)
+def test_a_run_that_broke_off_knows_nothing_of_what_it_had_claimed_ahead(build_bench: BuildBench) -> None:
+    bench = build_bench(micro_batch_rows=2, run_seconds=30, lease_seconds=0.2)
     bench.serve(write_iris(bench.models_dir))
     bench.pace.add_singles(2, 0.1)
-    watched = Watched(bench)
+    calls, score_singles = Watched(bench), bench.scoring.score_singles
     expected = submit_singles(bench, 10)
 
-    def break_off() -> None:
-        if watched.finishes == 2:
-            bench.scoring.after_each = lambda: None
-            raise SoftTimeLimitExceeded
+    def break_off(claimed: Sequence[Claimed]) -> list[Finished]:
+        if calls.finishes == 1:
+            bench.scoring.score_singles = score_singles  # type: ignore[method-assign]
+            raise SoftTimeLimitExceeded  # while a call is under way
+        return score_singles(claimed)
 
-    bench.scoring.after_each = break_off
+    bench.scoring.score_singles = break_off  # type: ignore[method-assign]
     with pytest.raises(SoftTimeLimitExceeded):
         bench.scorer.run()
+
+    assert bench.scorer.busy_since is None
     for job_id in expected:
         bench.run_until_final(job_id)
-
     assert {job_id: label_of(bench, job_id) for job_id in expected} == expected
+    assert max(bench.scoring.finished.count(job_id) for job_id in expected) == 1
+
+
+def test_a_single_job_that_was_claimed_ahead_waits_for_a_slice_of_a_chunk_and_not_for_all_of_it(busy: Bench) -> None:
+    late: list[str] = []
+    looks: list[int] = []
+
+    def submit_late(_: Any) -> None:
+        looks.append(1)
+        if len(looks) == 2:  # while the second chunk is scored: the next call claims it, and the third chunk is in hand
+            late.append(busy.submit())
+
+    busy.serve_unsaved(watched(submit_late))
+    busy.learn_cost(milliseconds_per_row=1.0)  # slices of some rows
+    late.clear()
+    busy.queue.redis.flushall()  # making the version has called the estimator, too
+    looks.clear()
+    batch = busy.submit_batch(2, 2, 200)
+
+    run_to_its_end(busy)
+
+    assert busy.scoring.finished == [batch, batch, late[0], batch]
 
 
 def test_a_run_that_is_told_to_stop_finishes_what_it_has_claimed_ahead(busy: Bench) -> None:
-    watched = Watched(busy)
+    calls = Watched(busy)
     expected = submit_singles(busy, 30)
 
     def stop() -> None:
-        busy.is_stopping = watched.finishes > 1
+        busy.is_stopping = calls.finishes > 1
 
     busy.scoring.after_each = stop
     run_to_its_end(busy)
@@ -205,14 +272,14 @@ def test_a_run_that_is_told_to_stop_finishes_what_it_has_claimed_ahead(busy: Ben
 
 
 def test_what_is_cancelled_under_way_stays_cancelled(busy: Bench) -> None:
-    watched = Watched(busy)
+    calls = Watched(busy)
     batch = busy.submit_batch(*[2] * 9)
 
     def cancel() -> None:
-        if watched.finishes == 2:
+        if calls.finishes == 2:
             busy.queue.submissions.cancel(batch)
 
-    watched.before_receiving = cancel
+    calls.before_receiving = cancel
     run_to_its_end(busy)
 
     assert busy.queue.read(batch).state is State.CANCELLED

@@ -146,6 +146,35 @@ def test_renewing_resets_the_idle_time(redis: Redis) -> None:
     assert queue.scorer("other").reclaim() == []
 
 
+def test_what_was_claimed_ahead_is_renewed_from_when_its_scorer_knows_of_it(redis: Redis) -> None:
+    queue = Queue(redis, lease_seconds=60)
+    queue.submit()
+    holder = queue.scorer("holder")
+    holder.send_claim()
+    (entry,) = holder.receive(())
+    redis.xclaim(LANE, keys.GROUP, "holder", 0, [entry.entry_id], idle=3_600_000, justid=True)
+
+    holder.renew()
+
+    assert queue.deliveries(LANE)[0]["time_since_delivered"] < 3_600_000
+    holder.send_finish([succeed(entry)])
+    assert holder.receive([succeed(entry)]) == []
+    assert queue.in_flight(Lane.INTERACTIVE) == 0
+
+
+def test_a_scorer_at_work_is_not_said_to_listen(redis: Redis) -> None:
+    queue = Queue(redis, lease_seconds=60)
+    queue.submit()
+    (entry,) = (scorer := queue.scorer()).claim()
+
+    scorer.send_finish([succeed(entry)])
+    scorer.receive([succeed(entry)])
+    scorer.send_claim()
+    scorer.receive(())
+
+    assert redis.zcard(keys.LISTENING) == 0
+
+
 def test_renewing_leaves_the_entries_of_others_alone(queue: Queue) -> None:
     queue.submit()
     queue.scorer("holder").claim()
