@@ -6,6 +6,7 @@ Apart from the scorer, because what is under way between the two is a matter of 
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
@@ -22,6 +23,13 @@ RETRY_SECONDS = 0.2
 #: What is claimed ahead waits until what was claimed before is scored, which may take so long: another scorer might be
 #: free sooner. Of a chunk less: until its first slice is scored, single jobs that were claimed ahead wait unseen.
 MICRO_BATCH_AHEAD_MS, CHUNK_AHEAD_MS = 50.0, 20.0
+
+
+class _UnderWay(NamedTuple):
+    """A call whose answer was not read yet: the results that it writes, and when it was sent (monotonic seconds)."""
+
+    finished: Sequence[Finished]
+    sent_at: float
 
 
 class Finishing:
@@ -52,22 +60,21 @@ class Finishing:
         self._settings = settings
         self._is_stopping = is_stopping
         self._pace = pace
-        self._sent: Sequence[Finished] = ()  #: with the call that is under way
-        self._sent_at: float | None = None  #: when that was (monotonic seconds); None where none is
+        self._under_way: _UnderWay | None = None
         self._kept: list[Claimed] = []  #: claimed ahead and received already
         self.waited_seconds = 0.0  #: for a Redis that was away, since this process began
 
     @property
     def held_since(self) -> float | None:
         """Since when a call is under way (monotonic seconds), with results that are not known to be written."""
-        return self._sent_at
+        return self._under_way.sent_at if self._under_way else None
 
     def expect_more(self, claimed: Sequence[Claimed]) -> None:
         """Claims ahead, where `claimed` is what is scored next and more is likely to wait behind it."""
         if not self._is_ahead and self._is_backlog(claimed):
             with suppress(RedisConnectionError, RedisTimeoutError):  # whoever calls next learns of it
                 self._claims.send_claim()
-                self._sent, self._sent_at = (), time.monotonic()
+                self._under_way = _UnderWay((), time.monotonic())
 
     def finish(self, finished: Sequence[Finished], *, claim_next: bool) -> list[Claimed]:
         """Writes results; returns what is to be scored next, which may have been claimed by the call before."""
@@ -81,19 +88,19 @@ class Finishing:
     def collect(self) -> list[Claimed]:
         """What was claimed ahead, once the results that were sent with it are written; nothing where nothing was."""
         kept, self._kept = self._kept, []
-        return kept if self._sent_at is None else kept + self._receive()
+        return kept + self._receive(self._under_way) if self._under_way else kept
 
     def take_interactive(self) -> list[Claimed]:
         """Of what was claimed ahead, as far as it is known by now, what is more urgent than the chunk in hand."""
-        if self._sent_at is not None and self._claims.is_answered:
-            self._kept += self._receive()
+        if self._under_way and self._claims.is_answered:
+            self._kept += self._receive(self._under_way)
         urgent = [entry for entry in self._kept if entry.lane is Lane.INTERACTIVE]
         self._kept = [entry for entry in self._kept if entry.lane is not Lane.INTERACTIVE]
         return urgent
 
     def drop(self) -> None:
         """Of a run that is broken off: what was claimed ahead comes back after its lease."""
-        self._sent, self._sent_at, self._kept = (), None, []
+        self._under_way, self._kept = None, []
         self._claims.drop()
 
     def finish_now(self, finished: Sequence[Finished], *, claim_next: bool) -> list[Claimed]:
@@ -118,29 +125,28 @@ class Finishing:
 
     @property
     def _is_ahead(self) -> bool:
-        return self._sent_at is not None or bool(self._kept)
+        return bool(self._under_way or self._kept)
 
     def _send(self, finished: Sequence[Finished]) -> bool:
         try:
             self._claims.send_finish(finished)
         except (RedisConnectionError, RedisTimeoutError):
             return False
-        self._sent, self._sent_at = finished, time.monotonic()
+        self._under_way = _UnderWay(finished, time.monotonic())
         return True
 
-    def _receive(self) -> list[Claimed]:
-        sent, sent_at = self._sent, self._sent_at or 0.0
+    def _receive(self, sent: _UnderWay) -> list[Claimed]:
         try:
-            following = self._claims.receive(sent)
+            following = self._claims.receive(sent.finished)
         except (RedisConnectionError, RedisTimeoutError, ResponseError):
-            if sent:
-                self.finish_now(sent, claim_next=False)
+            if sent.finished:
+                self.finish_now(sent.finished, claim_next=False)
             following = []
         else:
-            if sent:
-                self._record(sent)
-        self._sent, self._sent_at = (), None
-        if following and time.monotonic() - sent_at > self._settings.lease_seconds / 3:
+            if sent.finished:
+                self._record(sent.finished)
+        self._under_way = None
+        if following and time.monotonic() - sent.sent_at > self._settings.lease_seconds / 3:
             self._claims.renew()  # nobody has renewed it so far
         return following
 

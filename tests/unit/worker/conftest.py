@@ -1,6 +1,8 @@
 """A worker process wired by hand: queue, store, shelf and scoring on a real Redis and real versions."""
 
 import io
+import json
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +20,7 @@ from rhizome.blob_store import open_store
 from rhizome.job_queue.claiming import Claims
 from rhizome.job_queue.entries import Finished
 from rhizome.job_queue.terms import Terms
-from rhizome.jobs import Encoding, Lane, ScoreRequest
+from rhizome.jobs import Encoding, Lane, ScoreRequest, State
 from rhizome.manifest import Manifest
 from rhizome.version_store import VersionStore
 from tests.support.queue import DEADLINE_SECONDS, Queue, build_request, pack_rows
@@ -138,6 +140,24 @@ class Bench:
         )
         self.queue.submissions.submit(Lane.BATCH, [request], terms=Terms(record={"source": FileFormat.PARQUET}))
         return job_id
+
+
+def state_of(bench: Bench, job_id: str) -> State:
+    return bench.queue.read(job_id).state
+
+
+def label_of(bench: Bench, job_id: str) -> str:
+    outcome = bench.queue.read(job_id).outcome
+    assert outcome is not None, f"{job_id} was not answered"
+    return str(json.loads(outcome)["result"]["label"])
+
+
+def run_to_its_end(bench: Bench) -> None:
+    """Runs the scorer in a thread, so that a run without end fails the test instead of hanging it."""
+    thread = threading.Thread(target=bench.scorer.run, daemon=True)
+    thread.start()
+    thread.join(DEADLINE_SECONDS)
+    assert not thread.is_alive(), "the run did not end"
 
 
 BuildBench = Callable[..., Bench]

@@ -1,8 +1,6 @@
 """What is claimed ahead of a backlog: everything is answered once, whatever happens while a call is under way."""
 
-import json
 import random
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,9 +10,8 @@ from celery.exceptions import SoftTimeLimitExceeded
 from rhizome.job_queue.entries import Claimed, Finished
 from rhizome.jobs import Lane, State
 from tests.support.estimators import watched
-from tests.support.queue import DEADLINE_SECONDS
 from tests.support.versions import SETOSA, VERSICOLOR, VIRGINICA, write_iris
-from tests.unit.worker.conftest import Bench, BuildBench
+from tests.unit.worker.conftest import Bench, BuildBench, label_of, run_to_its_end
 from worker.finishing import MICRO_BATCH_AHEAD_MS
 
 ROWS = {"setosa": SETOSA, "versicolor": VERSICOLOR, "virginica": VIRGINICA}
@@ -45,28 +42,18 @@ class Watched:
         bench.claims.receive = watch_and_receive  # type: ignore[method-assign]
 
 
-@pytest.fixture
-def busy(build_bench: BuildBench) -> Bench:
+def build_busy(build_bench: BuildBench, **settings: Any) -> Bench:
     """A process of small micro-batches, which knows already that they are soon done."""
-    bench = build_bench(micro_batch_rows=2, run_seconds=30)
+    bench = build_bench(micro_batch_rows=2, run_seconds=30, **settings)
     bench.serve(write_iris(bench.models_dir))
     bench.pace.add_singles(2, 0.1)
     bench.pace.add_chunk(2, 0.1)
     return bench
 
 
-def run_to_its_end(bench: Bench) -> None:
-    """Runs the scorer in a thread, so that a run without end fails the test instead of hanging it."""
-    thread = threading.Thread(target=bench.scorer.run, daemon=True)
-    thread.start()
-    thread.join(DEADLINE_SECONDS)
-    assert not thread.is_alive(), "the run did not end"
-
-
-def label_of(bench: Bench, job_id: str) -> str:
-    outcome = bench.queue.read(job_id).outcome
-    assert outcome is not None, f"{job_id} was not answered"
-    return str(json.loads(outcome)["result"]["label"])
+@pytest.fixture
+def busy(build_bench: BuildBench) -> Bench:
+    return build_busy(build_bench)
 
 
 def submit_singles(bench: Bench, count: int) -> dict[str, str]:
@@ -151,9 +138,7 @@ def test_nothing_is_claimed_ahead_where_little_waits(busy: Bench) -> None:
 
 @pytest.mark.usefixtures("short_retries")
 def test_a_connection_that_is_cut_while_a_call_is_under_way_loses_nothing(build_bench: BuildBench) -> None:
-    bench = build_bench(micro_batch_rows=2, run_seconds=30, lease_seconds=0.1)
-    bench.serve(write_iris(bench.models_dir))
-    bench.pace.add_singles(2, 0.1)
+    bench = build_busy(build_bench, lease_seconds=0.1)
     calls, cuts = Watched(bench), [1, 2, 3]
 
     def cut() -> None:
@@ -211,9 +196,7 @@ def test_only_what_a_lost_answer_claimed_is_left_to_its_lease(busy: Bench) -> No
 
 @pytest.mark.usefixtures("short_retries")
 def test_a_run_that_broke_off_knows_nothing_of_what_it_had_claimed_ahead(build_bench: BuildBench) -> None:
-    bench = build_bench(micro_batch_rows=2, run_seconds=30, lease_seconds=0.2)
-    bench.serve(write_iris(bench.models_dir))
-    bench.pace.add_singles(2, 0.1)
+    bench = build_busy(build_bench, lease_seconds=0.2)
     calls, score_singles = Watched(bench), bench.scoring.score_singles
     expected = submit_singles(bench, 10)
 

@@ -3,7 +3,6 @@
 import json
 import math
 import threading
-from collections.abc import Callable
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -15,29 +14,10 @@ from rhizome.inference import Calls
 from rhizome.job_queue.entries import Claimed, Finished
 from rhizome.jobs import Lane, State
 from tests.support.estimators import refusing, watched
-from tests.support.queue import DEADLINE_SECONDS
 from tests.support.versions import SETOSA, VERSICOLOR, VIRGINICA, write_iris
-from tests.unit.worker.conftest import Bench, BuildBench
+from tests.unit.worker.conftest import Bench, BuildBench, label_of, run_to_its_end, state_of
 
 MARKER = -99.0
-
-
-def state_of(bench: Bench, job_id: str) -> State:
-    return bench.queue.read(job_id).state
-
-
-def label_of(bench: Bench, job_id: str) -> str:
-    outcome = bench.queue.read(job_id).outcome
-    assert outcome is not None
-    return str(json.loads(outcome)["result"]["label"])
-
-
-def run_to_its_end(bench: Bench) -> None:
-    """Runs the scorer in a thread, so that a run without end fails the test instead of hanging it."""
-    thread = threading.Thread(target=bench.scorer.run, daemon=True)
-    thread.start()
-    thread.join(DEADLINE_SECONDS)
-    assert not thread.is_alive(), "the run did not end"
 
 
 def test_a_run_answers_everything_that_waits(bench: Bench) -> None:
@@ -81,18 +61,6 @@ def test_a_run_answers_its_bell_first(bench: Bench) -> None:
     assert not bench.queue.redis.exists(keys.BELL)
     bench.submit()
     assert bench.queue.bells() == 1
-
-
-def when_it_listens(bench: Bench, act: Callable[[], object]) -> None:
-    """Calls `act` the first time the scorer is about to block for new entries."""
-    listen, pending = bench.claims.listen, [act]
-
-    def act_and_listen() -> list[Claimed]:
-        if pending:
-            pending.pop()()
-        return listen()
-
-    bench.claims.listen = act_and_listen  # type: ignore[method-assign]
 
 
 def test_under_endless_load_a_run_ends_when_its_time_is_over_and_rings(build_bench: BuildBench) -> None:

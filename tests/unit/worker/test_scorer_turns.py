@@ -1,28 +1,14 @@
 """A scorer's turns: whose entry comes next, and what comes while it lingers."""
 
-import threading
 from collections.abc import Callable
 
 from rhizome.inference import Calls
 from rhizome.job_queue.entries import Claimed
 from rhizome.jobs import State
 from tests.support.estimators import watched
-from tests.support.queue import DEADLINE_SECONDS
-from tests.unit.worker.conftest import Bench
+from tests.unit.worker.conftest import Bench, run_to_its_end, state_of
 
 MARKER = -99.0
-
-
-def state_of(bench: Bench, job_id: str) -> State:
-    return bench.queue.read(job_id).state
-
-
-def run_to_its_end(bench: Bench) -> None:
-    """Runs the scorer in a thread, so that a run without end fails the test instead of hanging it."""
-    thread = threading.Thread(target=bench.scorer.run, daemon=True)
-    thread.start()
-    thread.join(DEADLINE_SECONDS)
-    assert not thread.is_alive(), "the run did not end"
 
 
 def when_it_listens(bench: Bench, act: Callable[[], object]) -> None:
