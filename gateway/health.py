@@ -156,6 +156,7 @@ def _describe(worker: Heartbeat) -> dict[str, Any]:
     return {
         "host": worker.host,
         "pid": worker.pid,
+        "lane": worker.lane,
         "state": worker.state,
         "version": worker.version or None,
         "artifact_sha256": worker.artifact_sha256 or None,
@@ -171,8 +172,9 @@ def _pace_facts(pace: Pace | None) -> dict[str, float] | None:
         return None
     return {
         "scorers": pace.scorers,
+        "batch_scorers": pace.batch_scorers,
         "interactive_jobs_per_second": round(1000 * pace.scorers / pace.entry_ms, 1) if pace.entry_ms else 0.0,
-        "batch_chunks_per_second": round(1000 * pace.scorers / pace.chunk_ms, 1) if pace.chunk_ms else 0.0,
+        "batch_chunks_per_second": round(1000 * pace.batch_scorers / pace.chunk_ms, 1) if pace.chunk_ms else 0.0,
     }
 
 

@@ -19,6 +19,7 @@ class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         role: `worker`, `trainer` or `webhooks` (the deliverer).
         host, pid: where it runs.
+        lane: which lane a worker serves.
         state: `serving`, `loading`, `waiting` (no champion yet) or `failed`.
         version, artifact_sha256: what it serves.
         at, started_at: seconds since 1970.
@@ -45,6 +46,7 @@ class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
     chunk_call_ms: float = 0.0
     row_ms: float = 0.0
     measured_at: float = 0.0
+    lane: str = "interactive"
 
     @property
     def key(self) -> str:

@@ -9,7 +9,7 @@ import msgspec
 
 
 class Lane(StrEnum):
-    """Interactive jobs always go before batch chunks."""
+    """Each lane has worker processes of its own; the order is that of the scripts' numbers."""
 
     INTERACTIVE = "interactive"
     BATCH = "batch"
@@ -26,7 +26,7 @@ _SINGLES = tuple(
     Lane.INTERACTIVE.value if priority == DEFAULT_PRIORITY else f"{Lane.INTERACTIVE.value}:{priority}"
     for priority in PRIORITIES
 )
-#: Every stream, the most urgent first: scorers take in this order, and chunks one at a time, where no single job waits.
+#: Every stream, a lane's most urgent first: its scorers take in this order, and chunks one at a time.
 STREAMS: tuple[str, ...] = (*_SINGLES, ROWS_STREAM, Lane.BATCH.value)
 
 

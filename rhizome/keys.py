@@ -2,8 +2,12 @@
 
 PREFIX = "rhizome:"
 
-BELL = f"{PREFIX}bell"  #: string with a TTL: a wake-up is on its way to a scorer
-LISTENING = f"{PREFIX}listening"  #: sorted set: scorer -> until when (ms) it listens on the streams
+BELL = f"{PREFIX}bell"  #: string with a TTL: a wake-up is on its way to a scorer of the interactive lane
+BATCH_BELL = f"{PREFIX}bell:batch"  #: the same, of the batch lane
+LISTENING = f"{PREFIX}listening"  #: sorted set: scorer -> until when (ms) it listens on the interactive lane's streams
+BATCH_LISTENING = f"{PREFIX}listening:batch"  #: the same, of the batch lane
+REST_COUNT = f"{PREFIX}rest"  #: number: chunks of all batch jobs that are kept back
+UPKEEP = f"{PREFIX}upkeep"  #: string with a TTL: a worker process healed the queue lately
 DEAD_LETTERS = f"{PREFIX}dead"  #: stream: jobs given up after too many deliveries
 FINISHED = f"{PREFIX}finished"  #: channel: one message per finished micro-batch
 CHAMPION_MOVED = f"{PREFIX}champion-moved"  #: channel: the champion pointer was swung
@@ -15,13 +19,14 @@ TRAINING_PENDING = f"{PREFIX}training:pending"  #: string with a TTL: a training
 WEBHOOKS_BELL = f"{PREFIX}webhooks:bell"  #: string with a TTL: a wake-up is on its way to the deliverer
 WEBHOOKS_PENDING = f"{PREFIX}webhooks:pending"  #: sorted set: delivery that is not settled -> since when (ms)
 
-SCORING_QUEUE = "rhizome-scoring"  #: Celery queue: bells
-UPKEEP_QUEUE = "rhizome-upkeep"  #: Celery queue: maintenance
+SCORING_QUEUE = "rhizome-scoring"  #: Celery queue: bells of the interactive lane
+BATCH_QUEUE = "rhizome-batch"  #: Celery queue: bells of the batch lane
+UPKEEP_QUEUE = "rhizome-upkeep"  #: Celery queue: tidying the store of files
 EXPORT_QUEUE = "rhizome-export"  #: Celery queue: files of rows, made on demand
 WEBHOOKS_QUEUE = "rhizome-webhooks"  #: Celery queue: bells of the deliverer
 TRAINING_QUEUE = "rhizome-training"  #: Celery queue: training, promotion, rollback
 
-GROUP = "scorers"  #: the consumer group of both lanes
+GROUP = "scorers"  #: the consumer group of all streams
 
 
 def lane(name: str) -> str:
@@ -37,6 +42,11 @@ def job(job_id: str) -> str:
 def rows(job_id: str) -> str:
     """The hash of a batch job's finished chunks: chunk index -> JSON array of predictions."""
     return f"{PREFIX}rows:{job_id}"
+
+
+def rest(job_id: str) -> str:
+    """List: a batch job's chunks that are not in the lane's stream yet, in order."""
+    return f"{PREFIX}rest:{job_id}"
 
 
 def idempotency(digest: str) -> str:

@@ -24,13 +24,15 @@ Count = Annotated[int, Field(ge=1)]
 
 _CRON_RANGES = (("minute", 0, 59), ("hour", 0, 23), ("day-of-month", 1, 31), ("month", 1, 12), ("day-of-week", 0, 6))
 #: Variables of docker-compose.yml that are no settings.
-_COMPOSE = {"BIND", "DATA", "TAG", "GATEWAY_MEMORY", "REDIS_MEMORY", "TRAINER_MEMORY", "WORKER_MEMORY"}
+_MEMORIES = {f"{name}_MEMORY" for name in ("GATEWAY", "REDIS", "TRAINER", "WORKER", "BATCHES")}
+_COMPOSE = {"BIND", "DATA", "TAG"} | _MEMORIES
 #: So alike are a misspelt name and the setting that was meant (difflib's ratio).
 _MISSPELT = 0.75
 
 
 def _half_the_cores() -> int:
-    return max(1, (os.cpu_count() or 2) // 2)
+    """Two at least: one that hangs never takes all."""
+    return max(2, (os.cpu_count() or 2) // 2)
 
 
 class Settings(BaseSettings):
@@ -62,7 +64,10 @@ class Settings(BaseSettings):
     max_deliveries: Annotated[int, Field(ge=2)] = 5  #: then the job is failed and dead-lettered
 
     # Worker
-    worker_processes: Count = Field(default_factory=_half_the_cores)
+    worker_processes: Count = Field(default_factory=_half_the_cores)  #: of the interactive lane
+    batch_processes: Count = Field(default_factory=_half_the_cores)  #: of the batch lane: files, large batches, exports
+    #: What a process of the batch lane may take beyond what it holds when it is ready; then a chunk fails.
+    batch_memory_bytes: Annotated[int, Field(ge=64 * 1024**2)] = 1024**3
     micro_batch_rows: Count = 256  #: single jobs scored by one call
     chunk_rows: Count = 1_000  #: rows of a batch job in one stream entry
     #: How long a dry scorer listens before it returns: for ever, since waking another through Celery takes as long as

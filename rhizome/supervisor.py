@@ -1,6 +1,6 @@
 """`rhizome up`: the whole service on one machine, without containers.
 
-Starts Redis (unless one is given), trains a first version where there is none, starts beat, trainer, worker, deliverer
+Starts Redis (unless one is given), trains a first version where there is none, starts beat, trainer, workers, deliverer
 and gateway, waits until the service is ready, revives what falls, and stops all in order.
 """
 
@@ -35,7 +35,16 @@ REDIS_READY_SECONDS = 30.0  #: a large append-only file takes its time
 LOOK_SECONDS = 0.05
 STOP_SECONDS = 15.0
 #: Which step of a stop: nothing new first; then what makes work and what does it; then what tells of it; Redis last.
-STOP_STEPS = {"gateway": 1, "beat": 2, "training": 2, "trainer": 2, "worker": 2, "webhooks": 3, "redis": 4}
+STOP_STEPS = {
+    "gateway": 1,
+    "beat": 2,
+    "training": 2,
+    "trainer": 2,
+    "worker": 2,
+    "batches": 2,
+    "webhooks": 3,
+    "redis": 4,
+}
 BACKGROUND_NICENESS = 10  #: of trainer, beat and the deliverer: they take what serving leaves
 ADMIN_KEY_FILE = "admin_key"
 WEBHOOK_SECRET_FILE = "webhook_secret"  # noqa: S105 - a name
@@ -106,6 +115,7 @@ class Supervisor:
             ("beat", ("trainer", "beat"), BACKGROUND_NICENESS),
             ("trainer", ("trainer", "serve"), BACKGROUND_NICENESS),
             ("worker", ("worker",), 0),
+            ("batches", ("worker", "batches"), 0),
             ("webhooks", ("worker", "webhooks"), BACKGROUND_NICENESS),
             ("gateway", ("gateway",), 0),
         ):

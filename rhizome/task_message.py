@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 SCORE_TASK = "worker.score"
-MAINTAIN_TASK = "worker.maintain"
+SWEEP_TASK = "worker.sweep"
 EXPORT_TASK = "worker.export"
 DELIVER_TASK = "worker.deliver_webhooks"
 RETRAIN_TASK = "trainer.retrain"

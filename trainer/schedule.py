@@ -1,4 +1,4 @@
-"""The schedule that Celery beat keeps: retraining by cron, and the workers' maintenance every two seconds.
+"""The schedule that Celery beat keeps: retraining by cron, and the tidying of the store of files.
 
 Beat keeps it in memory: what it sends is idempotent, so no file has to survive it. Several beats may run; the slot of
 a retraining travels in its message, and the first to claim it is the only one to ask for a run.
@@ -14,9 +14,9 @@ from redis import Redis
 from rhizome import keys
 from rhizome.errors import SettingsError
 from rhizome.settings import Settings
-from rhizome.task_message import MAINTAIN_TASK, SCHEDULED_RETRAIN_TASK
+from rhizome.task_message import SCHEDULED_RETRAIN_TASK, SWEEP_TASK
 
-MAINTENANCE_SECONDS = 2.0
+SWEEP_SECONDS = 30.0
 #: Long enough for the duplicates of a slot to arrive, short enough to leave Redis tidy.
 _SLOT_TTL_SECONDS = 7 * 24 * 3600
 
@@ -28,11 +28,11 @@ def build_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
         SettingsError: `RHIZOME_RETRAIN_CRON` is no cron expression.
     """
     schedule: dict[str, dict[str, Any]] = {
-        "maintain": {
-            "task": MAINTAIN_TASK,
-            "schedule": MAINTENANCE_SECONDS,
+        "sweep": {
+            "task": SWEEP_TASK,
+            "schedule": SWEEP_SECONDS,
             # One that was not fetched before the next is due would only repeat it.
-            "options": {"queue": keys.UPKEEP_QUEUE, "expires": MAINTENANCE_SECONDS},
+            "options": {"queue": keys.UPKEEP_QUEUE, "expires": SWEEP_SECONDS},
         }
     }
     if settings.retrain_cron != "off":

@@ -1,23 +1,33 @@
-"""`python -m worker`: runs the Celery worker that scores, until SIGTERM; `python -m worker webhooks`: the deliverer."""
+"""`python -m worker [batches | webhooks]`: scores single jobs, or batches, or delivers webhooks, until SIGTERM.
 
+BLAS and OpenMP get one thread each before NumPy is imported: a micro-batch is too small to share out, and a thread pool
+that exists before the fork breaks after it.
+"""
+
+import os
 import sys
 
 from rhizome.celery_app import run_worker
 from rhizome.errors import SettingsError
 
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+
 
 def main() -> None:
-    """Scores jobs, or delivers webhooks, until it is told to stop; what is under way then is finished."""
+    """Works until it is told to stop; what is under way then is finished."""
+    role = sys.argv[1] if len(sys.argv) > 1 else "worker"
     try:
-        if sys.argv[1:] == ["webhooks"]:
-            from worker.webhooks.app import app as deliverer  # noqa: PLC0415 - reads the environment
-
-            run_worker(deliverer, "webhooks", "--pool", "threads")
-            return
-        from worker.app import app  # noqa: PLC0415 - reads the environment, which may be unusable
+        # Each of these reads the environment, which may be unusable.
+        if role == "webhooks":
+            from worker.webhooks.app import app  # noqa: PLC0415
+        elif role == "batches":
+            from worker.batch_app import app  # noqa: PLC0415
+        else:
+            from worker.app import app  # noqa: PLC0415
     except SettingsError as error:
         sys.exit(f"rhizome: {error}")
-    run_worker(app, "worker")
+    run_worker(app, role, *(("--pool", "threads") if role == "webhooks" else ()))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
-"""Exports: which job, what has been written of it, and what else this process does meanwhile."""
+"""Exports: which job, and what has been written of it."""
 
 import logging
-from collections.abc import Callable
 from typing import cast
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -26,14 +25,12 @@ class Exports:
         redis: for records and rows.
         store: where the files go.
         shelf: knows the versions' signatures.
-        serve: works off something that waits; called between two parts, so that no export holds jobs up.
     """
 
-    def __init__(self, redis: Redis, store: BlobStore, shelf: Shelf, serve: Callable[[], None]) -> None:
+    def __init__(self, redis: Redis, store: BlobStore, shelf: Shelf) -> None:
         self._redis = redis
         self._store = store
         self._shelf = shelf
-        self._serve = serve
 
     def export(self, job_id: str, form: FileFormat) -> None:
         """Makes one job's file of one form, and wakes who waits for it; one that cannot be made is told, too.
@@ -62,7 +59,8 @@ class Exports:
         log.info("rows_exported", extra={"job_id": job_id, "form": form.value})
 
     def _export(self, job_id: str, form: FileFormat) -> None:
-        from worker.files.exporting import export_answers, export_parts  # noqa: PLC0415 - pyarrow, where it is needed
+        # The processes of the interactive lane have no pyarrow; those of the batch lane have imported it.
+        from worker.files.exporting import export_answers, export_parts  # noqa: PLC0415
 
         version, chunks, source, outputs = cast(
             list[bytes | None], self._redis.hmget(keys.job(job_id), ["version", "chunks", "source", "outputs"])
@@ -74,11 +72,10 @@ class Exports:
         written = cast(list[bytes | None], self._redis.hmget(keys.rows(job_id), fields))
         found: list[bytes] = [chunk for chunk in written if chunk is not None]
 
-        def meanwhile() -> None:
+        def renew() -> None:
             renew_export(self._redis, job_id, form)
-            self._serve()
 
         if source:
-            export_parts(self._store, job_id, [decode_parts(chunk) for chunk in found], signature, form, meanwhile)
+            export_parts(self._store, job_id, [decode_parts(chunk) for chunk in found], signature, form, renew)
         else:
-            export_answers(self._store, job_id, found, signature, meanwhile)
+            export_answers(self._store, job_id, found, signature, renew)

@@ -15,14 +15,13 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from rhizome.connection import says_cannot_write
 from rhizome.job_queue.claiming import Claims
 from rhizome.job_queue.entries import Claimed, Finished
-from rhizome.jobs import Encoding, Lane
 from rhizome.settings import Settings
 from worker.pace import WorkPace
 
 RETRY_SECONDS = 0.2
 #: What is claimed ahead waits until what was claimed before is scored, which may take so long: another scorer might be
-#: free sooner. Of a chunk less: until its first slice is scored, single jobs that were claimed ahead wait unseen.
-MICRO_BATCH_AHEAD_MS, CHUNK_AHEAD_MS = 50.0, 20.0
+#: free sooner.
+MICRO_BATCH_AHEAD_MS = 50.0
 
 
 class _UnderWay(NamedTuple):
@@ -35,9 +34,9 @@ class _UnderWay(NamedTuple):
 class Finishing:
     """Writes results and claims, one call for both.
 
-    Where a full micro-batch or the chunk of a batch was claimed, more is likely to wait. Then the next claim is sent
-    before the scoring begins, and each call after it is answered while the next entries are scored, so that Redis and
-    its disk work at the same time as the estimator. What comes back empty, or small, ends that.
+    Where a full micro-batch was claimed, more is likely to wait. Then the next claim is sent before the scoring begins,
+    and each call after it is answered while the next jobs are scored, so that Redis and its disk work at the same time
+    as the estimator. What comes back empty, or small, ends that.
 
     Args:
         claims: this process's hold on the queue.
@@ -61,7 +60,6 @@ class Finishing:
         self._is_stopping = is_stopping
         self._pace = pace
         self._under_way: _UnderWay | None = None
-        self._kept: list[Claimed] = []  #: claimed ahead and received already
         self.waited_seconds = 0.0  #: for a Redis that was away, since this process began
 
     @property
@@ -71,14 +69,14 @@ class Finishing:
 
     def expect_more(self, claimed: Sequence[Claimed]) -> None:
         """Claims ahead, where `claimed` is what is scored next and more is likely to wait behind it."""
-        if not self._is_ahead and self._is_backlog(claimed):
+        if self._under_way is None and self._is_backlog(claimed):
             with suppress(RedisConnectionError, RedisTimeoutError):  # whoever calls next learns of it
                 self._claims.send_claim()
                 self._under_way = _UnderWay((), time.monotonic())
 
     def finish(self, finished: Sequence[Finished], *, claim_next: bool) -> list[Claimed]:
         """Writes results; returns what is to be scored next, which may have been claimed by the call before."""
-        if not claim_next or not self._is_ahead:
+        if not claim_next or self._under_way is None:
             return self.finish_now(finished, claim_next=claim_next)
         following = self.collect()
         if self._is_backlog(following) and self._send(finished):
@@ -87,20 +85,11 @@ class Finishing:
 
     def collect(self) -> list[Claimed]:
         """What was claimed ahead, once the results that were sent with it are written; nothing where nothing was."""
-        kept, self._kept = self._kept, []
-        return kept + self._receive(self._under_way) if self._under_way else kept
-
-    def take_interactive(self) -> list[Claimed]:
-        """Of what was claimed ahead, as far as it is known by now, what is more urgent than the chunk in hand."""
-        if self._under_way and self._claims.is_answered:
-            self._kept += self._receive(self._under_way)
-        urgent = [entry for entry in self._kept if entry.lane is Lane.INTERACTIVE]
-        self._kept = [entry for entry in self._kept if entry.lane is not Lane.INTERACTIVE]
-        return urgent
+        return self._receive(self._under_way) if self._under_way else []
 
     def drop(self) -> None:
         """Of a run that is broken off: what was claimed ahead comes back after its lease."""
-        self._under_way, self._kept = None, []
+        self._under_way = None
         self._claims.drop()
 
     def finish_now(self, finished: Sequence[Finished], *, claim_next: bool) -> list[Claimed]:
@@ -122,10 +111,6 @@ class Finishing:
             self.waited_seconds += time.monotonic() - tried
         self._record(finished)
         return following
-
-    @property
-    def _is_ahead(self) -> bool:
-        return bool(self._under_way or self._kept)
 
     def _send(self, finished: Sequence[Finished]) -> bool:
         try:
@@ -152,12 +137,6 @@ class Finishing:
 
     def _is_backlog(self, claimed: Sequence[Claimed]) -> bool:
         """Whether more is likely to wait behind `claimed`, and it is scored soon enough for that to be claimed now."""
-        most, pace = self._settings.micro_batch_rows, self._pace
-        chunks = [entry.request for entry in claimed if entry.request.kind != "single"]
-        if not chunks:
-            return len(claimed) >= most and 0 < pace.entry_ms * most < MICRO_BATCH_AHEAD_MS
-        if not all(entry.lane is Lane.BATCH and entry.request.encoding != Encoding.BLOB for entry in claimed):
-            return False
-        per_chunk, per_row = pace.chunk_costs
-        expected_ms = sum(per_chunk + per_row * chunk.rows for chunk in chunks)
-        return 0 < expected_ms < CHUNK_AHEAD_MS
+        most = self._settings.micro_batch_rows
+        singles = sum(entry.request.kind == "single" for entry in claimed)
+        return singles >= most and 0 < self._pace.entry_ms * most < MICRO_BATCH_AHEAD_MS

@@ -1,4 +1,4 @@
-"""The keeper of a worker process: beats the heart, renews leases, hands latencies on, and has the champion followed.
+"""The keeper of a worker process: beats the heart, renews leases, heals the queue, and has the champion followed.
 
 Two threads, apart from the scorer and from each other: an idle prefork child runs no task and must reload all the same,
 and neither a long micro-batch nor a long load may look like a dead worker.
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from redis import Redis
 from redis.exceptions import RedisError
 
-from rhizome.heartbeats import BEAT_SECONDS, Heartbeat, beat, withdraw
+from rhizome.heartbeats import BEAT_SECONDS, Heartbeat, beat, prune, withdraw
 from rhizome.job_queue.claiming import Claims
 from rhizome.pulse import Pulse
 from rhizome.registry import Registry
@@ -90,6 +90,7 @@ class Keeper:
                 beaten_at = time.monotonic()
                 self._try(self._beat)
                 self._try(self._hand_latencies_on)
+                self._try(self._maintain)
                 self._pulse.beat()
             self._try(self._renew)
 
@@ -135,10 +136,18 @@ class Keeper:
             chunk_call_ms=round(chunk_call_ms, 4),
             row_ms=round(row_ms, 6),
             measured_at=self._pace.measured_at,
+            lane=self._claims.lane.value,
         )
 
     def _hand_latencies_on(self) -> None:
         self._latencies.flush(self._redis)
+
+    def _maintain(self) -> None:
+        if healed := self._claims.maintain_if_due():
+            prune(self._redis)
+            if any(healed):
+                rung, forgotten = healed
+                log.info("queue_healed", extra={"rung": rung, "consumers_forgotten": forgotten})
 
     def _renew(self) -> None:
         busy_since, now = self._busy_since(), time.monotonic()

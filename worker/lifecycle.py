@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 
 from rhizome.connection import connect
 from rhizome.errors import RhizomeError
+from rhizome.jobs import Lane
 from rhizome.registry import Registry
 from rhizome.settings import Settings
 from rhizome.version_store import VersionStore
@@ -29,8 +30,8 @@ def current_process() -> WorkerProcess:
     return _process
 
 
-def attach(settings: Settings) -> None:
-    """Connects the worker to Celery's signals."""
+def attach(settings: Settings, lane: Lane) -> None:
+    """Connects the worker of a lane to Celery's signals."""
     shelf = Shelf(VersionStore(settings.models_dir, settings.model_name), settings.signing_key_bytes)
 
     def load_before_fork(**_: object) -> None:
@@ -41,7 +42,7 @@ def attach(settings: Settings) -> None:
 
     def start(**_: object) -> None:
         global _process  # noqa: PLW0603 - one per prefork child, made by the fork
-        _process = WorkerProcess(settings, shelf, _flags)
+        _process = WorkerProcess(settings, shelf, _flags, lane)
         _process.start()
 
     def stop(**_: object) -> None:

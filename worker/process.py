@@ -8,12 +8,12 @@ from contextlib import suppress
 
 from redis.exceptions import RedisError
 
-from rhizome import heartbeats
 from rhizome.blob_slices import FileFormat
 from rhizome.blob_store import open_store
 from rhizome.connection import connect
 from rhizome.errors import BlobStoreUnavailable
 from rhizome.job_queue.claiming import Claims
+from rhizome.jobs import Lane
 from rhizome.pulse import Pulse
 from rhizome.registry import Registry
 from rhizome.settings import Settings
@@ -41,13 +41,14 @@ class WorkerProcess:
         settings: this deployment's.
         shelf: made before the fork, with the champion on it, so that children share its memory.
         flags: shared with the main process.
+        lane: which lane it serves.
     """
 
-    def __init__(self, settings: Settings, shelf: Shelf, flags: Flags) -> None:
+    def __init__(self, settings: Settings, shelf: Shelf, flags: Flags, lane: Lane) -> None:
         self._redis = redis = connect(settings.redis_url)
         # A pid alone comes back in the next container; what never comes back must name the consumer.
         consumer = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-        claims = Claims(redis, settings, consumer)
+        claims = Claims(redis, settings, consumer, lane)
         latencies = Latencies()
         self._shelf = shelf
         self._claims = claims
@@ -56,7 +57,7 @@ class WorkerProcess:
         pace = WorkPace(settings.micro_batch_rows)
         scoring = Scoring(shelf, claims, latencies, files)
         self._scorer = Scorer(claims, scoring, settings, lambda: flags.is_stopping, pace)
-        self._exports = Exports(redis, store, shelf, self._scorer.serve_meanwhile)
+        self._exports = Exports(redis, store, shelf)
         self._sweeper = Sweeper(redis, store)
         self._keeper = Keeper(
             redis,
@@ -72,10 +73,11 @@ class WorkerProcess:
         )
 
     def start(self) -> None:
-        """Loads the champion, reports for duty, and rings for what was left waiting: beat may be away."""
+        """Loads the champion, reports for duty, and rings: something may have been left waiting."""
         self._keeper.start()
         with suppress(RedisError):
-            self.maintain()
+            self._claims.maintain()
+            self._claims.leave(ring=True)
 
     def stop(self) -> None:
         """Withdraws the heartbeat."""
@@ -91,13 +93,9 @@ class WorkerProcess:
         """Writes a job's rows as a file of that form; see `Exports`."""
         self._exports.export(job_id, form)
 
-    def maintain(self) -> tuple[bool, int]:
-        """Heals the queue (see `Claims.maintain`), and has a scorer listen where none does any more."""
-        heartbeats.prune(self._redis)
+    def sweep(self) -> None:
+        """Tidies the store of files; see `Sweeper`."""
         try:
             self._sweeper.sweep_if_due()
         except BlobStoreUnavailable:
             log.warning("file_store_unavailable")
-        healed = self._claims.maintain()
-        self._claims.leave(ring=True)
-        return healed

@@ -3,13 +3,11 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from rhizome.errors import BlobStoreUnavailable
 from rhizome.job_queue.claiming import Claims, Next
-from rhizome.job_queue.entries import Claimed, Finished
+from rhizome.job_queue.entries import Claimed
 from rhizome.settings import Settings
-from worker.file_chunks import UnwrittenChunk
 from worker.finishing import Finishing
 from worker.pace import WorkPace
 from worker.scoring import Scoring
@@ -20,20 +18,6 @@ STORE_PAUSE_SECONDS = 0.2  #: before the next entry is claimed
 STORE_RETRY_SECONDS = 2.0  #: how soon a chunk is tried again whose file could not be read
 
 log = logging.getLogger(__name__)
-
-
-class _Unwritten(NamedTuple):
-    """A chunk whose answers are being written.
-
-    Attributes:
-        chunk: it.
-        seconds: spent on scoring it.
-        held_since: when its scoring began (monotonic seconds).
-    """
-
-    chunk: UnwrittenChunk
-    seconds: float
-    held_since: float
 
 
 class Scorer:
@@ -62,10 +46,6 @@ class Scorer:
         self._pace = pace
         self._finishing = Finishing(claims, scoring.record, settings, is_stopping, pace)
         self._reclaimed_at = 0.0
-        #: Spent on others than the present chunk, since this process began.
-        self._aside_seconds = 0.0
-        #: Scored, and its answers not yet in the store: the next chunk is scored meanwhile.
-        self._unwritten: _Unwritten | None = None
         self._claimed_at: float | None = None  #: when the present micro-batch or chunk began; None between them
         self._begun_at = 0.0  #: when the run began
         self._dry_since: float | None = None  #: since when nothing is heard; None while something is
@@ -73,8 +53,7 @@ class Scorer:
     @property
     def busy_since(self) -> float | None:
         """Since when this process holds entries (monotonic seconds); None while it holds none."""
-        unwritten = self._unwritten
-        held = (unwritten.held_since if unwritten else None, self._finishing.held_since, self._claimed_at)
+        held = (self._finishing.held_since, self._claimed_at)
         return min((since for since in held if since is not None), default=None)
 
     def run(self) -> None:
@@ -88,7 +67,6 @@ class Scorer:
         try:
             self._run(time.monotonic() + self._settings.run_seconds)
         finally:
-            self._unwritten = None  # of a run that is broken off: it comes back after its lease
             self._finishing.drop()
             self._scoring.rest()
 
@@ -96,7 +74,7 @@ class Scorer:
         claimed = self._claims.claim()  # first what somebody has just rung for; taking over costs a call a stream
         while not self._is_over(deadline):
             if not claimed:  # and nothing is left in hand, before what may have ended others is taken over
-                claimed = self._finishing.collect() or self._finish_unwritten(claim_next=self._may_claim(deadline))
+                claimed = self._finishing.collect()
             if not claimed and self._is_take_over_due():
                 claimed = self._take_over()
                 if not claimed and self._makes_way():
@@ -112,7 +90,6 @@ class Scorer:
                     claimed = self._claims.claim()
         while claimed := claimed or self._finishing.collect():
             claimed = self._work_off(claimed, deadline)
-        self._finish_unwritten(claim_next=False)
         self._claims.leave(ring=not self._is_stopping() and not self._is_dry())
 
     def _makes_way(self) -> bool:
@@ -135,17 +112,6 @@ class Scorer:
     def _is_dry(self) -> bool:
         return self._dry_since is not None and time.monotonic() - self._dry_since >= self._settings.linger_seconds
 
-    def serve_meanwhile(self) -> None:
-        """Works off what waits, one micro-batch or chunk: for another task of this process, between its own steps."""
-        if claimed := self._claims.claim():
-            try:
-                self._work_off(claimed, deadline=0.0)
-                self._finish_unwritten(claim_next=False)
-            finally:
-                self._unwritten = None  # as in `run`; nothing is claimed ahead in no time
-        else:
-            self._claims.stop_listening()
-
     def _is_over(self, deadline: float) -> bool:
         return self._is_stopping() or time.monotonic() >= deadline
 
@@ -154,10 +120,7 @@ class Scorer:
         return not self._is_over(deadline) and not self._is_take_over_due()
 
     def _work_off(self, claimed: Sequence[Claimed], deadline: float) -> list[Claimed]:
-        """Scores and finishes `claimed`; returns what was claimed in the same round trip, or ahead of it.
-
-        The answers to the last chunk may still have to be written; see `_finish_unwritten`.
-        """
+        """Scores and finishes `claimed`; returns what was claimed in the same round trip, or ahead of it."""
         singles = [entry for entry in claimed if entry.request.kind == "single"]
         chunks = [entry for entry in claimed if entry.request.kind != "single"]
         self._claimed_at, self._dry_since = time.monotonic(), None
@@ -172,51 +135,24 @@ class Scorer:
                 self._pace.add_singles(len(singles), (self._seconds_at_work() - begun) * 1000)
             for entry in chunks:
                 is_last = entry is chunks[-1]
-                following = self._work_off_chunk(entry, claim_next=is_last and self._may_claim(deadline))
-            self._finish_if_written()
+                following += self._work_off_chunk(entry, claim_next=is_last and self._may_claim(deadline))
             return following
         finally:
             self._claimed_at = None
 
     def _work_off_chunk(self, entry: Claimed, *, claim_next: bool) -> list[Claimed]:
-        begun, held_since = self._seconds_at_work(), time.monotonic()
+        begun = self._seconds_at_work()
         try:
-            chunk = self._scoring.score_chunk(entry, self._turn_to_others)
+            chunk = self._scoring.score_chunk(entry)
         except BlobStoreUnavailable:
             return self._give_back(entry, claim_next=claim_next)
-        seconds = self._seconds_at_work() - begun
-        if isinstance(chunk, Finished):
-            return self._finish_chunk(chunk, seconds, claim_next=claim_next)
-        is_alone = self._unwritten is None
-        following = self._finish_unwritten(claim_next=claim_next)
-        self._unwritten = _Unwritten(chunk, seconds, held_since)
-        return self._claims.claim() if is_alone and claim_next else following
-
-    def _finish_if_written(self) -> None:
-        if self._unwritten and self._unwritten.chunk.is_written:
-            self._finish_unwritten(claim_next=False)
-
-    def _finish_unwritten(self, *, claim_next: bool) -> list[Claimed]:
-        """Finishes the chunk whose answers are being written, if there is one, once they are."""
-        unwritten = self._unwritten
-        if unwritten is None:
-            return []
-        begun = self._seconds_at_work()
-        try:
-            chunk = unwritten.chunk.finish(self._serve_interactive)
-            seconds = unwritten.seconds + self._seconds_at_work() - begun
-            return self._finish_chunk(chunk, seconds, claim_next=claim_next)
-        except BlobStoreUnavailable:
-            return self._give_back(unwritten.chunk.claimed, claim_next=claim_next)
-        finally:
-            self._unwritten = None
-
-    def _finish_chunk(self, chunk: Finished, seconds: float, *, claim_next: bool) -> list[Claimed]:
-        """Writes what was worked on for so many seconds."""
-        begun = self._seconds_at_work()
+        except MemoryError:
+            if entry.deliveries == 1:  # it may have been this moment's
+                raise
+            chunk = self._scoring.run_out_of_memory(entry)
         following = self._finishing.finish([chunk], claim_next=claim_next)
-        rows = chunk.claimed.request.rows if chunk.rows is None else chunk.rows
-        self._pace.add_chunk(rows, (seconds + self._seconds_at_work() - begun) * 1000)
+        rows = entry.request.rows if chunk.rows is None else chunk.rows
+        self._pace.add_chunk(rows, (self._seconds_at_work() - begun) * 1000)
         return following
 
     def _give_back(self, entry: Claimed, *, claim_next: bool) -> list[Claimed]:
@@ -226,42 +162,9 @@ class Scorer:
         time.sleep(STORE_PAUSE_SECONDS)
         return self._claims.claim() if claim_next else []
 
-    def _turn_to_others(self) -> None:
-        """Between two slices of a chunk: the single jobs, and the chunk before, if its answers are written by now."""
-        self._serve_interactive()
-        begun = self._seconds_at_work()
-        self._finish_if_written()
-        self._aside_seconds += self._seconds_at_work() - begun
-
-    def _serve_interactive(self) -> None:
-        """Between two slices of a chunk: single jobs wait for one slice at most, and the chunk for one micro-batch.
-
-        Where no single job waits, a small batch of a caller who waits goes before a batch chunk.
-        """
-        if self._is_stopping():
-            return
-        begun = self._seconds_at_work()
-        claimed = self._finishing.take_interactive() or self._claims.claim(only_interactive=True)
-        if not claimed:
-            return  # looking is part of the chunk's own work
-        if singles := [entry for entry in claimed if entry.request.kind == "single"]:
-            self._finishing.finish_now(self._scoring.score_singles(singles), claim_next=False)
-        for entry in claimed:
-            if entry.request.kind != "single":
-                chunk = self._scoring.score_chunk(entry, self._serve_singles)
-                if isinstance(chunk, UnwrittenChunk):
-                    chunk = chunk.finish(self._serve_singles)
-                self._finishing.finish_now([chunk], claim_next=False)
-        self._aside_seconds += self._seconds_at_work() - begun
-
-    def _serve_singles(self) -> None:
-        """Between two slices of a small batch."""
-        if not self._is_stopping() and (singles := self._claims.claim(only_singles=True)):
-            self._finishing.finish_now(self._scoring.score_singles(singles), claim_next=False)
-
     def _seconds_at_work(self) -> float:
-        """A clock that stands still for what is served between slices, and while waiting for Redis to come back."""
-        return time.monotonic() - self._aside_seconds - self._finishing.waited_seconds
+        """A clock that stands still while waiting for Redis to come back."""
+        return time.monotonic() - self._finishing.waited_seconds
 
     def _is_take_over_due(self) -> bool:
         return time.monotonic() - self._reclaimed_at >= RECLAIM_EVERY_SECONDS

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rhizome.errors import RhizomeError
@@ -11,7 +11,7 @@ from rhizome.inference import find_call
 from rhizome.job_queue.claiming import Claims
 from rhizome.job_queue.entries import Claimed, Finished
 from rhizome.jobs import Encoding, Returns, ScoreRequest, State
-from worker.file_chunks import FileChunks, UnwrittenChunk, fail_job
+from worker.file_chunks import FileChunks, fail_job
 from worker.latencies import Latencies
 from worker.micro_batch import RowAnswer, RowFailure, UnreadablePayload, decode_rows, score_rows, score_together
 from worker.outcomes import SingleDocuments, answer_of, answers_of_arrays, encode_answers, error_of, failed_chunk
@@ -23,6 +23,9 @@ BUSY_MS = 20.0
 
 GAVE_UP = error_of("gave_up", "given up: every worker that took this job ended before it was answered")
 VERSION_UNAVAILABLE = error_of("version_unavailable", "the version this job needs cannot be loaded any more")
+OUT_OF_MEMORY = error_of(
+    "out_of_memory", "scoring it takes more memory than RHIZOME_BATCH_MEMORY_BYTES allows; send smaller parts"
+)
 BROKEN_PAYLOAD = error_of("unreadable_payload", "the job's rows could not be read back; submit it again")
 
 _FAILED = State.FAILED  # an enum's members are looked up anew each time: a quarter of a microsecond
@@ -62,12 +65,11 @@ class Scoring:
         self._bound = "", ""
         self._files.rest()
 
-    def score_chunk(self, entry: Claimed, between_slices: Callable[[], None]) -> Finished | UnwrittenChunk:
-        """Scores one chunk of a batch job in short slices; that of a file may still have to be written.
+    def score_chunk(self, entry: Claimed) -> Finished:
+        """Scores one chunk of a batch job.
 
-        Args:
-            entry: the chunk.
-            between_slices: called between two slices, to serve whoever is more urgent.
+        Raises:
+            BlobStoreUnavailable: it is a file's, and the store cannot be used now.
         """
         name = self._bind(entry.request)
         if name is None:  # cancelled, or answered by another scorer: nothing will be written
@@ -76,7 +78,7 @@ class Scoring:
         if version is None:
             return _fail_chunk(entry, VERSION_UNAVAILABLE)
         if entry.request.encoding == Encoding.BLOB:
-            return self._files.score(entry, version, between_slices)
+            return self._files.score(entry, version)
         try:
             array = decode_rows([entry.request], version.signature)
         except UnreadablePayload:
@@ -85,8 +87,6 @@ class Scoring:
         failures: list[RowFailure] = []
         compute_ms = 0.0
         while len(answers) < len(array):
-            if answers:
-                between_slices()
             piece = array[len(answers) : len(answers) + slice_rows(version)]
             its_answers, its_failures, took_ms = self._score_slice(version, piece, entry.request)
             answers += its_answers
@@ -116,6 +116,11 @@ class Scoring:
             return _fail_chunk(entry, GAVE_UP, dead_reason="too many deliveries")
         single = _fail_single(entry, GAVE_UP, time.time() * 1000)
         return single._replace(dead_reason="too many deliveries")
+
+    def run_out_of_memory(self, entry: Claimed) -> Finished:
+        """The failed result of a chunk that took more memory than there is, twice."""
+        log.error("chunk_out_of_memory", extra={"job_id": entry.request.job_id})
+        return _fail_chunk(entry, OUT_OF_MEMORY)
 
     def record(self, finished: Sequence[Finished]) -> None:
         """Counts latencies, and logs one line that names every job of the micro-batch."""

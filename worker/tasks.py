@@ -1,4 +1,4 @@
-"""The worker's Celery tasks: answer a bell, heal the queue, export rows. They decode nothing and decide nothing."""
+"""The workers' Celery tasks: answer a bell, tidy the store, export rows. They decode nothing and decide nothing."""
 
 import logging
 
@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 
 from rhizome.blob_slices import FileFormat
 from rhizome.errors import BlobStoreUnavailable
-from rhizome.task_message import EXPORT_TASK, MAINTAIN_TASK, SCORE_TASK
+from rhizome.task_message import EXPORT_TASK, SCORE_TASK, SWEEP_TASK
 from worker.lifecycle import current_process
 
 EXPORT_LIMIT_SECONDS = 3600
@@ -33,16 +33,13 @@ def score() -> None:
         log.error("scorer_out_of_memory")  # escaping, it would end the whole worker and requeue the bell for ever
 
 
-@shared_task(name=MAINTAIN_TASK)
-def maintain() -> None:
-    """Rings for work that a crash left behind."""
+@shared_task(name=SWEEP_TASK)
+def sweep() -> None:
+    """Removes files that no job needs any more."""
     try:
-        rang, forgotten = current_process().maintain()
+        current_process().sweep()
     except RedisError as error:
-        log.warning("upkeep_lost_redis", extra={"reason": type(error).__name__})
-        return
-    if rang or forgotten:
-        log.info("queue_healed", extra={"rang": rang, "consumers_forgotten": forgotten})
+        log.warning("sweep_lost_redis", extra={"reason": type(error).__name__})
 
 
 @shared_task(

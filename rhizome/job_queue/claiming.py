@@ -20,8 +20,8 @@ from rhizome.job_queue.entries import (
     parse_entry,
     singles_args,
 )
-from rhizome.job_queue.scripts import STREAM_KEYS, load_script
-from rhizome.jobs import PRIORITIES, STREAMS, ScoreRequest, encode_request
+from rhizome.job_queue.scripts import LANE_BELLS, LANE_LISTENING, STREAM_KEYS, lane_number, load_script
+from rhizome.jobs import STREAMS, Lane, ScoreRequest, encode_request, lane_of
 from rhizome.lua_scripts import Call, Flight, call
 from rhizome.settings import Settings
 
@@ -33,6 +33,7 @@ LISTEN_SECONDS = 0.25
 #: What is written of a listener holds for so many blocking reads, and a margin for the way back to Redis.
 NOTED_READS, LISTENING_MARGIN_MS = 4, 100
 FORGET_CONSUMER_MS = 10 * 60 * 1000
+UPKEEP_SECONDS = 2  #: one worker process heals the queue, this often
 
 
 class Next(StrEnum):
@@ -50,12 +51,18 @@ class Claims:
         redis: a client whose socket timeout exceeds `LISTEN_SECONDS`.
         settings: bounds and times.
         consumer: this scorer's name, unique among all processes that ever lived.
+        lane: which lane it serves.
     """
 
-    def __init__(self, redis: Redis, settings: Settings, consumer: str) -> None:
+    def __init__(self, redis: Redis, settings: Settings, consumer: str, lane: Lane) -> None:
         self._redis = redis
         self._settings = settings
         self._consumer = consumer
+        self.lane = lane
+        self._lane_number = lane_number(lane)
+        self._bell = LANE_BELLS[self._lane_number - 1]
+        self._listening = LANE_LISTENING[self._lane_number - 1]
+        self._streams = [index for index, stream in enumerate(STREAMS) if lane_of(stream) is lane]
         #: Entries of each stream handed out and not yet finished: only their leases are renewed.
         self._held: tuple[set[bytes], ...] = tuple(set() for _ in STREAMS)
         self._listen_ms = max(1, int(min(settings.linger_seconds, LISTEN_SECONDS) * 1000))  # 0 would be for ever
@@ -63,7 +70,7 @@ class Claims:
         #: One entry a stream: the first to come wakes the reader anyway, and the chunks of a batch, which come
         #: together, are for all scorers.
         self._listen = ("XREADGROUP", "GROUP", keys.GROUP, consumer, "COUNT", 1, "BLOCK", self._listen_ms, "STREAMS")
-        self._listen += (*STREAM_KEYS, *(">" * len(STREAM_KEYS)))
+        self._listen += (*(STREAM_KEYS[index] for index in self._streams), *(">" * len(self._streams)))
         self._claim = load_script(redis, "claim")
         self._finish = load_script(redis, "finish")
         self._leave = load_script(redis, "leave")
@@ -82,18 +89,11 @@ class Claims:
         """
         for held in self._held:
             held.clear()
-        self._redis.delete(keys.BELL)
+        self._redis.delete(self._bell)
 
-    def claim(self, *, only_interactive: bool = False, only_singles: bool = False) -> list[Claimed]:
-        """What waits now: up to `micro_batch_rows` single jobs, else one chunk, else nothing.
-
-        Args:
-            only_interactive: leave the batch lane alone.
-            only_singles: leave every chunk alone.
-        """
-        last = len(PRIORITIES) if only_singles else len(STREAMS) - 1 if only_interactive else len(STREAMS)
-        args = self._claim_args(self._note_ms, last)
-        return self._hold(parse_claim(self._claim(args=args)))
+    def claim(self) -> list[Claimed]:
+        """What waits now: up to `micro_batch_rows` single jobs, else one chunk, else nothing."""
+        return self._hold(parse_claim(self._claim(args=self._claim_args(self._note_ms))))
 
     def listen(self) -> list[Claimed]:
         """Blocks until something is submitted, for `LISTEN_SECONDS` at most; empty if nothing was."""
@@ -120,7 +120,7 @@ class Claims:
         Raises:
             redis.RedisError: it could not be sent.
         """
-        self._flight.send(Call(self._claim, (), self._claim_args(0, len(STREAMS))))
+        self._flight.send(Call(self._claim, (), self._claim_args(0)))
 
     def send_finish(self, finished: Sequence[Finished]) -> None:
         """As `finish`, and asks for the next micro-batch; `receive` gives it, and tells whether they are written.
@@ -131,11 +131,6 @@ class Claims:
             redis.RedisError: it could not be sent, or in part.
         """
         self._flight.send(Call(self._finish, (), self._finish_args(finished, claim_next=True, note_ms=0)))
-
-    @property
-    def is_answered(self) -> bool:
-        """Whether `receive` need not wait."""
-        return self._flight.is_answered
 
     def receive(self, finished: Sequence[Finished]) -> list[Claimed]:
         """What was claimed by the last of `send_claim` and `send_finish`; `finished` is what that one was given.
@@ -149,9 +144,9 @@ class Claims:
         """Forgets what was sent; what it claimed comes back after its lease."""
         self._flight.drop()
 
-    def _claim_args(self, note_ms: int, last: int) -> list[Any]:
+    def _claim_args(self, note_ms: int) -> list[Any]:
         settings = self._settings
-        return [self._consumer, settings.micro_batch_rows, settings.result_ttl_seconds, note_ms, last]
+        return [self._consumer, settings.micro_batch_rows, settings.result_ttl_seconds, note_ms, self._lane_number]
 
     def _finish_args(self, finished: Sequence[Finished], *, claim_next: bool, note_ms: int) -> list[Any]:
         settings = self._settings
@@ -162,6 +157,7 @@ class Claims:
             int(time.time() * 1000),
             MAX_DEAD_LETTERS,
             note_ms,
+            self._lane_number,
         ]
         groups, others = group_singles(finished)
         for (index, has_failed, is_waited), group in groups.items():
@@ -195,24 +191,27 @@ class Claims:
 
     def stay(self) -> Next:
         """What to do after `listen` heard nothing; see `Next`."""
-        return Next(cast(bytes, self._stay(args=[self._consumer, self._listen_ms, self._note_ms])).decode())
+        args = [self._consumer, self._listen_ms, self._note_ms, self._lane_number]
+        return Next(cast(bytes, self._stay(args=args)).decode())
 
     def leave(self, *, ring: bool) -> None:
         """Stops listening, and wakes another scorer: in any case with `ring`, else where something waits."""
-        self._leave(args=[self._consumer, "1" if ring else "0"])
+        self._leave(args=[self._consumer, "1" if ring else "0", self._lane_number])
 
     def is_wanted_elsewhere(self) -> bool:
-        """Whether a task other than scoring waits for a process."""
+        """Whether a task other than scoring waits for a process: those of the batch lane have others, too."""
+        if self.lane is not Lane.BATCH:
+            return False
         return any(call(self._redis, "LLEN", queue) for queue in (keys.UPKEEP_QUEUE, keys.EXPORT_QUEUE))
 
     def stop_listening(self) -> None:
         """Says that a submit must ring: this scorer is about to be busy for longer than a wake-up takes."""
-        self._redis.zrem(keys.LISTENING, self._consumer)
+        self._redis.zrem(self._listening, self._consumer)
 
     def reclaim(self) -> list[Claimed]:
         """Takes over entries whose lease has run out: interactive ones first."""
         lease_ms = int(self._settings.lease_seconds * 1000)
-        for index in range(len(STREAMS)):
+        for index in self._streams:
             count = RECLAIM_COUNT if index < len(STREAMS) - CHUNK_STREAMS else 1
             args: list[Any] = [index + 1, self._consumer, lease_ms, count, self._settings.result_ttl_seconds]
             if answer := cast(list[list[Any]], self._reclaim(args=args)):
@@ -244,8 +243,17 @@ class Claims:
         rows = sum(chunk.rows for chunk in chunks)
         self._plan(args=[entry.request.job_id, rows, *(encode_request(chunk) for chunk in chunks)])
 
-    def maintain(self) -> tuple[bool, int]:
-        """Rings for forgotten work and forgets consumers that are long gone; whether it rang, and how many."""
+    def maintain_if_due(self) -> tuple[int, int] | None:
+        """As `maintain`; None where another process did so lately."""
+        is_due = self._redis.set(keys.UPKEEP, "1", nx=True, ex=UPKEEP_SECONDS)
+        return self.maintain() if is_due else None
+
+    def maintain(self) -> tuple[int, int]:
+        """Heals both lanes: rings for forgotten work and where nobody listens, forgets consumers that are long gone.
+
+        Returns:
+            How many bells it rang, and how many consumers it forgot.
+        """
         lease_ms = int(self._settings.lease_seconds * 1000)
-        rang, forgotten = cast(list[int], self._upkeep(args=[lease_ms, FORGET_CONSUMER_MS]))
-        return bool(rang), forgotten
+        rung, forgotten = cast(list[int], self._upkeep(args=[lease_ms, FORGET_CONSUMER_MS]))
+        return rung, forgotten

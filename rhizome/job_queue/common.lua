@@ -26,21 +26,36 @@ local function waiting(stream)
   return length - in_flight(stream)
 end
 
--- Waiting entries that are taken no later than those of STREAMS[last].
-local function waiting_until(last)
+-- Each lane has scorers of its own. Its streams follow one another in STREAMS.
+local INTERACTIVE, BATCH = 1, 2
+local FIRST, LAST = {1, #STREAMS}, {#STREAMS - 1, #STREAMS}
+
+local function lane_of(index)
+  return index == #STREAMS and BATCH or INTERACTIVE
+end
+
+-- Entries that wait in a lane's streams.
+local function waiting_in(lane)
   local count = 0
-  for index = 1, last do count = count + waiting(STREAMS[index]) end
+  for index = FIRST[lane], LAST[lane] do count = count + waiting(STREAMS[index]) end
   return count
 end
 
--- One wake-up, unless one is on its way already (the bell) or lies unanswered on the Celery queue.
-local function ring()
-  if redis.call('LLEN', SCORING_QUEUE) == 0 and redis.call('SET', BELL, '1', 'NX', 'EX', BELL_TTL_SECONDS) then
-    local id = 'bell-' .. redis.call('INCR', BELL .. ':serial')
-    redis.call('LPUSH', SCORING_QUEUE, (string.gsub(BELL_MESSAGE, BELL_ID, id)))
+-- One wake-up for a scorer of a lane, unless one is on its way already (the bell) or lies unanswered on the Celery queue.
+local function ring(lane)
+  local queue, bell = QUEUES[lane], BELLS[lane]
+  if redis.call('LLEN', queue) == 0 and redis.call('SET', bell, '1', 'NX', 'EX', BELL_TTL_SECONDS) then
+    local id = 'bell-' .. redis.call('INCR', bell .. ':serial')
+    redis.call('LPUSH', queue, (string.gsub(BELL_MESSAGES[lane], BELL_ID, id)))
     return 1
   end
   return 0
+end
+
+-- A scorer of a lane is noted as listening for so many milliseconds. Its blocking read needs every group.
+local function note_listening(lane, consumer, note_ms)
+  for index = FIRST[lane], LAST[lane] do in_flight(STREAMS[index]) end
+  redis.call('ZADD', LISTENING[lane], now_ms() + note_ms, consumer)
 end
 
 -- A job has become final: its record and its Idempotency-Key are kept for `ttl` seconds from now, and whoever asked to be
@@ -75,16 +90,71 @@ local function drop_waiting(stream, first, count)
   end
 end
 
+-- Adds an entry, with the deadline of its job if there is one.
+local function add(stream, message, expires_at, id)
+  if expires_at then return redis.call('XADD', stream, '*', 'm', message, 'x', expires_at, 'j', id) end
+  return redis.call('XADD', stream, '*', 'm', message)
+end
+
+-- Chunks of a batch job that may be in the stream at once; the others wait in a list of the job's own. A finished chunk
+-- is replaced by the job's next one, at the end of the stream: so jobs have their turn one after the other, however large
+-- they are. Two for each scorer at work, so that none of them runs dry, and as many for one that is free.
+local function window(stream)
+  local pending = redis.pcall('XPENDING', stream, GROUP)
+  local scorers = not pending.err and pending[4] and #pending[4] or 0
+  return math.max(LEAST_WINDOW, 2 * scorers + 2)
+end
+
+-- Adds the first of a job's chunks to the stream, and keeps the others back. Returns the id of the first entry, and how
+-- many were added. The chunks are ARGV[from] up to ARGV[to].
+local function place(id, stream, from, to, expires_at)
+  local placed = math.min(to - from + 1, stream == STREAMS[#STREAMS] and window(stream) or to - from + 1)
+  local first
+  for at = from, from + placed - 1 do
+    local entry = add(stream, ARGV[at], expires_at, id)
+    first = first or entry
+  end
+  for at = from + placed, to do redis.call('RPUSH', REST .. id, ARGV[at]) end
+  if from + placed <= to then redis.call('INCRBY', REST_COUNT, to - from + 1 - placed) end
+  return first, placed
+end
+
+-- A chunk of this job has left the stream: the next ones take its place.
+local function replace(id, stream)
+  if redis.call('EXISTS', REST .. id) == 0 then return end
+  local job = JOB .. id
+  local facts = redis.call('HMGET', job, 'open', 'expires_at')
+  local open, most = facts[1] - 1, window(stream)
+  while open < most do
+    local message = redis.call('LPOP', REST .. id)
+    if not message then break end
+    add(stream, message, facts[2], id)
+    redis.call('DECR', REST_COUNT)
+    open = open + 1
+  end
+  redis.call('HSET', job, 'open', open)
+end
+
+-- What is kept back of a job will not be scored.
+local function drop_rest(id)
+  local kept_back = redis.call('LLEN', REST .. id)
+  if kept_back > 0 then
+    redis.call('DECRBY', REST_COUNT, kept_back)
+    redis.call('DEL', REST .. id)
+  end
+end
+
 -- Ends a job before its time: `cancelled`, `expired`, or `failed` with an error (JSON). What waits leaves the stream; what a
 -- scorer holds is scored for nothing, because a result is only written where the record is still open.
 -- Returns the state that the job had, or false for an unknown one.
 local function end_early(id, state, now, ttl, job_error)
   local job = JOB .. id
-  local facts = redis.call('HMGET', job, 'state', 'lane', 'entry', 'chunks', 'idempotency', 'chunk_entry', 'webhook')
+  local facts = redis.call('HMGET', job, 'state', 'lane', 'entry', 'chunks', 'idempotency', 'chunk_entry', 'webhook', 'placed')
   if facts[1] ~= 'queued' then return facts[1] end
   -- The entry that stood for all chunks of a file is one of them, but was not added with them.
-  local count = tonumber(facts[4]) - (facts[6] and 1 or 0)
+  local count = tonumber(facts[8] or facts[4] - (facts[6] and 1 or 0))
   drop_waiting(LANE .. facts[2], facts[6] or facts[3], count)
+  drop_rest(id)
   redis.call('HSET', job, 'state', state, 'finished_at', now)
   if job_error then redis.call('HSET', job, 'error', job_error) end
   close(id, state, now, ttl, facts[5], facts[7])
@@ -112,12 +182,6 @@ local function is_expired(stream, entry, fields, ttl)
   return true
 end
 
--- Adds an entry, with the deadline of its job if there is one.
-local function add(stream, message, expires_at, id)
-  if expires_at then return redis.call('XADD', stream, '*', 'm', message, 'x', expires_at, 'j', id) end
-  return redis.call('XADD', stream, '*', 'm', message)
-end
-
 -- New entries for a consumer: {entry id, message, …} flat, in the stream's order.
 local function take(stream, consumer, count, ttl)
   local taken = {}
@@ -142,23 +206,25 @@ local function take(stream, consumer, count, ttl)
   return taken
 end
 
--- What waits, in the order of the streams: up to `count` single jobs, else one chunk; rings for help where more waits
--- behind what was taken. Streams behind STREAMS[last] are left alone. Returns one list per stream.
-local function claim(consumer, count, ttl, last)
+-- What waits in a lane, in the order of its streams: up to `count` single jobs, else one chunk; rings for help where more
+-- waits behind what was taken. Returns one list per stream.
+local function claim(consumer, count, ttl, lane)
   local taken, total = {}, 0
   for index, stream in ipairs(STREAMS) do
     taken[index] = {}
-    if index <= SINGLES and total < count then
-      taken[index] = take(stream, consumer, count - total, ttl)
-    elseif index > SINGLES and index <= last and total == 0 then
-      taken[index] = take(stream, consumer, 1, ttl)
+    if index >= FIRST[lane] and index <= LAST[lane] then
+      if index <= SINGLES and total < count then
+        taken[index] = take(stream, consumer, count - total, ttl)
+      elseif index > SINGLES and total == 0 then
+        taken[index] = take(stream, consumer, 1, ttl)
+      end
+      total = total + #taken[index] / 2
     end
-    total = total + #taken[index] / 2
   end
-  if total > 0 and last == #STREAMS then
-    redis.call('ZREM', LISTENING, consumer)
+  if total > 0 then
+    redis.call('ZREM', LISTENING[lane], consumer)
     -- A bell that lies unanswered is enough: then there is no need to look.
-    if redis.call('LLEN', SCORING_QUEUE) == 0 and waiting_until(#STREAMS) > 0 then ring() end
+    if redis.call('LLEN', QUEUES[lane]) == 0 and waiting_in(lane) > 0 then ring(lane) end
   end
   return taken, total
 end

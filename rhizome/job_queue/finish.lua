@@ -1,6 +1,6 @@
 -- Writes the results of a micro-batch and, if asked, takes the next one: one round trip for both.
 -- ARGV: scorer, most single jobs to take (0: none), result TTL (s), now (ms), most dead letters, milliseconds it will
---       listen (0: it will not),
+--       listen (0: it will not), its lane,
 --       then parts, each of which begins with what it is:
 --       'singles', index of their stream, their state, waited, how many; so many entry ids; so many job ids and outcomes
 --       'chunk', index of its stream, entry id, job id, rows (JSON), number of rows, failed rows, chunk, compute time (ms),
@@ -51,23 +51,25 @@ local function finish_chunk(id, answers, rows, failed, chunk, compute_ms, job_er
   notices[#notices + 1] = id
 end
 
-local function settle(stream, from, to)
+-- Removes entries from their stream; how many there were.
+local function remove(stream, from, to)
   redis.call('XACK', stream, GROUP, unpack(ARGV, from, to))
-  redis.call('XDEL', stream, unpack(ARGV, from, to))
+  return redis.call('XDEL', stream, unpack(ARGV, from, to))
 end
 
-local at = 7
+local at = 8
 while at <= #ARGV do
   local part = ARGV[at]
   if part == 'singles' then
     local state, waited, count = ARGV[at + 2], ARGV[at + 3] == '1', tonumber(ARGV[at + 4])
     local entries, pairs_at = at + 5, at + 5 + count
     for index = pairs_at, pairs_at + 2 * count - 1, 2 do finish_single(ARGV[index], state, ARGV[index + 1], waited) end
-    settle(STREAMS[tonumber(ARGV[at + 1])], entries, pairs_at - 1)
+    remove(STREAMS[tonumber(ARGV[at + 1])], entries, pairs_at - 1)
     at = pairs_at + 2 * count
   elseif part == 'chunk' then
     finish_chunk(unpack(ARGV, at + 3, at + 9))
-    settle(STREAMS[tonumber(ARGV[at + 1])], at + 2, at + 2)
+    local stream = STREAMS[tonumber(ARGV[at + 1])]
+    if remove(stream, at + 2, at + 2) > 0 then replace(ARGV[at + 3], stream) end
     at = at + 10
   else
     redis.call('XADD', DEAD_LETTERS, 'MAXLEN', '~', ARGV[5], '*', 'job', ARGV[at + 1], 'entry', ARGV[at + 2], 'reason', ARGV[at + 3])
@@ -77,7 +79,7 @@ end
 if #notices > 0 then redis.call('PUBLISH', FINISHED, table.concat(notices, '\n')) end
 
 if ARGV[2] == '0' then return {} end
-local taken, total = claim(consumer, tonumber(ARGV[2]), ttl, #STREAMS)
-local note_ms = tonumber(ARGV[6])
-if total == 0 and note_ms > 0 then redis.call('ZADD', LISTENING, now_ms() + note_ms, consumer) end
+local lane, note_ms = tonumber(ARGV[7]), tonumber(ARGV[6])
+local taken, total = claim(consumer, tonumber(ARGV[2]), ttl, lane)
+if total == 0 and note_ms > 0 then redis.call('ZADD', LISTENING[lane], now_ms() + note_ms, consumer) end
 return taken

@@ -15,7 +15,7 @@ from rhizome.jobs import Lane
 REFRESH_SECONDS = 1.0
 #: Without a micro-batch for so long, the next job is let in to measure anew. Longer than heartbeats take to tell.
 FRESH_SECONDS = 5.0
-_UNKNOWN = (0.0, 0.0, -1.0)  #: costs from which `submit.lua` estimates nothing
+UNKNOWN_COSTS = (-1.0, 0.0)  #: from which `submit.lua` estimates nothing
 
 
 class Pace(NamedTuple):
@@ -26,7 +26,8 @@ class Pace(NamedTuple):
         entry_ms: for each interactive entry of a backlog, in full micro-batches.
         chunk_ms: for a batch chunk as they come; 0 while none was scored.
         chunk_call_ms, row_ms: for a chunk whatever it holds, and for each of its rows.
-        scorers: worker processes that serve.
+        scorers: worker processes that serve the interactive lane.
+        batch_scorers: those that serve the batch lane.
         is_fresh: measured lately. Only then are jobs refused by it: a refused job measures nothing, so one bad
             measurement would otherwise stand for ever.
     """
@@ -37,16 +38,17 @@ class Pace(NamedTuple):
     chunk_call_ms: float
     row_ms: float
     scorers: int
+    batch_scorers: int
     is_fresh: bool
 
-    def costs_of(self, lane: Lane, entries: int, rows: int) -> tuple[float, float, float]:
-        """For `submit.lua`, in ms: the job by itself, each entry before it, each interactive entry before a batch."""
+    def costs_of(self, lane: Lane, entries: int, rows: int) -> tuple[float, float]:
+        """For `submit.lua`, in ms: the job by itself, and each entry before it."""
         if lane is Lane.INTERACTIVE:
-            return self.single_ms, self.entry_ms / self.scorers, 0
+            return (self.single_ms, self.entry_ms / self.scorers) if self.single_ms else UNKNOWN_COSTS
         if not self.chunk_ms:
-            return _UNKNOWN
+            return UNKNOWN_COSTS
         own_ms = entries * self.chunk_call_ms + rows * self.row_ms
-        return own_ms / min(entries, self.scorers), self.chunk_ms / self.scorers, self.entry_ms / self.scorers
+        return own_ms / min(entries, self.batch_scorers), self.chunk_ms / self.batch_scorers
 
 
 class PaceReader:
@@ -77,16 +79,17 @@ def read_pace(redis: Redis) -> Pace | None:
     """The mean of what the serving workers have measured."""
     workers = [beat for beat in heartbeats.living(redis) if beat.role == "worker" and beat.version]
     singles = [beat for beat in workers if beat.single_ms]
-    if not singles:
+    chunks = [beat for beat in workers if beat.chunk_ms and beat.lane == Lane.BATCH]
+    if not singles and not chunks:
         return None
-    chunks = [beat for beat in workers if beat.chunk_ms]
     return Pace(
         single_ms=_mean([beat.single_ms for beat in singles]),
         entry_ms=_mean([beat.entry_ms for beat in singles]),
         chunk_ms=_mean([beat.chunk_ms for beat in chunks]),
         chunk_call_ms=_mean([beat.chunk_call_ms for beat in chunks]),
         row_ms=_mean([beat.row_ms for beat in chunks]),
-        scorers=len(workers),
+        scorers=sum(beat.lane == Lane.INTERACTIVE for beat in workers),
+        batch_scorers=sum(beat.lane == Lane.BATCH for beat in workers),
         is_fresh=max(beat.measured_at for beat in workers) > time.time() - FRESH_SECONDS,
     )
 

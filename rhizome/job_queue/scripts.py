@@ -5,13 +5,19 @@ from functools import cache
 from redis import Redis
 
 from rhizome import keys
-from rhizome.jobs import PRIORITIES, STREAMS
+from rhizome.jobs import PRIORITIES, STREAMS, Lane
 from rhizome.lua_scripts import Script, read_source, write_constants
 from rhizome.task_message import SCORE_TASK, build_task_message
 from rhizome.webhooks.scripts import outbox_source
 
 BELL_ID = "@bell@"
 BELL_TTL_SECONDS = 5  #: a bell that nobody answered is rung again after this
+#: Of each lane, in the order of `Lane`: the Celery queue of its scorers, their bell, and who of them listens.
+LANE_QUEUES = [keys.SCORING_QUEUE, keys.BATCH_QUEUE]
+LANE_BELLS = [keys.BELL, keys.BATCH_BELL]
+LANE_LISTENING = [keys.LISTENING, keys.BATCH_LISTENING]
+#: Chunks of one batch job that may be in the stream where no scorer is at work.
+LEAST_WINDOW = 4
 #: The streams' names in the order of `STREAMS`; scripts name a stream by its index here, counted from 1.
 STREAM_KEYS = [keys.lane(stream) for stream in STREAMS]
 
@@ -21,10 +27,15 @@ def load_script(redis: Redis, name: str) -> Script:
     return Script(redis, _constants() + outbox_source() + _source("common") + _source(name))
 
 
+def lane_number(lane: Lane) -> int:
+    """How the scripts call a lane."""
+    return list(Lane).index(lane) + 1
+
+
 @cache
-def bell_template() -> bytes:
-    """The wake-up for one scorer; `common.lua` puts a fresh id in place of `BELL_ID` whenever it rings."""
-    return build_task_message(SCORE_TASK, keys.SCORING_QUEUE, task_id=BELL_ID)
+def bell_template(lane: Lane = Lane.INTERACTIVE) -> bytes:
+    """The wake-up for a scorer; `common.lua` puts a fresh id in place of `BELL_ID` whenever it rings."""
+    return build_task_message(SCORE_TASK, LANE_QUEUES[lane_number(lane) - 1], task_id=BELL_ID)
 
 
 def _source(name: str) -> str:
@@ -39,16 +50,19 @@ def _constants() -> str:
             "GROUP": keys.GROUP,
             "ROWS": keys.rows(""),
             "LANE": keys.lane(""),
-            "BELL": keys.BELL,
-            "LISTENING": keys.LISTENING,
-            "SCORING_QUEUE": keys.SCORING_QUEUE,
+            "REST": keys.rest(""),
+            "REST_COUNT": keys.REST_COUNT,
+            "LEAST_WINDOW": LEAST_WINDOW,
+            "BELLS": LANE_BELLS,
+            "LISTENING": LANE_LISTENING,
+            "QUEUES": LANE_QUEUES,
             "UPKEEP_QUEUE": keys.UPKEEP_QUEUE,
             "EXPORT_QUEUE": keys.EXPORT_QUEUE,
             "FINISHED": keys.FINISHED,
             "DEAD_LETTERS": keys.DEAD_LETTERS,
             "ID_SECRET": keys.ID_SECRET,
             "BELL_ID": BELL_ID,
-            "BELL_MESSAGE": bell_template().decode(),
+            "BELL_MESSAGES": [bell_template(lane).decode() for lane in Lane],
             "BELL_TTL_SECONDS": BELL_TTL_SECONDS,
             "SINGLES": len(PRIORITIES),  # the first of STREAMS hold single jobs, the others chunks
             "STREAMS": STREAM_KEYS,

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from rhizome import keys
 from rhizome.errors import JobExpired, JobFinished, JobNotFound, QueueUnavailable, StorageFull
 from rhizome.job_ids import SECRET_BYTES, JobIds
-from rhizome.job_queue.pace import Pace, PaceReader
+from rhizome.job_queue.pace import UNKNOWN_COSTS, Pace, PaceReader
 from rhizome.job_queue.prepared import PreparedSubmit, record_fields
 from rhizome.job_queue.scripts import load_script
 from rhizome.job_queue.terms import Idempotency, Terms
@@ -24,7 +24,6 @@ SECRET_REFRESH_SECONDS = 5.0
 MEMORY_REFRESH_SECONDS = 1.0
 #: Of `maxmemory`. Beyond it Redis would refuse heartbeats, bells and results, too: nothing is accepted any more.
 HIGH_WATER = 0.8
-NO_ESTIMATE = (0, 0, -1)
 _FIELDS = (
     "state",
     "outcome",
@@ -136,7 +135,7 @@ class Submissions:
                 keys.idempotency(idempotency.key) if idempotency else "",
                 idempotency.fingerprint if idempotency else "",
                 terms.deadline_ms,
-                *(pace.costs_of(lane, len(requests), rows) if pace else NO_ESTIMATE),
+                *(pace.costs_of(lane, len(requests), rows) if pace else UNKNOWN_COSTS),
                 refusal is not None,
                 len(requests),
                 record,

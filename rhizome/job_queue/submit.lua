@@ -2,19 +2,19 @@
 -- ARGV: secret of the ids, '1' to refuse by the estimate; then per job one argument of MessagePack, and its
 --       entries:
 --       {index of the stream, most entries that may wait in its lane, job id, idempotency record ('' without an
---       Idempotency-Key), fingerprint of the request, deadline (ms after acceptance; 0: none), estimate: fixed (ms),
---       per entry (ms), per interactive entry before a batch (ms; -1: nothing can be estimated), whether nothing new is
---       accepted, number of the entries, what describes the record: {name, value, …}}
+--       Idempotency-Key), fingerprint of the request, deadline (ms after acceptance; 0: none), estimate: fixed (ms; -1:
+--       nothing can be estimated), per entry (ms), whether nothing new is accepted, number of the entries, what describes
+--       the record: {name, value, …}}
 -- Returns per job {outcome, id of the first entry, entries waiting before it, job id, estimate (ms; -1: none)}; the outcome is
 -- `accepted`; `repeated` for the same job once more; `replayed` for the first job under the same Idempotency-Key; `conflict`
 -- where that key stands for another request; `late` where the estimate exceeds the deadline; `full`; or `no_room` where
 -- nothing new is accepted.
 local secret, is_strict = ARGV[1], ARGV[2] == '1'
 
-local ENTRIES = 11  -- where a job's facts say how many entries it has
+local ENTRIES = 10  -- where a job's facts say how many entries it has
 
 -- Entries that wait, by index of the stream: looked up once, and kept up with what is added here.
-local depths, knows_secret, must_ring = {}, false, false
+local depths, knows_secret, must_ring = {}, false, {}
 
 local function depth(index)
   if not depths[index] then depths[index] = waiting(STREAMS[index]) end
@@ -28,7 +28,7 @@ local function depth_until(last)
 end
 
 -- `at` is the first of the job's entries in ARGV, the others are its facts.
-local function submit(at, index, most, id, idempotency, fingerprint, deadline, fixed, per_entry, per_interactive, no_room, entries, record)
+local function submit(at, index, most, id, idempotency, fingerprint, deadline, fixed, per_entry, no_room, entries, record)
   local job, stream = JOB .. id, STREAMS[index]
   local standing = redis.call('HGET', job, 'entry')
   if standing then return {'repeated', standing, 0, id, -1} end
@@ -46,25 +46,23 @@ local function submit(at, index, most, id, idempotency, fingerprint, deadline, f
     knows_secret = true
   end
 
-  local before, urgent = depth_until(index), 0
-  local in_lane = index < #STREAMS and depth_until(#STREAMS - 1) or depth(index)
+  local lane = lane_of(index)
+  local before = lane == BATCH and depth(index) or depth_until(index)
+  local in_lane = lane == BATCH and before + (redis.call('GET', REST_COUNT) or 0) or depth_until(LAST[lane])
   if in_lane + entries > most then return {'full', '', in_lane, '', -1} end
 
-  if index == #STREAMS then before, urgent = in_lane, before - in_lane end
   local estimate = -1
-  if per_interactive >= 0 then
-    estimate = math.ceil(fixed + before * per_entry + urgent * per_interactive)
+  if fixed >= 0 then
+    -- Jobs of several chunks have their turn one after the other: each chunk waits for those of the others.
+    estimate = math.ceil(fixed + math.min(in_lane, before * entries) * per_entry)
     if deadline > 0 and estimate > deadline and is_strict then return {'late', '', before, '', estimate} end
   end
 
   local expires_at = deadline > 0 and string.format('%d', now_ms() + deadline)
-  local first
-  for entry_at = at, at + entries - 1 do
-    local entry = add(stream, ARGV[entry_at], expires_at, id)
-    first = first or entry
-  end
-  depths[index] = depths[index] + entries
+  local first, placed = place(id, stream, at, at + entries - 1, expires_at)
+  depths[index] = depths[index] + placed
   redis.call('HSET', job, 'state', 'queued', 'entry', first, 'chunks', entries, unpack(record))
+  if entries > 1 then redis.call('HSET', job, 'placed', placed, 'open', placed) end
   if expires_at then redis.call('HSET', job, 'expires_at', expires_at) end
   -- It lives as long as the record: `close` gives both the same time to live.
   if idempotency ~= '' then
@@ -73,7 +71,7 @@ local function submit(at, index, most, id, idempotency, fingerprint, deadline, f
   end
 
   -- A listening scorer is woken by the entry itself. It needs no bell unless something waits behind it already.
-  if before + urgent > 0 or redis.call('ZCOUNT', LISTENING, now_ms(), '+inf') == 0 then must_ring = true end
+  if before > 0 or redis.call('ZCOUNT', LISTENING[lane], now_ms(), '+inf') == 0 then must_ring[lane] = true end
   return {'accepted', first, before, id, estimate}
 end
 
@@ -83,5 +81,5 @@ while at <= #ARGV do
   answers[#answers + 1] = submit(at + 1, unpack(facts))
   at = at + 1 + facts[ENTRIES]
 end
-if must_ring then ring() end
+for lane in pairs(must_ring) do ring(lane) end
 return answers

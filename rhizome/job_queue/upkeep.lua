@@ -1,13 +1,13 @@
--- Heals what a crash may leave: a lost bell, an expired lease nobody looks at, ghosts of scorers.
+-- Heals what a crash may leave: a lost bell, an expired lease nobody looks at, a lane nobody listens to, ghosts of scorers.
 -- ARGV: lease (ms), idle time after which an empty-handed consumer is forgotten (ms)
--- Returns {rang, consumers forgotten}.
+-- Returns {bells rung, consumers forgotten}.
 -- While no worker lives, beat goes on sending: one message to come is enough.
 redis.call('LTRIM', UPKEEP_QUEUE, 0, 0)
-redis.call('ZREMRANGEBYSCORE', LISTENING, '-inf', '(' .. now_ms())
-local needed, forgotten = false, 0
-for _, stream in ipairs(STREAMS) do
-  if redis.call('XLEN', stream) > in_flight(stream) then needed = true end
-  if #redis.call('XPENDING', stream, GROUP, 'IDLE', ARGV[1], '-', '+', 1) > 0 then needed = true end
+local rung, forgotten = 0, 0
+
+local function heal(stream)
+  local is_needed = redis.call('XLEN', stream) > in_flight(stream)
+    or #redis.call('XPENDING', stream, GROUP, 'IDLE', ARGV[1], '-', '+', 1) > 0
   for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', stream, GROUP)) do
     local facts = {}
     for at = 1, #consumer, 2 do facts[consumer[at]] = consumer[at + 1] end
@@ -16,7 +16,13 @@ for _, stream in ipairs(STREAMS) do
       forgotten = forgotten + 1
     end
   end
+  return is_needed
 end
-local rang = 0
-if needed then rang = ring() end
-return {rang, forgotten}
+
+for lane = INTERACTIVE, BATCH do
+  redis.call('ZREMRANGEBYSCORE', LISTENING[lane], '-inf', '(' .. now_ms())
+  local is_needed = redis.call('ZCARD', LISTENING[lane]) == 0
+  for index = FIRST[lane], LAST[lane] do is_needed = heal(STREAMS[index]) or is_needed end
+  if is_needed then rung = rung + ring(lane) end
+end
+return {rung, forgotten}

@@ -66,8 +66,11 @@ class Queue:
         self.settings = Settings(**({"linger_seconds": 0.05, "lease_seconds": 60.0} | settings))
         self.submissions = Submissions(redis, self.settings.max_waiting, self.settings.result_ttl_seconds)
 
-    def scorer(self, name: str = "scorer-1") -> Claims:
-        return Claims(self.redis, self.settings, name)
+    def scorer(self, name: str = "scorer-1", lane: Lane = Lane.INTERACTIVE) -> Claims:
+        return Claims(self.redis, self.settings, name, lane)
+
+    def batch_scorer(self, name: str = "batch-scorer-1") -> Claims:
+        return self.scorer(name, Lane.BATCH)
 
     def submit(self, terms: Terms = PLAIN, **changes: Any) -> str:
         """Submits a single job; its id."""
@@ -93,13 +96,13 @@ class Queue:
     def read(self, job_id: str) -> JobView:
         return self.submissions.read(job_id)
 
-    def bells(self) -> int:
+    def bells(self, queue: str = keys.SCORING_QUEUE) -> int:
         """Wake-ups that lie unanswered on the Celery queue."""
-        return cast(int, self.redis.llen(keys.SCORING_QUEUE))
+        return cast(int, self.redis.llen(queue))
 
-    def hear_bell(self) -> None:
+    def hear_bell(self, queue: str = keys.SCORING_QUEUE) -> None:
         """A worker takes the message from the queue; the run it starts has yet to answer the bell."""
-        assert self.redis.rpop(keys.SCORING_QUEUE) is not None, "no bell was rung"
+        assert self.redis.rpop(queue) is not None, "no bell was rung"
 
     def waiting(self, lane: Lane) -> int:
         return self.submissions.depths()[lane].waiting

@@ -22,7 +22,7 @@ from rhizome.row_table import ERROR_COLUMN, Column, build_columns, cell_of, retu
 from rhizome.signature import Signature
 from worker.files.lines import LineFormat, bytes_of, merge
 
-SLICE_CELLS = 16 * 1024  #: made into text at once: some milliseconds
+SLICE_CELLS = 16 * 1024  #: made into text at once
 
 _TYPES = {str: pa.string(), float: pa.float64(), int: pa.int64(), bool: pa.bool_()}
 _decoder = msgspec.json.Decoder(dict[str, Any])
@@ -30,7 +30,7 @@ _decode_answers = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
 
 def export_answers(
-    store: BlobStore, job_id: str, chunks: Sequence[bytes], signature: Signature, between_parts: Callable[[], None]
+    store: BlobStore, job_id: str, chunks: Sequence[bytes], signature: Signature, after_part: Callable[[], None]
 ) -> None:
     """Writes the Parquet file of a complete job whose rows came in a request.
 
@@ -39,14 +39,14 @@ def export_answers(
         job_id: the job.
         chunks: the answers, chunk by chunk: JSON arrays.
         signature: of the version that answered.
-        between_parts: serves whoever is more urgent.
+        after_part: called after each part.
 
     Raises:
         BlobStoreUnavailable: the store cannot be used now.
     """
     columns = build_columns(signature, returns_of(chunks))
     tables = (_table_of_answers(_decode_answers(chunk), columns) for chunk in chunks)
-    _write_parquet(store, job_id, columns, tables, between_parts)
+    _write_parquet(store, job_id, columns, tables, after_part)
 
 
 def export_parts(
@@ -55,7 +55,7 @@ def export_parts(
     parts: Sequence[ChunkParts],
     signature: Signature,
     form: FileFormat,
-    between_parts: Callable[[], None],
+    after_part: Callable[[], None],
 ) -> None:
     """Writes all answers of a complete job whose rows came as a file.
 
@@ -65,7 +65,7 @@ def export_parts(
         parts: the answers, chunk by chunk.
         signature: of the version that answered.
         form: what is wanted.
-        between_parts: serves whoever is more urgent.
+        after_part: called after each part.
 
     Raises:
         BlobNotFound: a part is gone.
@@ -77,7 +77,7 @@ def export_parts(
     reader = _PartReader(store, job_id, columns, has_header=first)
     filled = [part for part in parts if part.rows]
     if form is FileFormat.PARQUET:
-        _write_parquet(store, job_id, columns, map(reader.table, filled), between_parts)
+        _write_parquet(store, job_id, columns, map(reader.table, filled), after_part)
         return
     lines = LineFormat(signature, returns, first.top_k, form)
     with store.open_writer(export_path(job_id, form)) as writer:
@@ -85,7 +85,7 @@ def export_parts(
         for part in filled:
             for text in _convert(reader, part, lines, signature):
                 writer.write(text)
-                between_parts()
+                after_part()
         writer.commit()
 
 
@@ -124,7 +124,7 @@ class _PartReader:
 
 
 def _convert(reader: _PartReader, part: ChunkParts, lines: LineFormat, signature: Signature) -> Iterator[memoryview]:
-    """A part's rows in another form, slice by slice: what is made between two looks at who is more urgent."""
+    """A part's rows in another form, slice by slice: so many are held as text."""
     table = reader.table(part)
     errors = iter(reader.errors(part) if part.failed else ())
     rows = max(1, SLICE_CELLS // len(lines.columns))
@@ -162,7 +162,7 @@ def _write_parquet(
     job_id: str,
     columns: Sequence[Column],
     tables: Iterator[pa.Table],
-    between_parts: Callable[[], None],
+    after_part: Callable[[], None],
 ) -> None:
     schema = pa.schema([(column.name, _TYPES[column.type]) for column in columns])
     with ExitStack() as stack:
@@ -172,7 +172,7 @@ def _write_parquet(
         for table in tables:
             if len(table):
                 file.write_table(table.cast(schema))
-            between_parts()
+            after_part()
         file.close()  # the footer
         writer.commit()
 

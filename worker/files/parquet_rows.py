@@ -1,6 +1,6 @@
 """The rows of a Parquet file's chunks, decoded once where the chunks come in order."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +14,7 @@ from worker.file_chunks import InvalidFile
 from worker.files.columns import check_table
 from worker.files.judging import BadRow, Refused, judge_values
 from worker.files.parquet import open_file, unreadable
-from worker.files.text import JUDGED_ROWS, RowBlock
+from worker.files.text import RowBlock
 
 MAX_TEXT_BYTES = 64 * 1024 * 1024  #: of all texts of a chunk, written out, as a chunk of a text file holds them
 _READ_ROWS = 16_384
@@ -34,10 +34,8 @@ class ParquetRows:
         self._store = store
         self._place: _Place | None = None
 
-    def read(
-        self, part: BlobSlice, signature: Signature, between_slices: Callable[[], None] = lambda: None
-    ) -> RowBlock:
-        """The rows of one chunk; calls `between_slices` between its pieces.
+    def read(self, part: BlobSlice, signature: Signature) -> RowBlock:
+        """The rows of one chunk.
 
         Raises:
             InvalidFile: it cannot be read.
@@ -53,8 +51,7 @@ class ParquetRows:
                 text_bytes += _text_bytes(table)
                 if text_bytes > MAX_TEXT_BYTES:
                     raise InvalidFile(f"texts from row {part.start + 1} on exceed {MAX_TEXT_BYTES} bytes; shorten them")
-                blocks.append(_check(table, first_row, part.start, signature, between_slices))
-                between_slices()
+                blocks.append(_check(table, first_row, part.start, signature))
                 first_row += len(table)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise unreadable() from error
@@ -104,17 +101,13 @@ class _Place:
                 yield pa.Table.from_batches([batch.slice(low, high - low)])
 
 
-def _check(
-    table: pa.Table, first_row: int, chunk_start: int, signature: Signature, between_slices: Callable[[], None]
-) -> RowBlock:
+def _check(table: pa.Table, first_row: int, chunk_start: int, signature: Signature) -> RowBlock:
     array, accepted = check_table(table, signature)
     if accepted.all():
         return RowBlock(array, [])
     bad, revised = [], []
     said: dict[Refused, Refused] = {}  # as for text
-    for count, index in enumerate(np.flatnonzero(~accepted).tolist(), start=1):
-        if count % JUDGED_ROWS == 0:
-            between_slices()
+    for index in np.flatnonzero(~accepted).tolist():
         (values,) = table.slice(index, 1).to_pylist()
         verdict = judge_values(values, signature)
         if isinstance(verdict, Refused):

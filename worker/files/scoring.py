@@ -2,10 +2,9 @@
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -15,66 +14,35 @@ from numpy.typing import NDArray
 from rhizome.blob_slices import PLAN, BlobSlice, ChunkParts, FileFormat, answers_form, decode_slice, encode_slice
 from rhizome.blob_store import BlobStore
 from rhizome.errors import BlobNotFound
-from rhizome.inference import AnswerArrays
 from rhizome.jobs import Returns, ScoreRequest
 from rhizome.signature import Signature
-from worker.aside import await_end
 from worker.file_chunks import InvalidFile
 from worker.files.judging import BadRow
 from worker.files.lines import LineFormat, Lines, merge
+from worker.files.parquet import plan_file
+from worker.files.parquet_rows import ParquetRows
 from worker.files.text import RowBlock, parse_csv, parse_ndjson
-from worker.files.writing import PartWriting, TextNotMade, WritingThreads
+from worker.files.writing import PartWriting, TextNotMade
 from worker.micro_batch import RowFailure, score_rows, score_together
 from worker.outcomes import answer_of
 from worker.shelf import LoadedVersion
 from worker.slicing import measure, slice_rows
-
-if TYPE_CHECKING:
-    from worker.files.parquet_rows import ParquetRows
 
 MAX_SLICE_CELLS = 256 * 1024  #: of answers, which are held as text
 MAX_SLICE_BAD_ROWS = 1_024  #: their answers are written one by one
 _NAME_BYTES = 4
 
 
-class ScoredChunk:
-    """A chunk whose rows are scored, and whose answers are being written.
+class ScoredChunk(NamedTuple):
+    """A chunk whose answers are in the store.
 
     Attributes:
+        parts: where they are.
         compute_ms: milliseconds the estimator took.
     """
 
-    def __init__(
-        self,
-        written: "Future[ChunkParts]",
-        compute_ms: float,
-        score_again: Callable[[Callable[[], None]], "ScoredChunk"] | None,
-    ) -> None:
-        self._written = written
-        self._score_again = score_again
-        self.compute_ms = compute_ms
-
-    @property
-    def is_written(self) -> bool:
-        """Whether `finish` need not wait."""
-        return self._written.done()
-
-    def finish(self, between: Callable[[], None]) -> ChunkParts:
-        """What was written, once it is; `between` serves whoever is more urgent meanwhile.
-
-        Raises:
-            BlobStoreUnavailable: the store cannot be used now.
-            InvalidFile: the file is gone, which had to be read again.
-        """
-        await_end(self._written, between)
-        try:
-            return self._written.result()
-        except TextNotMade:  # an estimator may answer with anything: down to the rows that cannot be written
-            if self._score_again is None:
-                raise
-        again = self._score_again(between)
-        self.compute_ms += again.compute_ms
-        return again.finish(between)
+    parts: ChunkParts
+    compute_ms: float
 
 
 class FileScoring:
@@ -91,7 +59,6 @@ class FileScoring:
         self._max_bytes = max_bytes
         self._chunk_bytes = chunk_bytes
         self._parquet_rows: ParquetRows | None = None
-        self._threads = WritingThreads()
         pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps tens of MB that nothing uses
         pa.set_cpu_count(1)  # one child, one core
         pa.set_io_thread_count(1)
@@ -107,8 +74,6 @@ class FileScoring:
         whole = decode_slice(request.payload)
         if whole.row_group != PLAN:
             return []
-        from worker.files.parquet import plan_file  # noqa: PLC0415 - no small matter, and only some files need it
-
         with _missing_told():
             slices = plan_file(self._store, whole, signature, max_bytes=self._max_bytes, chunk_bytes=self._chunk_bytes)
         return [
@@ -120,21 +85,12 @@ class FileScoring:
         """Lets go of what is held for a next chunk."""
         self._parquet_rows = None
 
-    def score(
-        self,
-        request: ScoreRequest,
-        version: LoadedVersion,
-        between_slices: Callable[[], None],
-        *,
-        row_by_row: bool = False,
-    ) -> ScoredChunk:
-        """Scores a chunk; its answers are still being written on return.
+    def score(self, request: ScoreRequest, version: LoadedVersion) -> ScoredChunk:
+        """Scores a chunk and writes its answers.
 
         Args:
             request: the chunk.
             version: what answers the job.
-            between_slices: serves whoever is more urgent.
-            row_by_row: write each answer by itself, as those that Arrow cannot write at once.
 
         Raises:
             InvalidFile: the file as a whole cannot be scored.
@@ -142,39 +98,39 @@ class FileScoring:
         """
         part = decode_slice(request.payload)
         with _missing_told():
-            block = self._read(part, version.signature, between_slices)
+            block = self._read(part, version.signature)
+        try:
+            return self._answer(request, part, block, version, row_by_row=False)
+        except TextNotMade:  # down to the rows that cannot be written
+            return self._answer(request, part, block, version, row_by_row=True)
+
+    def _answer(
+        self, request: ScoreRequest, part: BlobSlice, block: RowBlock, version: LoadedVersion, *, row_by_row: bool
+    ) -> ScoredChunk:
+        """Scores rows and writes their answers: each by itself, or as many as Arrow can write at once."""
         parts = _name_parts(request, part)
         form = LineFormat(version.signature, Returns(request.returns), request.top_k, FileFormat(parts.form))
         failed, compute_ms = len(block.bad), 0.0
-        writing = PartWriting(self._threads, self._store, request.job_id, parts)
-        again = partial(self.score, request, version, row_by_row=True)
-        try:
+        with PartWriting(self._store, request.job_id, parts) as writing:
             if request.chunk == 0:
                 writing.write_header(form.header())
             for array, bad, before in _slices(block, version, len(form.columns)):
-                between_slices()  # reading the block took as long as a slice
                 make_lines, its_failed, took_ms = _score(version, array, form, request, row_by_row=row_by_row)
-                writing.write(_with_bad(make_lines, bad, before, form) if bad else make_lines, between_slices)
+                writing.write(_with_bad(make_lines, bad, before, form) if bad else make_lines)
                 failed += its_failed
                 compute_ms += took_ms
-        except BaseException:
-            writing.abandon()
-            raise
-        written = writing.commit(len(block.array) + len(block.bad), failed)
-        return ScoredChunk(written, compute_ms, None if row_by_row else again)
+            return ScoredChunk(writing.commit(len(block.array) + len(block.bad), failed), compute_ms)
 
-    def _read(self, part: BlobSlice, signature: Signature, between_slices: Callable[[], None]) -> RowBlock:
+    def _read(self, part: BlobSlice, signature: Signature) -> RowBlock:
         if part.row_group == PLAN:
             return parse_ndjson(b"", 1, signature)
         if part.format == FileFormat.PARQUET:
-            from worker.files.parquet_rows import ParquetRows  # noqa: PLC0415 - as in `plan`
-
             self._parquet_rows = self._parquet_rows or ParquetRows(self._store)
-            return self._parquet_rows.read(part, signature, between_slices)
+            return self._parquet_rows.read(part, signature)
         data = self._store.read(part.path, part.start, part.end)
         if part.format == FileFormat.CSV:
-            return parse_csv(data, part.columns, part.first_line, signature, between_slices)
-        return parse_ndjson(data, part.first_line, signature, between_slices)
+            return parse_csv(data, part.columns, part.first_line, signature)
+        return parse_ndjson(data, part.first_line, signature)
 
 
 def _name_parts(request: ScoreRequest, part: BlobSlice) -> ChunkParts:
@@ -218,14 +174,9 @@ def _score(
     score = score_rows if row_by_row else score_together
     scored, took_ms = measure(version, len(array), lambda: score(version.calls, array, version.signature, returns))
     if isinstance(scored, tuple):
-        # Copies: an estimator may give the same arrays at every call, and these are read after the next.
-        return partial(form.format_arrays, [_copy(output) for output in scored]), 0, took_ms
+        return partial(form.format_arrays, scored), 0, took_ms
     answers = [answer_of(row, version.signature, request) for row in scored]
     return partial(form.format_answers, answers), sum(isinstance(row, RowFailure) for row in scored), took_ms
-
-
-def _copy(output: AnswerArrays) -> AnswerArrays:
-    return AnswerArrays(*(array if array is None else array.copy() for array in output))
 
 
 def _with_bad(

@@ -26,8 +26,7 @@ from worker.files.judging import BadRow, Refused, Row, judge_cells, judge_values
 
 _BOM = b"\xef\xbb\xbf"
 _NDJSON_SPACE = b" \t\r\n"
-JUDGED_ROWS = 1_024  #: between two looks at who is more urgent: some 10 ms
-PIECE_BYTES = 128 * 1024  #: likewise: 1 to 2 ms, and of NDJSON all that is held as objects
+PIECE_BYTES = 128 * 1024  #: parsed at once: where one row is bad, so many are read again line by line
 
 Judged = tuple[int, Row | Refused]  #: a line, and what became of it
 Checked = tuple[NDArray[Any], NDArray[Any]]  #: rows, and which of them are good
@@ -45,13 +44,7 @@ class RowBlock(NamedTuple):
     bad: list[BadRow]
 
 
-def parse_csv(
-    data: bytes,
-    columns: tuple[str, ...],
-    first_line: int,
-    signature: Signature,
-    between_slices: Callable[[], None] = lambda: None,
-) -> RowBlock:
+def parse_csv(data: bytes, columns: tuple[str, ...], first_line: int, signature: Signature) -> RowBlock:
     """Rows of a CSV file (RFC 4180), without its header.
 
     Args:
@@ -59,7 +52,6 @@ def parse_csv(
         columns: the file's columns, in its order.
         first_line: the line of the file at which `data` starts.
         signature: what the rows must be.
-        between_slices: serves whoever is more urgent; called before each piece, and among rows that are judged singly.
     """
 
     def read(piece: bytes) -> Checked:
@@ -70,12 +62,10 @@ def parse_csv(
 
     # Where cells are quoted, a newline may be within one.
     pieces = [data] if b'"' in data else _pieces_of_lines(data)
-    return _parse_pieces(pieces, first_line, read, judge, signature, between_slices)
+    return _parse_pieces(pieces, first_line, read, judge, signature)
 
 
-def parse_ndjson(
-    data: bytes, first_line: int, signature: Signature, between_slices: Callable[[], None] = lambda: None
-) -> RowBlock:
+def parse_ndjson(data: bytes, first_line: int, signature: Signature) -> RowBlock:
     """Rows of an NDJSON file, one JSON object a line.
 
     Args as `parse_csv`.
@@ -88,7 +78,7 @@ def parse_ndjson(
     def judge(piece: bytes, line: int) -> Iterator[Judged]:
         return _ndjson_rows(piece, line, signature)
 
-    return _parse_pieces(_pieces_of_lines(data), first_line, read, judge, signature, between_slices)
+    return _parse_pieces(_pieces_of_lines(data), first_line, read, judge, signature)
 
 
 def _parse_pieces(
@@ -97,20 +87,14 @@ def _parse_pieces(
     read: Callable[[bytes], Checked],
     judge: Callable[[bytes, int], Iterator[Judged]],
     signature: Signature,
-    between_slices: Callable[[], None],
 ) -> RowBlock:
     """Each piece at once by `read`, or line by line by `judge` where one of its rows is bad."""
     arrays: list[NDArray[Any]] = []
     bad: list[BadRow] = []
     rows = 0
     for piece in pieces:
-        between_slices()  # before the first, too: fetching the chunk took as long as a piece
         array = _try(read, piece)
-        block = (
-            RowBlock(array, [])
-            if array is not None
-            else _parse_one_by_one(judge(piece, first_line), signature, between_slices)
-        )
+        block = RowBlock(array, []) if array is not None else _parse_one_by_one(judge(piece, first_line), signature)
         bad += [row._replace(position=rows + row.position) for row in block.bad]
         arrays.append(block.array)
         rows += len(block.array) + len(block.bad)
@@ -186,15 +170,11 @@ def _type_of(feature: Feature) -> Any:
     return kind | None if feature.nullable else kind
 
 
-def _parse_one_by_one(
-    rows: Iterator[Judged], signature: Signature, between_slices: Callable[[], None] = lambda: None
-) -> RowBlock:
+def _parse_one_by_one(rows: Iterator[Judged], signature: Signature) -> RowBlock:
     good: list[Row] = []
     bad: list[BadRow] = []
     said: dict[Refused, Refused] = {}  # what is wrong with thousands of rows is kept once
-    for count, (line, row) in enumerate(rows, start=1):
-        if count % JUDGED_ROWS == 0:
-            between_slices()
+    for line, row in rows:
         if isinstance(row, Refused):
             bad.append(BadRow(len(good) + len(bad), line, *said.setdefault(row, row)))
         else:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
+from worker.aside import await_end
 
 from rhizome.blob_slices import part_path
 from rhizome.blob_store import BlobStore, BlobWriter
@@ -20,7 +21,6 @@ from tests.support.estimators import watched
 from tests.support.queue import DEADLINE_SECONDS
 from tests.support.versions import IRIS_CLASSES, write_iris
 from tests.unit.worker.conftest import Bench, BuildBench
-from worker.aside import await_end
 from worker.files.lines import LineFormat
 from worker.files.writing import WritingThreads
 
