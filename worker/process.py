@@ -77,7 +77,7 @@ class WorkerProcess:
         self._keeper.start()
         with suppress(RedisError):
             self._claims.maintain()
-            self._claims.leave(ring=True)
+            self._claims.wake()
 
     def stop(self) -> None:
         """Withdraws the heartbeat."""

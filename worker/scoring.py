@@ -18,8 +18,8 @@ from worker.outcomes import SingleDocuments, answer_of, answers_of_arrays, encod
 from worker.shelf import LoadedVersion, Shelf
 from worker.slicing import measure, slice_rows
 
-#: A micro-batch expected to take longer says so, and submits ring for another scorer.
-BUSY_MS = 20.0
+#: A micro-batch expected to take longer says so, and submits ring for another scorer: waking one takes as long.
+BUSY_MS = 5.0
 
 GAVE_UP = error_of("gave_up", "given up: every worker that took this job ended before it was answered")
 VERSION_UNAVAILABLE = error_of("version_unavailable", "the version this job needs cannot be loaded any more")

@@ -34,6 +34,7 @@ LISTEN_SECONDS = 0.25
 NOTED_READS, LISTENING_MARGIN_MS = 4, 100
 FORGET_CONSUMER_MS = 10 * 60 * 1000
 UPKEEP_SECONDS = 2  #: one worker process heals the queue, this often
+FORGOTTEN_MS = 500  #: an entry that waits for so long may wait for nobody
 
 
 class Next(StrEnum):
@@ -41,7 +42,7 @@ class Next(StrEnum):
 
     CLAIM = "claim"  #: something waits
     LISTEN = "listen"  #: go on
-    LEAVE = "leave"  #: its process is wanted for another task
+    LEAVE = "leave"  #: its process is wanted for another task, or another scorer listens
 
 
 class Claims:
@@ -195,8 +196,12 @@ class Claims:
         return Next(cast(bytes, self._stay(args=args)).decode())
 
     def leave(self, *, ring: bool) -> None:
-        """Stops listening, and wakes another scorer: in any case with `ring`, else where something waits."""
-        self._leave(args=[self._consumer, "1" if ring else "0", self._lane_number])
+        """Stops listening, and wakes another scorer where something waits; with `ring` where nobody listens, too."""
+        self._leave(args=[self._consumer, "unheard" if ring else "waiting", self._lane_number])
+
+    def wake(self) -> None:
+        """Wakes a scorer: who listened may have died a moment ago."""
+        self._leave(args=[self._consumer, "always", self._lane_number])
 
     def is_wanted_elsewhere(self) -> bool:
         """Whether a task other than scoring waits for a process: those of the batch lane have others, too."""
@@ -255,5 +260,5 @@ class Claims:
             How many bells it rang, and how many consumers it forgot.
         """
         lease_ms = int(self._settings.lease_seconds * 1000)
-        rung, forgotten = cast(list[int], self._upkeep(args=[lease_ms, FORGET_CONSUMER_MS]))
+        rung, forgotten = cast(list[int], self._upkeep(args=[lease_ms, FORGET_CONSUMER_MS, FORGOTTEN_MS]))
         return rung, forgotten

@@ -52,6 +52,13 @@ local function ring(lane)
   return 0
 end
 
+-- Scorers of a lane, other than this one, that are noted as listening.
+local function others_listen(lane, consumer)
+  local now = now_ms()
+  local mine = tonumber(redis.call('ZSCORE', LISTENING[lane], consumer) or 0)
+  return redis.call('ZCOUNT', LISTENING[lane], now, '+inf') - (mine >= now and 1 or 0) > 0
+end
+
 -- A scorer of a lane is noted as listening for so many milliseconds. Its blocking read needs every group.
 local function note_listening(lane, consumer, note_ms)
   for index = FIRST[lane], LAST[lane] do in_flight(STREAMS[index]) end
@@ -75,6 +82,12 @@ local function last_delivered(stream)
     if facts.name == GROUP then return facts['last-delivered-id'] end
   end
   return '0-0'
+end
+
+-- Milliseconds since the oldest entry came that no scorer has taken; -1 where none waits.
+local function oldest_waiting(stream)
+  local first = redis.call('XRANGE', stream, '(' .. last_delivered(stream), '+', 'COUNT', 1)
+  return #first > 0 and math.max(0, now_ms() - tonumber(string.match(first[1][1], '^%d+'))) or -1
 end
 
 -- Removes a job's entries that no scorer has taken. They were added by one script, so their ids follow one another;
@@ -222,7 +235,8 @@ local function claim(consumer, count, ttl, lane)
     end
   end
   if total > 0 then
-    redis.call('ZREM', LISTENING[lane], consumer)
+    -- A scorer of single jobs still counts as listening: it is back within milliseconds, or says that it is not.
+    if lane == BATCH then redis.call('ZREM', LISTENING[lane], consumer) end
     -- A bell that lies unanswered is enough: then there is no need to look.
     if redis.call('LLEN', QUEUES[lane]) == 0 and waiting_in(lane) > 0 then ring(lane) end
   end

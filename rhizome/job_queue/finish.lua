@@ -81,5 +81,11 @@ if #notices > 0 then redis.call('PUBLISH', FINISHED, table.concat(notices, '\n')
 if ARGV[2] == '0' then return {} end
 local lane, note_ms = tonumber(ARGV[7]), tonumber(ARGV[6])
 local taken, total = claim(consumer, tonumber(ARGV[2]), ttl, lane)
-if total == 0 and note_ms > 0 then redis.call('ZADD', LISTENING[lane], now_ms() + note_ms, consumer) end
+if note_ms > 0 then
+  local noted = total > 0 and redis.call('ZSCORE', LISTENING[lane], consumer)
+  -- Nothing to do; or at work for so long that what is written of it would run out.
+  if total == 0 or (noted and tonumber(noted) < now_ms() + note_ms / 2) then
+    redis.call('ZADD', LISTENING[lane], now_ms() + note_ms, consumer)
+  end
+end
 return taken

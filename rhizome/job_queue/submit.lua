@@ -70,8 +70,8 @@ local function submit(at, index, most, id, idempotency, fingerprint, deadline, f
     redis.call('HSET', job, 'idempotency', idempotency)
   end
 
-  -- A listening scorer is woken by the entry itself. It needs no bell unless something waits behind it already.
-  if before > 0 or redis.call('ZCOUNT', LISTENING[lane], now_ms(), '+inf') == 0 then must_ring[lane] = true end
+  -- A listening scorer is woken by the entry itself. It rings by itself for what it cannot take with it.
+  if (lane == BATCH and before > 0) or redis.call('ZCOUNT', LISTENING[lane], now_ms(), '+inf') == 0 then must_ring[lane] = true end
   return {'accepted', first, before, id, estimate}
 end
 

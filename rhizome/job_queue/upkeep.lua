@@ -1,12 +1,13 @@
 -- Heals what a crash may leave: a lost bell, an expired lease nobody looks at, a lane nobody listens to, ghosts of scorers.
--- ARGV: lease (ms), idle time after which an empty-handed consumer is forgotten (ms)
+-- ARGV: lease (ms), idle time after which an empty-handed consumer is forgotten (ms), age at which a waiting entry is
+--       forgotten work (ms): until then the scorer at work takes it
 -- Returns {bells rung, consumers forgotten}.
 -- While no worker lives, beat goes on sending: one message to come is enough.
 redis.call('LTRIM', UPKEEP_QUEUE, 0, 0)
 local rung, forgotten = 0, 0
 
 local function heal(stream)
-  local is_needed = redis.call('XLEN', stream) > in_flight(stream)
+  local is_needed = (waiting(stream) > 0 and oldest_waiting(stream) >= tonumber(ARGV[3]))
     or #redis.call('XPENDING', stream, GROUP, 'IDLE', ARGV[1], '-', '+', 1) > 0
   for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', stream, GROUP)) do
     local facts = {}
