@@ -104,6 +104,11 @@ def rejected(model_name: str) -> str:
     return f"{PREFIX}model:{model_name}:rejected"
 
 
+def votes(model_name: str, version: str) -> str:
+    """Hash: worker process that cannot load this version -> why."""
+    return f"{PREFIX}model:{model_name}:votes:{version}"
+
+
 def latency(bucket: int) -> str:
     """Hash: latency bin -> finished jobs, for one bucket of time."""
     return f"{PREFIX}latency:{bucket}"
