@@ -16,8 +16,8 @@ import joblib
 from rhizome.errors import ArtifactError, ArtifactMissing, ArtifactTampered
 from rhizome.manifest import ARTIFACT_FILE, Manifest, load_manifest
 
-#: How pickles of protocol 4 name what they need: a module's name as a short text, then what is taken from it (a text, or
-#: a reference to an earlier one), then STACK_GLOBAL. Joblib's arrays lie raw among it, so that it cannot be disassembled.
+#: How pickles of protocol 4 name what they need: a module's name as a short text, then what is taken from it (a text,
+#: or a reference to an earlier one), then STACK_GLOBAL. Joblib's arrays lie raw among it: it cannot be disassembled.
 _MODULE_NAMED = re.compile(
     rb"\x8c(.)((?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)\x94(?:\x8c.[\w.]+\x94|h.|j....)\x93", re.DOTALL | re.ASCII
 )

@@ -39,6 +39,16 @@ def rows(job_id: str) -> str:
     return f"{PREFIX}rows:{job_id}"
 
 
+def refused(entry: str) -> str:
+    """String with a TTL: since when (ms) scorers have refused this entry of a job, which others may score."""
+    return f"{PREFIX}refused:{entry}"
+
+
+def strikes(entry: str) -> str:
+    """List with a TTL: the processes that ended while they scored this entry of a job alone, as JSON."""
+    return f"{PREFIX}strikes:{entry}"
+
+
 def idempotency(digest: str) -> str:
     """The job that stands for an Idempotency-Key, and the fingerprint of its request."""
     return f"{PREFIX}idempotency:{digest}"

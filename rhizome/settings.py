@@ -29,8 +29,9 @@ _COMPOSE = {"BIND", "DATA", "TAG", "GATEWAY_MEMORY", "REDIS_MEMORY", "TRAINER_ME
 _MISSPELT = 0.75
 
 
-def _half_the_cores() -> int:
-    return max(1, (os.cpu_count() or 2) // 2)
+def _worker_processes() -> int:
+    """Half the cores, and two at least: an estimator that hangs never takes all."""
+    return max(2, (os.cpu_count() or 2) // 2)
 
 
 class Settings(BaseSettings):
@@ -62,14 +63,18 @@ class Settings(BaseSettings):
     max_deliveries: Annotated[int, Field(ge=2)] = 5  #: then the job is failed and dead-lettered
 
     # Worker
-    worker_processes: Count = Field(default_factory=_half_the_cores)
+    worker_processes: Count = Field(default_factory=_worker_processes)
     micro_batch_rows: Count = 256  #: single jobs scored by one call
     chunk_rows: Count = 1_000  #: rows of a batch job in one stream entry
     #: How long a dry scorer listens before it returns: for ever, since waking another through Celery takes as long as
     #: several jobs.
     linger_seconds: Annotated[float, Field(gt=0)] = math.inf
     run_seconds: Seconds = 20.0  #: a scorer returns after this in any case, and rings for its successor
-    score_time_limit_seconds: Seconds = 120.0  #: a run that exceeds it is ended, and killed 10 s later
+    #: A run that exceeds it is ended, and killed 10 s later; a call of the estimator is ended sooner, by what it costs.
+    score_time_limit_seconds: Seconds = 120.0
+    load_time_limit_seconds: Seconds = (
+        60.0  #: a process that loads a version for longer is killed, and votes against it
+    )
 
     # Webhooks
     webhook_secret: SecretStr | None = None  #: signs messages; without one webhooks are switched off

@@ -22,6 +22,7 @@ from worker.shelf import LoadedVersion
 
 if TYPE_CHECKING:
     from worker.files.scoring import FileScoring, ScoredChunk
+    from worker.quarantine import Suspects
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,10 @@ class InvalidFile(RhizomeError):
     """The file as a whole cannot be scored; the message says why, and what to do."""
 
     code = "invalid_file"
+
+
+class MissingFile(InvalidFile):
+    """This process does not see the file; another may."""
 
 
 class FileChunks:
@@ -53,12 +58,13 @@ class FileChunks:
             self._files.rest()
 
     def score(
-        self, entry: Claimed, version: LoadedVersion, between_slices: Callable[[], None]
+        self, entry: Claimed, version: LoadedVersion, between_slices: Callable[[], None], suspects: "Suspects"
     ) -> "Finished | UnwrittenChunk":
         """Scores one chunk; a file that cannot be scored as a whole fails its job.
 
         Raises:
             BlobStoreUnavailable: the store cannot be used now; the chunk comes back after its lease.
+            MissingFile: the file is not in the store, as this process sees it.
         """
         request = entry.request
         self._claims.stop_listening()
@@ -68,9 +74,11 @@ class FileChunks:
         try:
             if chunks := files.plan(request, version.signature):
                 self._claims.add_chunks(entry, chunks)
-            return UnwrittenChunk(entry, files.score(request, version, between_slices))
+            return UnwrittenChunk(entry, files.score(request, version, between_slices, suspects))
+        except MissingFile:
+            raise
         except InvalidFile as error:
-            return _refuse(entry, error)
+            return refuse_file(entry, error)
 
     def _begin(self, between: Callable[[], None]) -> "FileScoring":
         def begin() -> "FileScoring":
@@ -109,7 +117,7 @@ class UnwrittenChunk:
         try:
             parts = self._scored.finish(between)
         except InvalidFile as error:
-            return _refuse(self.claimed, error)
+            return refuse_file(self.claimed, error)
         return Finished(
             self.claimed,
             State.SUCCEEDED,
@@ -125,6 +133,6 @@ def fail_job(entry: Claimed, error: dict[str, str], dead_reason: str = "") -> Fi
     return Finished(entry, State.FAILED, b"", rows=0, job_error=msgspec.json.encode(error), dead_reason=dead_reason)
 
 
-def _refuse(entry: Claimed, error: InvalidFile) -> Finished:
+def refuse_file(entry: Claimed, error: InvalidFile) -> Finished:
     log.warning("file_refused", extra={"job_id": entry.request.job_id, "reason": str(error)})
     return fail_job(entry, {"code": error.code, "detail": str(error)})

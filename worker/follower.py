@@ -1,9 +1,9 @@
 """Follows the champion pointer: loads what it names, and votes against what cannot be loaded.
 
-A process votes at once where the version seems to be at fault: it was altered, cannot be unpickled, fails its self-test,
-or ended the process that loaded it. What may be this moment's fault (a file that is not there yet, no memory) is tried
-again for a while first. It may be this machine's fault all the same, so most of the living processes must agree
-before the version is rolled back.
+A process votes at once where the version seems to be at fault: it was altered, cannot be unpickled, fails its
+self-test, or ended the process that loaded it. What may be this moment's fault (a file that is not there yet, no
+memory) is tried again for a while first. It may be this machine's fault all the same, so most of the living processes
+must agree before the version is rolled back.
 """
 
 import logging

@@ -30,9 +30,15 @@ RowAnswer = tuple[OutputAnswer, ...]
 
 
 class RowFailure(NamedTuple):
-    """One row the estimator could not score, and the exception's type for the log (it is never sent)."""
+    """One row the estimator could not score.
+
+    Attributes:
+        cause: the exception's type, for the log; it is never sent.
+        quarantined: why the row was not tried; empty where it was.
+    """
 
     cause: str
+    quarantined: str = ""
 
 
 class UnreadablePayload(RhizomeError):

@@ -23,6 +23,7 @@ from worker.flags import Flags
 from worker.keeper import Keeper
 from worker.latencies import Latencies
 from worker.pace import WorkPace
+from worker.quarantine import note_ending
 from worker.scorer import Scorer
 from worker.scoring import Scoring
 from worker.shelf import Shelf
@@ -39,14 +40,14 @@ class WorkerProcess:
 
     Args:
         settings: this deployment's.
-        shelf: made before the fork, with the champion on it, so that children share its memory.
+        shelf: empty; its seat is this child's.
         flags: shared with the main process.
     """
 
     def __init__(self, settings: Settings, shelf: Shelf, flags: Flags) -> None:
         self._redis = redis = connect(settings.redis_url)
         # A pid alone comes back in the next container; what never comes back must name the consumer.
-        consumer = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._consumer = consumer = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         claims = Claims(redis, settings, consumer)
         latencies = Latencies()
         self._shelf = shelf
@@ -71,8 +72,15 @@ class WorkerProcess:
             Pulse(settings.pulse_dir, PULSE_ROLE, PATIENCE_SECONDS),
         )
 
-    def start(self) -> None:
-        """Loads the champion, reports for duty, and rings for what was left waiting: beat may be away."""
+    def start(self, predecessor_ended: str = "") -> None:
+        """Loads the champion, reports for duty, and rings for what was left waiting: beat may be away.
+
+        Args:
+            predecessor_ended: how the last process on this seat did.
+        """
+        if ending := self._shelf.seat.take(predecessor_ended, self._consumer):
+            with suppress(RedisError):
+                note_ending(self._claims, ending)
         self._keeper.start()
         with suppress(RedisError):
             self.maintain()

@@ -12,7 +12,7 @@ from rhizome.settings import Settings
 from worker.file_chunks import UnwrittenChunk
 from worker.finishing import Finishing
 from worker.pace import WorkPace
-from worker.scoring import Scoring
+from worker.scoring import GivenBack, Scoring
 
 RECLAIM_EVERY_SECONDS = 1.0
 TURN_SECONDS = 1.0  #: a busy run makes way for other tasks of its process after this
@@ -184,6 +184,8 @@ class Scorer:
             chunk = self._scoring.score_chunk(entry, self._turn_to_others)
         except BlobStoreUnavailable:
             return self._give_back(entry, claim_next=claim_next)
+        except GivenBack:
+            return self._claims.claim() if claim_next else []
         seconds = self._seconds_at_work() - begun
         if isinstance(chunk, Finished):
             return self._finish_chunk(chunk, seconds, claim_next=claim_next)
@@ -248,7 +250,10 @@ class Scorer:
             self._finishing.finish_now(self._scoring.score_singles(singles), claim_next=False)
         for entry in claimed:
             if entry.request.kind != "single":
-                chunk = self._scoring.score_chunk(entry, self._serve_singles)
+                try:
+                    chunk = self._scoring.score_chunk(entry, self._serve_singles)
+                except GivenBack:
+                    continue
                 if isinstance(chunk, UnwrittenChunk):
                     chunk = chunk.finish(self._serve_singles)
                 self._finishing.finish_now([chunk], claim_next=False)
@@ -267,13 +272,13 @@ class Scorer:
         return time.monotonic() - self._reclaimed_at >= RECLAIM_EVERY_SECONDS
 
     def _take_over(self) -> list[Claimed]:
-        """Entries of scorers that fell silent; those delivered too often are given up here."""
+        """Entries of scorers that fell silent; those that are not tried again end here."""
         reclaimed = self._claims.reclaim()
         if not reclaimed:
             self._reclaimed_at = time.monotonic()  # as long as there is something, it stays due
         else:
             log.warning("jobs_taken_over", extra={"jobs": [entry.request.job_id for entry in reclaimed]})
-        hopeless = [entry for entry in reclaimed if entry.deliveries > self._settings.max_deliveries]
+        hopeless, reclaimed = self._scoring.judge(reclaimed, self._settings.max_deliveries)
         if hopeless:
-            self._finishing.finish_now([self._scoring.give_up(entry) for entry in hopeless], claim_next=False)
-        return [entry for entry in reclaimed if entry.deliveries <= self._settings.max_deliveries]
+            self._finishing.finish_now(hopeless, claim_next=False)
+        return reclaimed

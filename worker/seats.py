@@ -169,8 +169,9 @@ class Seats:
 
     def at(self, index: int | None) -> Seat:
         """A child's seat, by its place in the pool."""
-        is_watched = index is not None and 0 <= index < SEATS
-        return Seat(self._records[index] if is_watched else None, self._most_call_seconds)
+        if index is None or not 0 <= index < SEATS:
+            return Seat(None, self._most_call_seconds)
+        return Seat(self._records[index], self._most_call_seconds)
 
     def judge(self, index: int, pid: int) -> str:
         """Why the child with this pid must end; empty while it need not. Noted for the next one on its seat."""

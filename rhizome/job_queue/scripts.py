@@ -38,6 +38,8 @@ def _constants() -> str:
         {
             "GROUP": keys.GROUP,
             "ROWS": keys.rows(""),
+            "REFUSED": keys.refused(""),
+            "STRIKES": keys.strikes(""),
             "LANE": keys.lane(""),
             "BELL": keys.BELL,
             "LISTENING": keys.LISTENING,

@@ -19,13 +19,14 @@ from rhizome.inference import AnswerArrays
 from rhizome.jobs import Returns, ScoreRequest
 from rhizome.signature import Signature
 from worker.aside import await_end
-from worker.file_chunks import InvalidFile
+from worker.file_chunks import MissingFile
 from worker.files.judging import BadRow
 from worker.files.lines import LineFormat, Lines, merge
 from worker.files.text import RowBlock, parse_csv, parse_ndjson
 from worker.files.writing import PartWriting, TextNotMade, WritingThreads
-from worker.micro_batch import RowFailure, score_rows, score_together
+from worker.micro_batch import RowAnswer, RowFailure
 from worker.outcomes import answer_of
+from worker.quarantine import Suspects
 from worker.shelf import LoadedVersion
 from worker.slicing import measure, slice_rows
 
@@ -125,6 +126,7 @@ class FileScoring:
         request: ScoreRequest,
         version: LoadedVersion,
         between_slices: Callable[[], None],
+        suspects: Suspects,
         *,
         row_by_row: bool = False,
     ) -> ScoredChunk:
@@ -134,6 +136,7 @@ class FileScoring:
             request: the chunk.
             version: what answers the job.
             between_slices: serves whoever is more urgent.
+            suspects: what is known of its rows; they are counted without the bad ones.
             row_by_row: write each answer by itself, as those that Arrow cannot write at once.
 
         Raises:
@@ -145,15 +148,17 @@ class FileScoring:
             block = self._read(part, version.signature, between_slices)
         parts = _name_parts(request, part)
         form = LineFormat(version.signature, Returns(request.returns), request.top_k, FileFormat(parts.form))
-        failed, compute_ms = len(block.bad), 0.0
+        failed, compute_ms, scored = len(block.bad), 0.0, 0
         writing = PartWriting(self._threads, self._store, request.job_id, parts)
-        again = partial(self.score, request, version, row_by_row=True)
+        again = partial(self.score, request, version, suspects=suspects, row_by_row=True)
         try:
             if request.chunk == 0:
                 writing.write_header(form.header())
             for array, bad, before in _slices(block, version, len(form.columns)):
                 between_slices()  # reading the block took as long as a slice
-                make_lines, its_failed, took_ms = _score(version, array, form, request, row_by_row=row_by_row)
+                score = partial(suspects.score, version, array, scored, row_by_row=row_by_row)
+                make_lines, its_failed, took_ms = _score(version, array, form, request, score)
+                scored += len(array)
                 writing.write(_with_bad(make_lines, bad, before, form) if bad else make_lines, between_slices)
                 failed += its_failed
                 compute_ms += took_ms
@@ -209,14 +214,17 @@ def _slices(
 
 
 def _score(
-    version: LoadedVersion, array: NDArray[Any], form: LineFormat, request: ScoreRequest, *, row_by_row: bool
+    version: LoadedVersion,
+    array: NDArray[Any],
+    form: LineFormat,
+    request: ScoreRequest,
+    score: Callable[[Returns], tuple[AnswerArrays, ...] | list[RowAnswer | RowFailure]],
 ) -> tuple[Callable[[], Lines], int, float]:
     """What makes the lines of `array`'s rows, how many of them failed, and the milliseconds the estimator took."""
     if not len(array):
         return partial(form.format_answers, []), 0, 0.0
     returns = Returns(request.returns)
-    score = score_rows if row_by_row else score_together
-    scored, took_ms = measure(version, len(array), lambda: score(version.calls, array, version.signature, returns))
+    scored, took_ms = measure(version, len(array), lambda: score(returns))
     if isinstance(scored, tuple):
         # Copies: an estimator may give the same arrays at every call, and these are read after the next.
         return partial(form.format_arrays, [_copy(output) for output in scored]), 0, took_ms
@@ -239,4 +247,4 @@ def _missing_told() -> Iterator[None]:
     try:
         yield
     except BlobNotFound as error:
-        raise InvalidFile("the file is not in the store any more; submit it again") from error
+        raise MissingFile("the file is not in the store any more; submit it again") from error
