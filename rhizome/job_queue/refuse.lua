@@ -3,10 +3,11 @@
 -- ARGV: scorer, idle time given to them (ms), for how long refusals are put up with (ms),
 --       then per entry: index of its stream, entry id, deliveries before this one, what names it among refusals
 -- Returns the ids of the entries that have been refused for longer than that: the scorer keeps them.
+local KEPT_SECONDS = 600  -- a refusal is forgotten after this
 local kept = {}
 for at = 4, #ARGV, 4 do
   local stream, entry, refused = STREAMS[tonumber(ARGV[at])], ARGV[at + 1], REFUSED .. ARGV[at + 3]
-  redis.call('SET', refused, now_ms(), 'NX', 'PX', 10 * ARGV[3])
+  redis.call('SET', refused, now_ms(), 'NX', 'EX', KEPT_SECONDS)
   if now_ms() - redis.call('GET', refused) >= tonumber(ARGV[3]) then
     kept[#kept + 1] = entry
   else
