@@ -78,9 +78,13 @@ class WorkerProcess:
         Args:
             predecessor_ended: how the last process on this seat did.
         """
-        if ending := self._shelf.seat.take(predecessor_ended, self._consumer):
-            with suppress(RedisError):
+        seat = self._shelf.seat
+        ending = seat.take(predecessor_ended, self._consumer)
+        with suppress(RedisError):
+            if ending:
                 note_ending(self._claims, ending)
+            if seat.predecessor:
+                self._claims.release(seat.predecessor)
         self._keeper.start()
         with suppress(RedisError):
             self.maintain()

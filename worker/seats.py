@@ -78,6 +78,8 @@ class Seat:
         self._record = _Record() if record is None else record
         self._most_call_seconds = most_call_seconds
         self._unloadable: dict[str, str] = {}
+        #: The name on the queue of the child before, which has ended; empty for none.
+        self.predecessor = ""
 
     def take(self, ended: str, consumer: str) -> Ending | None:
         """Begins a child's life on this seat; what the one before left unfinished, if it did.
@@ -90,13 +92,14 @@ class Seat:
         was_loading, was_calling = record.loading_since != NEVER, record.calling_since != NEVER
         reason = record.sentence.decode(errors="replace") or ended
         version, work = record.version.decode(), record.work
+        self.predecessor = record.consumer.decode()
         if was_loading and not was_calling:  # of both at once, nobody knows which it was
             record.loads_ended = LOADS_ENDED if record.sentence else record.loads_ended + 1
             if record.loads_ended >= LOADS_ENDED:
                 self._unloadable[version] = reason
         ending = None
         if was_calling and (record.sentence or not was_loading):
-            ending = Ending(reason, record.consumer.decode(), _decode_work(work))
+            ending = Ending(reason, self.predecessor, _decode_work(work))
         record.loading_since = record.calling_since = NEVER
         record.work = record.sentence = record.serving = b""
         record.consumer = consumer.encode()[: _NAME_BYTES - 1]

@@ -27,6 +27,7 @@ from rhizome.settings import Settings
 
 CHUNK_STREAMS = 2  #: the last of the streams hold chunks
 RECLAIM_COUNT = 256  #: entries taken over by one call
+MOST_RELEASED = 10_000  #: of each stream; the rest comes back after its lease
 MAX_DEAD_LETTERS = 10_000
 #: A blocking read ends after this; its scorer then looks whether its process is wanted for another task.
 LISTEN_SECONDS = 0.25
@@ -78,6 +79,7 @@ class Claims:
         self._bind = load_script(redis, "bind")
         self._refuse = load_script(redis, "refuse")
         self._strike = load_script(redis, "strike")
+        self._release = load_script(redis, "release")
         self._plan = load_script(redis, "plan")
         self._flight = Flight(redis)
 
@@ -216,9 +218,11 @@ class Claims:
 
     def note_strike(self, consumer: str, stream_index: int, entry_id: str, name: str, strike: bytes) -> None:
         """A scorer's process ended while it scored an entry alone; see `strike.lua`."""
-        settings = self._settings
-        lease_ms = int(settings.lease_seconds * 1000)
-        self._strike(args=[consumer, stream_index, entry_id, name, strike, settings.result_ttl_seconds, lease_ms])
+        self._strike(args=[consumer, stream_index, entry_id, name, strike, self._settings.result_ttl_seconds])
+
+    def release(self, consumer: str) -> None:
+        """What a scorer held whose process has ended is taken over at once, by whoever is first."""
+        self._release(args=[consumer, int(self._settings.lease_seconds * 1000), MOST_RELEASED])
 
     def strikes(self, entries: Sequence[Claimed]) -> list[list[bytes]]:
         """Of each entry, the strikes that were noted, oldest first."""

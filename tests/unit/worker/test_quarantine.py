@@ -32,6 +32,7 @@ def end_amid(bench: Bench, entry: Claimed, first: int = 0, last: int = 1) -> Cla
     request = entry.request
     work = Work(entry.stream_index, entry.entry_id.decode(), request.job_id, request.chunk, first, last)
     note_ending(bench.claims, Ending("its process was ended by signal 11", "this-process", work))
+    bench.claims.release("this-process")
     (again,) = bench.claims.reclaim()
     assert again.entry_id == entry.entry_id
     return again
@@ -213,3 +214,16 @@ def test_what_passes_while_a_row_is_judged_is_not_its_fault(bench: Bench) -> Non
     (finished,) = bench.scoring.score_singles(bench.claims.claim())
 
     assert finished.state is State.SUCCEEDED
+
+
+def test_what_a_dead_scorer_held_is_taken_over_before_its_lease_is_over(build_bench: BuildBench) -> None:
+    bench = build_bench(lease_seconds=60.0)
+    bench.serve(write_iris(bench.models_dir))
+    jobs = {bench.submit() for _ in range(3)}
+    bench.claims.claim()
+
+    bench.claims.release("this-process")
+
+    taken = bench.queue.scorer("its-successor").reclaim()
+    assert {entry.request.job_id for entry in taken} == jobs
+    assert {entry.deliveries for entry in taken} == {2}
