@@ -169,7 +169,8 @@ class Scorer:
                 begun = self._seconds_at_work()
                 finished = self._scoring.score_singles(singles)
                 following = self._finishing.finish(finished, claim_next=not chunks and self._may_claim(deadline))
-                self._pace.add_singles(len(singles), (self._seconds_at_work() - begun) * 1000)
+                if finished:  # what was left to others cost nothing
+                    self._pace.add_singles(len(finished), (self._seconds_at_work() - begun) * 1000)
             for entry in chunks:
                 is_last = entry is chunks[-1]
                 following = self._work_off_chunk(entry, claim_next=is_last and self._may_claim(deadline))

@@ -204,6 +204,8 @@ class Scoring:
 
     def record(self, finished: Sequence[Finished]) -> None:
         """Counts latencies, and logs one line that names every job of the micro-batch."""
+        if not finished:
+            return  # all of it was left to others
         self._latencies.add(finished)
         log.info(
             "micro_batch_finished",

@@ -117,7 +117,11 @@ class Shelf:
         failure = self._failures.get(version)
         if failure and time.monotonic() - failure.at < RETRY_SECONDS:
             raise failure.error
-        loaded = self._load(version, None)
+        try:
+            loaded = self._load(version, None)
+        except Exception as error:
+            self._failures[version] = _Failure(error, time.monotonic())
+            raise
         with self._lock:
             self._keep(loaded)
         return loaded
@@ -133,7 +137,7 @@ class Shelf:
 
     @property
     def trouble(self) -> str:
-        """What could not be loaded of late, and why; empty if nothing."""
+        """Which version that a job needs could not be loaded of late, and why; empty if none."""
         since = time.monotonic() - TROUBLE_SECONDS
         return next((tell(failure.error) for failure in tuple(self._failures.values()) if failure.at > since), "")
 
@@ -145,12 +149,8 @@ class Shelf:
 
     def _load(self, version: str, expected_sha256: str | None) -> LoadedVersion:
         begun = time.monotonic()
-        try:
-            with self._loading:
-                loaded = self._load_safely(version, expected_sha256)
-        except Exception as error:
-            self._failures[version] = _Failure(error, time.monotonic())
-            raise
+        with self._loading:
+            loaded = self._load_safely(version, expected_sha256)
         self._failures.pop(version, None)
         self.seat.loaded()
         log.info(
