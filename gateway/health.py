@@ -143,7 +143,7 @@ def _problems(
         fatal.append("jobs wait and nothing is in flight: the workers live but do not consume; restart them")
     if champion is not None and workers and not converged:
         other.append(f"not every worker process serves {champion.version} yet")
-    other += [f"worker {worker.host}:{worker.pid}: {worker.detail}" for worker in workers if worker.state == "failed"]
+    other += [f"worker {worker.host}:{worker.pid}: {worker.detail}" for worker in workers if worker.detail]
     return fatal, other
 
 

@@ -6,14 +6,47 @@ this module.
 
 import hashlib
 import pickle
+import re
 from io import BytesIO
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import joblib
 
 from rhizome.errors import ArtifactError, ArtifactMissing, ArtifactTampered
 from rhizome.manifest import ARTIFACT_FILE, Manifest, load_manifest
+
+#: How pickles of protocol 4 name what they need: a module's name as a short text, then what is taken from it (a text,
+#: or a reference to an earlier one), then STACK_GLOBAL. Joblib's arrays lie raw among it: it cannot be disassembled.
+_MODULE_NAMED = re.compile(
+    rb"\x8c(.)((?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)\x94(?:\x8c.[\w.]+\x94|h.|j....)\x93", re.DOTALL | re.ASCII
+)
+
+
+class Artifact(NamedTuple):
+    """A version whose files have been read and verified, and nothing of it executed."""
+
+    manifest: Manifest
+    content: bytes
+
+    def find_modules(self) -> list[str]:
+        """The modules that unpickling imports, as far as the bytes tell, in order."""
+        named = _MODULE_NAMED.findall(self.content)
+        return list(dict.fromkeys(name.decode() for length, name in named if length[0] == len(name)))
+
+    def unpickle(self) -> Any:
+        """The fitted estimator.
+
+        Raises:
+            ArtifactError: the bytes cannot be unpickled with the installed libraries.
+        """
+        try:
+            return joblib.load(BytesIO(self.content))
+        except Exception as error:  # unpickling foreign bytes may raise anything
+            raise ArtifactError(
+                f"version {self.manifest.version} cannot be unpickled here; "
+                f"it was written with {self.manifest.libraries}"
+            ) from error
 
 
 def dump_estimator(estimator: Any, path: Path) -> None:
@@ -60,20 +93,28 @@ class _SharingPickler(_PythonPickler):  # type: ignore[misc]
 def load_estimator(
     version_dir: Path, *, signing_key: bytes | None = None, expected_sha256: str | None = None
 ) -> tuple[Manifest, Any]:
-    """Verifies a version, then unpickles it.
+    """Verifies a version, then unpickles it: the manifest and the fitted estimator. As `read_artifact`, and:
+
+    Raises:
+        ArtifactError: the bytes cannot be unpickled with the installed libraries.
+    """
+    artifact = read_artifact(version_dir, signing_key=signing_key, expected_sha256=expected_sha256)
+    return artifact.manifest, artifact.unpickle()
+
+
+def read_artifact(
+    version_dir: Path, *, signing_key: bytes | None = None, expected_sha256: str | None = None
+) -> Artifact:
+    """Reads a version and verifies it.
 
     Args:
         version_dir: holds the artefact and its manifest.
         signing_key: if given, the manifest must be signed with it.
         expected_sha256: the artefact hash the champion pointer promises, if one does.
 
-    Returns:
-        The manifest and the fitted estimator.
-
     Raises:
         ArtifactTampered: a hash, the signature or the folder's name does not match.
         ArtifactMissing: a file is missing.
-        ArtifactError: the bytes cannot be unpickled with the installed libraries.
     """
     manifest = load_manifest(version_dir)
     is_staged = version_dir.name.startswith(".")  # not yet published, under a temporary name
@@ -90,9 +131,4 @@ def load_estimator(
     # The very bytes that were hashed are unpickled: nobody can exchange the file in between.
     if hashlib.sha256(content).hexdigest() != manifest.artifact_sha256:
         raise ArtifactTampered(f"the artefact of version {manifest.version} does not have the hash in its manifest")
-    try:
-        return manifest, joblib.load(BytesIO(content))
-    except Exception as error:  # unpickling foreign bytes may raise anything
-        raise ArtifactError(
-            f"version {manifest.version} cannot be unpickled here; it was written with {manifest.libraries}"
-        ) from error
+    return Artifact(manifest, content)

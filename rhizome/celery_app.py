@@ -46,7 +46,7 @@ def build_celery(name: str, settings: Settings, queues: tuple[str, ...], include
         worker_send_task_events=False,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
-        worker_proc_alive_timeout=60.0,  # a child imports scikit-learn and loads the champion before it is ready
+        worker_proc_alive_timeout=60.0,
         task_send_sent_event=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,

@@ -72,6 +72,9 @@ class Calls:
         self.predict: Callable[[NDArray[Any]], Any] = estimator.predict
         self.predict_proba: Callable[[NDArray[Any]], Any] | None = getattr(estimator, "predict_proba", None)
         self.classes: Any = getattr(estimator, "classes_", None)
+        #: Rows that it can answer, of shape (1, n features): where it fails them, too, no other row is at fault. None
+        #: where none are known.
+        self.sound_rows: NDArray[Any] | None = None
         #: A foreign estimator may take its time for rows that nobody asked for; trees know no neighbours.
         self.is_filled_up = is_of_scikit_learn(find_learner(estimator)) and not (direct and direct.is_row_wise)
         if direct is not None:

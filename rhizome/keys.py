@@ -49,6 +49,16 @@ def rest(job_id: str) -> str:
     return f"{PREFIX}rest:{job_id}"
 
 
+def refused(entry: str) -> str:
+    """String with a TTL: since when (ms) scorers have refused this entry of a job, which others may score."""
+    return f"{PREFIX}refused:{entry}"
+
+
+def strikes(entry: str) -> str:
+    """List with a TTL: the processes that ended while they scored this entry of a job alone, as JSON."""
+    return f"{PREFIX}strikes:{entry}"
+
+
 def idempotency(digest: str) -> str:
     """The job that stands for an Idempotency-Key, and the fingerprint of its request."""
     return f"{PREFIX}idempotency:{digest}"
@@ -112,6 +122,11 @@ def versions(model_name: str) -> str:
 def rejected(model_name: str) -> str:
     """Hash: version -> why it must not be promoted."""
     return f"{PREFIX}model:{model_name}:rejected"
+
+
+def votes(model_name: str, version: str) -> str:
+    """Hash: worker process that cannot load this version -> why."""
+    return f"{PREFIX}model:{model_name}:votes:{version}"
 
 
 def latency(bucket: int) -> str:

@@ -14,11 +14,13 @@ from redis import Redis
 
 from rhizome import keys
 from rhizome.errors import ArtifactError, ChampionMoved, NoChampion, PromotionRefused, VersionNotFound
+from rhizome.heartbeats import LIVING_SECONDS
 from rhizome.manifest import Manifest, parse_manifest
 
 log = logging.getLogger(__name__)
 
 HISTORY_LENGTH = 50  #: former champions kept for rollback
+VOTES_SECONDS = 600  #: votes against a version are forgotten where nobody casts one for so long
 
 
 class Pointer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -55,6 +57,7 @@ class Registry:
         """Removes a version that has been pruned from disk."""
         self._redis.hdel(keys.versions(self.model_name), version)
         self._redis.hdel(keys.rejected(self.model_name), version)
+        self._redis.delete(keys.votes(self.model_name, version))
 
     def champion(self) -> Pointer | None:
         """The pointer, or None before the first promotion."""
@@ -165,10 +168,40 @@ class Registry:
             NoChampion: nothing has been promoted yet.
             PromotionRefused: there is no former champion to go back to; the champion stays.
         """
-        answer = cast(
-            list[Any],
-            self._roll_back(keys=self._keys, args=[failed, reason, _now(), keys.CHAMPION_MOVED]),
-        )
+        standing = self._swing_back(failed, reason)
+        assert standing is not None, "where nobody votes, nobody is outvoted"  # noqa: S101
+        return standing
+
+    def vote_against(self, version: str, *, reason: str, process: str, host: str) -> Pointer | None:
+        """A worker process cannot serve `version`: it is rolled back once most of those that live say so.
+
+        More than half of the living worker processes, and of the hosts that they run on. A vote counts for as long as
+        its process lives and has not withdrawn it.
+
+        Args:
+            version: what it cannot serve.
+            reason: why.
+            process: its heartbeat's key.
+            host: where it runs.
+
+        Returns:
+            The pointer as it stands now; None while the others do not agree.
+
+        Raises:
+            NoChampion, PromotionRefused: as `roll_back`.
+        """
+        return self._swing_back(version, reason, process, host)
+
+    def withdraw_vote(self, version: str, *, process: str) -> None:
+        """The process serves `version` after all, or no longer needs to."""
+        self._redis.hdel(keys.votes(self.model_name, version), process)
+
+    def _swing_back(self, failed: str, reason: str, process: str = "", host: str = "") -> Pointer | None:
+        used = [*self._keys, keys.votes(self.model_name, failed), keys.PROCESSES]
+        args: list[Any] = [failed, reason, _now(), keys.CHAMPION_MOVED, process, host, LIVING_SECONDS, VOTES_SECONDS]
+        answer = cast(list[Any], self._roll_back(keys=used, args=args))
+        if answer[0] == b"outvoted":
+            return None
         if answer[0] == b"none":
             if self.champion() is None:
                 raise NoChampion("no version has been promoted yet")

@@ -1,14 +1,43 @@
 -- Puts the newest former champion that may still serve back in place.
--- KEYS: champion, history, versions, rejected
--- ARGV: the version that failed ('' = an operator's choice, nothing is rejected), reason, now (ISO 8601), channel
--- Returns {'ok', pointer}, {'moved', pointer} where another process was first, or {'none'}: the champion then stays.
+-- KEYS: champion, history, versions, rejected, votes against the version, processes
+-- ARGV: the version that failed ('' = an operator's choice, nothing is rejected), reason, now (ISO 8601), channel,
+--       the worker process that votes against it ('' = nobody is asked), its host, for how long a heartbeat counts (s),
+--       for how long votes are kept (s)
+-- Returns {'ok', pointer}, {'moved', pointer} where another process was first, {'none'}: the champion then stays, or
+-- {'outvoted', pointer} while not more than half of the living worker processes, and of their hosts, are against it.
+
+-- One process, and one host, whose disk, clock or libraries are at fault decides nothing for the others.
+local function is_outvoted(voter, voters_host)
+  redis.call('HSET', KEYS[5], voter, ARGV[2])
+  redis.call('EXPIRE', KEYS[5], ARGV[8])
+  local living, oldest = {[voter] = voters_host}, tonumber(redis.call('TIME')[1]) - tonumber(ARGV[7])
+  local processes = redis.call('HGETALL', KEYS[6])
+  for at = 1, #processes, 2 do
+    local beat = cjson.decode(processes[at + 1])
+    if beat.role == 'worker' and beat.at >= oldest then living[processes[at]] = beat.host end
+  end
+  local processes_all, processes_against, hosts_all, hosts_against, hosts = 0, 0, 0, 0, {}
+  for process, host in pairs(living) do
+    local is_against = redis.call('HEXISTS', KEYS[5], process)
+    processes_all, processes_against = processes_all + 1, processes_against + is_against
+    hosts[host] = math.max(hosts[host] or 0, is_against)
+  end
+  for _, is_against in pairs(hosts) do
+    hosts_all, hosts_against = hosts_all + 1, hosts_against + is_against
+  end
+  return 2 * processes_against <= processes_all or 2 * hosts_against <= hosts_all
+end
+
 local current = redis.call('GET', KEYS[1])
 if not current then return {'none'} end
 local standing = cjson.decode(current).version
+local is_kept = ARGV[5] ~= '' and is_outvoted(ARGV[5], ARGV[6])
 if ARGV[1] ~= '' and standing ~= ARGV[1] then
-  redis.call('HSET', KEYS[4], ARGV[1], ARGV[2])
+  if not is_kept then redis.call('HSET', KEYS[4], ARGV[1], ARGV[2]) end
   return {'moved', current}
 end
+if is_kept then return {'outvoted', current} end
+
 while true do
   local former = redis.call('LPOP', KEYS[2])
   if not former then return {'none'} end

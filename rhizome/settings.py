@@ -74,7 +74,11 @@ class Settings(BaseSettings):
     #: several jobs.
     linger_seconds: Annotated[float, Field(gt=0)] = math.inf
     run_seconds: Seconds = 20.0  #: a scorer returns after this in any case, and rings for its successor
-    score_time_limit_seconds: Seconds = 120.0  #: a run that exceeds it is ended, and killed 10 s later
+    #: A run that exceeds it is ended, and killed 10 s later; a call of the estimator is ended sooner, by what it costs.
+    score_time_limit_seconds: Seconds = 120.0
+    load_time_limit_seconds: Seconds = (
+        60.0  #: a process that loads a version for longer is killed, and votes against it
+    )
 
     # Webhooks
     webhook_secret: SecretStr | None = None  #: signs messages; without one webhooks are switched off

@@ -16,4 +16,4 @@ app.conf.worker_concurrency = settings.worker_processes
 app.conf.task_time_limit = settings.score_time_limit_seconds + 10
 app.conf.task_soft_time_limit = settings.score_time_limit_seconds
 log_as_json("worker", settings)
-attach(settings, Lane.INTERACTIVE)
+attach(app, settings, Lane.INTERACTIVE)

@@ -22,5 +22,5 @@ app.conf.worker_concurrency = settings.batch_processes
 app.conf.task_time_limit = settings.score_time_limit_seconds + 10
 app.conf.task_soft_time_limit = settings.score_time_limit_seconds
 log_as_json("batches", settings)
-attach(settings, Lane.BATCH)
+attach(app, settings, Lane.BATCH)
 signals.worker_process_init.connect(lambda **_: restrain(settings.batch_memory_bytes), weak=False)

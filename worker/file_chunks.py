@@ -16,6 +16,7 @@ from worker.shelf import LoadedVersion
 
 if TYPE_CHECKING:
     from worker.files.scoring import FileScoring
+    from worker.quarantine import Suspects
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,10 @@ class InvalidFile(RhizomeError):
     """The file as a whole cannot be scored; the message says why, and what to do."""
 
     code = "invalid_file"
+
+
+class MissingFile(InvalidFile):
+    """The file is not in the store, as this process sees it."""
 
 
 class FileChunks:
@@ -46,21 +51,23 @@ class FileChunks:
         if self._files is not None:
             self._files.rest()
 
-    def score(self, entry: Claimed, version: LoadedVersion) -> Finished:
+    def score(self, entry: Claimed, version: LoadedVersion, suspects: "Suspects") -> Finished:
         """Scores one chunk and stores its answers; a file that cannot be scored as a whole fails its job.
 
         Raises:
             BlobStoreUnavailable: the store cannot be used now.
+            MissingFile: the file is not in the store, as this process sees it.
         """
         request = entry.request
         files = self._files = self._files or self._begin()
         try:
             if chunks := files.plan(request, version.signature):
                 self._claims.add_chunks(entry, chunks)
-            scored = files.score(request, version)
+            scored = files.score(request, version, suspects)
+        except MissingFile:
+            raise
         except InvalidFile as error:
-            log.warning("file_refused", extra={"job_id": request.job_id, "reason": str(error)})
-            return fail_job(entry, {"code": error.code, "detail": str(error)})
+            return refuse_file(entry, error)
         parts = scored.parts
         return Finished(
             entry,
@@ -81,3 +88,9 @@ class FileChunks:
 def fail_job(entry: Claimed, error: dict[str, str], dead_reason: str = "") -> Finished:
     """The whole job fails by this chunk: how many rows it holds is not known, so they cannot be answered one by one."""
     return Finished(entry, State.FAILED, b"", rows=0, job_error=msgspec.json.encode(error), dead_reason=dead_reason)
+
+
+def refuse_file(entry: Claimed, error: InvalidFile) -> Finished:
+    """The whole job fails, because its file cannot be scored."""
+    log.warning("file_refused", extra={"job_id": entry.request.job_id, "reason": str(error)})
+    return fail_job(entry, {"code": error.code, "detail": str(error)})

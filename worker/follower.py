@@ -1,21 +1,30 @@
-"""Follows the champion pointer: loads what it names, rolls back what cannot be loaded.
+"""Follows the champion pointer: loads what it names, and votes against what cannot be loaded.
 
-A version is rejected at once for what is its own fault: it was altered, cannot be unpickled, or fails its self-test.
-What may be this moment's or this machine's fault (a file that is not there yet, no memory) is tried again for a while
-first: one process decides for all, and for good.
+A process votes at once where the version seems to be at fault: it was altered, cannot be unpickled, fails its
+self-test, or ended the process that loaded it. What may be this moment's fault (a file that is not there yet, no
+memory) is tried again for a while first. It may be this machine's fault all the same, so most of the living processes
+must agree before the version is rolled back.
 """
 
 import logging
+import os
+import socket
 import time
 
 from rhizome.errors import ArtifactError, ArtifactMissing, RhizomeError
 from rhizome.registry import Pointer, Registry
-from worker.shelf import Shelf
+from worker.shelf import Shelf, tell
 
 PATIENCE_SECONDS = 15.0  #: how long a failure that may pass is put up with
-RETRY_FAILED_SECONDS = 30.0  #: a rejected version that stayed champion, having no predecessor, is tried again
+RETRY_FAILED_SECONDS = 30.0  #: a version that is at fault, and stayed champion, is tried again
 
 log = logging.getLogger(__name__)
+
+
+class LoadEnded(ArtifactError):
+    """The process that loaded this version did not survive it."""
+
+    code = "load_ended"
 
 
 class Follower:
@@ -27,6 +36,7 @@ class Follower:
         self._failing: Pointer | None = None
         self._failing_since = 0.0
         self._retry_at = 0.0
+        self._has_voted = False
         self._is_loading = False
         #: Why the champion could not be loaded; empty if it could.
         self.detail = ""
@@ -44,38 +54,61 @@ class Follower:
         """Looks at the pointer once, and loads what it names if that is new."""
         pointer = self._registry.champion()
         loaded = self._shelf.champion
+        if pointer != self._failing:
+            self._forget()
         if pointer is None or (loaded is not None and loaded.name == pointer.version):
-            self._failing, self.detail = None, ""
             return
         if pointer == self._failing and time.monotonic() < self._retry_at:
+            if self._has_voted:
+                self._vote(pointer)  # others may have voted or ended since
             return
         self._is_loading = True
         try:
+            if reason := self._shelf.seat.why_unloadable(pointer.version):
+                raise LoadEnded(f"version {pointer.version} cannot be loaded here: {reason}")
             self._shelf.load_champion(pointer)
-            self._failing, self.detail = None, ""
+            self._forget()
         except Exception as error:  # whatever it is, a version that cannot be loaded must not stay champion
             self._judge(pointer, error)
         finally:
             self._is_loading = False
 
+    def _forget(self) -> None:
+        if self._failing is not None and self._has_voted:
+            self._registry.withdraw_vote(self._failing.version, process=_process_key())
+        self._failing, self._has_voted, self.detail = None, False, ""
+
     def _judge(self, pointer: Pointer, error: Exception) -> None:
         if pointer != self._failing:
             self._failing, self._failing_since, self._retry_at = pointer, time.monotonic(), 0.0
-        # What reaches Redis is public: the error's own words, or none.
-        self.detail = str(error) if isinstance(error, RhizomeError) else "could not be loaded; see the worker's log"
-        log.error("version_failed", extra={"version": pointer.version, "reason": self.detail}, exc_info=error)
+        detail, self.detail = self.detail, tell(error)
+        if self.detail != detail:
+            log.error("version_failed", extra={"version": pointer.version, "reason": self.detail}, exc_info=error)
         is_own_fault = isinstance(error, ArtifactError) and not isinstance(error, ArtifactMissing)
-        if is_own_fault or time.monotonic() - self._failing_since >= PATIENCE_SECONDS:
+        if is_own_fault:
             self._retry_at = time.monotonic() + RETRY_FAILED_SECONDS
-            self._reject(pointer)
+        if is_own_fault or time.monotonic() - self._failing_since >= PATIENCE_SECONDS:
+            self._vote(pointer)
 
-    def _reject(self, pointer: Pointer) -> None:
+    def _vote(self, pointer: Pointer) -> None:
+        is_first, self._has_voted = not self._has_voted, True
         reason = f"{pointer.version} failed: {self.detail}"
         try:
-            standing = self._registry.roll_back(reason=reason, failed=pointer.version)
+            standing = self._registry.vote_against(
+                pointer.version, reason=reason, process=_process_key(), host=socket.gethostname()
+            )
         except RhizomeError as refusal:
-            log.error("rollback_impossible", extra={"version": pointer.version, "reason": str(refusal)})
+            if is_first:
+                log.error("rollback_impossible", extra={"version": pointer.version, "reason": str(refusal)})
+            return
+        if standing is None:
+            if is_first:
+                log.warning("voted_against", extra={"version": pointer.version, "reason": self.detail})
             return
         log.warning("rolled_back", extra={"version": standing.version, "failed": pointer.version})
         if standing.version != pointer.version:
             self.follow()
+
+
+def _process_key() -> str:
+    return f"worker:{socket.gethostname()}:{os.getpid()}"

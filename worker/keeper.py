@@ -67,6 +67,7 @@ class Keeper:
 
     def start(self) -> None:
         """Loads the champion if there is one, reports, and goes on in the background."""
+        self._try(self._beat)  # others that cannot load it are to know that there is one more to ask
         self._try(self._follower.follow)
         self._try(self._beat)
         self._pulse.beat()
@@ -129,7 +130,7 @@ class Keeper:
             version=loaded.name if loaded else "",
             artifact_sha256=loaded.manifest.artifact_sha256 if loaded else "",
             runs=self.runs,
-            detail=self._follower.detail,
+            detail=self._follower.detail or self._shelf.trouble,
             single_ms=round(self._pace.single_ms, 4),
             entry_ms=round(self._pace.entry_ms, 4),
             chunk_ms=round(self._pace.chunk_ms, 4),

@@ -1,12 +1,18 @@
-"""Ties the worker to Celery's life: load before the fork, start and stop each child, pass hints on."""
+"""Ties the worker to Celery's life: import before the fork, start, watch and stop each child, pass hints on.
+
+The parent imports what the champion needs and calls none of it: native code may start threads at its first call, which
+a child does not have after the fork, and would wait for for ever.
+"""
 
 import gc
 import logging
 
-from celery import signals
+from billiard.process import current_process as current_child
+from celery import Celery, signals
 from celery.worker.control import control_command
 from redis.exceptions import RedisError
 
+from rhizome.artifact import read_artifact
 from rhizome.connection import connect
 from rhizome.errors import RhizomeError
 from rhizome.jobs import Lane
@@ -15,7 +21,11 @@ from rhizome.settings import Settings
 from rhizome.version_store import VersionStore
 from worker.flags import Flags
 from worker.process import WorkerProcess
-from worker.shelf import Shelf
+from worker.seats import Seats
+from worker.shelf import Shelf, import_modules
+from worker.warden import Warden, build_step
+
+PROCESS_START_SECONDS = 60.0  #: Celery kills a child that is not up by then, and the time to load a version
 
 log = logging.getLogger(__name__)
 
@@ -30,20 +40,28 @@ def current_process() -> WorkerProcess:
     return _process
 
 
-def attach(settings: Settings, lane: Lane) -> None:
-    """Connects the worker of a lane to Celery's signals."""
-    shelf = Shelf(VersionStore(settings.models_dir, settings.model_name), settings.signing_key_bytes)
+def attach(app: Celery, settings: Settings, lane: Lane) -> None:
+    """Connects a lane's Celery worker to its warden, and its children's lives to Celery's signals."""
+    store = VersionStore(settings.models_dir, settings.model_name)
+    seats = Seats(settings.load_time_limit_seconds, settings.score_time_limit_seconds)
 
-    def load_before_fork(**_: object) -> None:
-        _load_champion(settings, shelf)
-        # What is loaded now is shared by all children, as long as the collector leaves their pages alone.
+    def import_before_fork(version: str) -> None:
+        _import_libraries(store, settings, version)
+        # What is imported now is shared by all children, as long as the collector leaves their pages alone.
         gc.collect()
         gc.freeze()
 
+    warden = Warden(seats, import_before_fork)
+
+    def begin(**_: object) -> None:
+        import_before_fork(_find_champion(settings))
+
     def start(**_: object) -> None:
         global _process  # noqa: PLW0603 - one per prefork child, made by the fork
+        index = getattr(current_child(), "index", None)  # the child's place in the pool
+        shelf = Shelf(store, settings.signing_key_bytes, seats.at(index))
         _process = WorkerProcess(settings, shelf, _flags, lane)
-        _process.start()
+        _process.start(warden.how_ended(index))
 
     def stop(**_: object) -> None:
         if _process is not None:
@@ -52,23 +70,39 @@ def attach(settings: Settings, lane: Lane) -> None:
     def shut_down(**_: object) -> None:
         _flags.stop()
 
-    signals.worker_init.connect(load_before_fork, weak=False)
+    app.steps["worker"].add(build_step(warden))
+    # A child is up once it has tried to load the champion, which the warden bounds.
+    app.conf.worker_proc_alive_timeout = settings.load_time_limit_seconds + PROCESS_START_SECONDS
+    signals.worker_init.connect(begin, weak=False)
     signals.worker_process_init.connect(start, weak=False)
     signals.worker_process_shutdown.connect(stop, weak=False)
     signals.worker_shutting_down.connect(shut_down, weak=False)
 
 
-def _load_champion(settings: Settings, shelf: Shelf) -> None:
+def _find_champion(settings: Settings) -> str:
+    """The champion's version; empty where none is known."""
     redis = connect(settings.redis_url)
     try:
         pointer = Registry(redis, settings.model_name).champion()
-        if pointer is not None:
-            shelf.load_champion(pointer)
-    except (RedisError, RhizomeError) as error:
-        # Not fatal: each child's keeper follows the pointer by itself, and rejects what cannot be loaded.
-        log.warning("champion_not_preloaded", extra={"reason": type(error).__name__})
+    except RedisError as error:
+        # Not fatal: each child follows the pointer by itself, and imports what it needs.
+        log.warning("champion_not_found", extra={"reason": type(error).__name__})
+        return ""
     finally:
         redis.close()
+    return pointer.version if pointer else ""
+
+
+def _import_libraries(store: VersionStore, settings: Settings, version: str) -> None:
+    """Imports what a version names; a child that is forked later finds it ready."""
+    if not version:
+        return
+    try:
+        artifact = read_artifact(store.path(version), signing_key=settings.signing_key_bytes)
+    except RhizomeError as error:  # the children will say so
+        log.warning("libraries_not_imported", extra={"version": version, "reason": type(error).__name__})
+        return
+    import_modules(artifact.find_modules())
 
 
 @control_command(name="reload", args=[("version", str)], signature="VERSION")

@@ -11,7 +11,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from numpy.typing import NDArray
 
 from rhizome.errors import RhizomeError
-from rhizome.inference import AnswerArrays, predict_arrays, to_array
+from rhizome.inference import AnswerArrays, Calls, predict_arrays, to_array
 from rhizome.jobs import Encoding, Returns, ScoreRequest
 from rhizome.signature import ClassLabel, Signature
 
@@ -30,15 +30,27 @@ RowAnswer = tuple[OutputAnswer, ...]
 
 
 class RowFailure(NamedTuple):
-    """One row the estimator could not score, and the exception's type for the log (it is never sent)."""
+    """One row the estimator could not score.
+
+    Attributes:
+        cause: the exception's type, for the log; it is never sent.
+        quarantined: why the row was not tried; empty where it was.
+    """
 
     cause: str
+    quarantined: str = ""
 
 
 class UnreadablePayload(RhizomeError):
     """An entry's payload does not hold the rows it claims to."""
 
     code = "unreadable_payload"
+
+
+class EstimatorUnsound(RhizomeError):
+    """The estimator cannot answer rows here that it answered when it was loaded: no row is at fault."""
+
+    code = "estimator_unsound"
 
 
 def decode_rows(requests: Sequence[ScoreRequest], signature: Signature) -> NDArray[Any]:
@@ -79,6 +91,9 @@ def score_rows(
     All rows go to the estimator in one call. If it raises, each half is tried by itself, down to the rows at fault;
     k bad rows among n cost about k log2(n) further calls. MemoryError is an error like any other here: escaping a
     task, it would end the whole Celery worker.
+
+    Raises:
+        EstimatorUnsound: it fails a row that it is known to answer, too.
     """
     scored = score_together(estimator, array, signature, returns)
     return scored if isinstance(scored, list) else list(zip(*map(row_by_row, scored), strict=True))
@@ -89,22 +104,52 @@ def score_together(
 ) -> tuple[AnswerArrays, ...] | list[RowAnswer | RowFailure]:
     """As `score_rows`, but as arrays, one item per output, where there is an answer to every row."""
     try:
-        outputs = predict_arrays(estimator, array, signature, returns)
-        if any(output.probabilities is not None and not _is_finite(output.probabilities) for output in outputs):
-            raise ValueError("the estimator gave a probability that is not a number")
-        if signature.task != "regression" or all(_is_finite(output.labels) for output in outputs):
-            return outputs
-        rows = zip(*map(row_by_row, outputs), strict=True)
-        return [row if _is_number(row) else RowFailure("NonFiniteValue") for row in rows]
+        return _score_once(estimator, array, signature, returns)
     except SoftTimeLimitExceeded:
         raise  # the clock's verdict on the run, not the estimator's on a row
     except Exception as error:  # an estimator may raise anything
         if len(array) == 1:
-            return [RowFailure(type(error).__name__)]
+            return _judge_row(estimator, array, signature, returns, error)
     half = len(array) // 2
     return score_rows(estimator, array[:half], signature, returns) + score_rows(
         estimator, array[half:], signature, returns
     )
+
+
+def _score_once(
+    estimator: Any, array: NDArray[Any], signature: Signature, returns: Returns
+) -> tuple[AnswerArrays, ...] | list[RowAnswer | RowFailure]:
+    outputs = predict_arrays(estimator, array, signature, returns)
+    if any(output.probabilities is not None and not _is_finite(output.probabilities) for output in outputs):
+        raise ValueError("the estimator gave a probability that is not a number")
+    if signature.task != "regression" or all(_is_finite(output.labels) for output in outputs):
+        return outputs
+    rows = zip(*map(row_by_row, outputs), strict=True)
+    return [row if _is_number(row) else RowFailure("NonFiniteValue") for row in rows]
+
+
+def _judge_row(
+    estimator: Any, array: NDArray[Any], signature: Signature, returns: Returns, error: Exception
+) -> tuple[AnswerArrays, ...] | list[RowAnswer | RowFailure]:
+    """What to say of a row that has failed alone: the fault is its own only if a row known to be sound does not fail.
+
+    It is then tried once more, since what was amiss may have passed before the sound row was.
+    """
+    sound_rows = estimator.sound_rows if isinstance(estimator, Calls) else None
+    if sound_rows is None:
+        return [RowFailure(type(error).__name__)]
+    try:
+        predict_arrays(estimator, sound_rows, signature, returns)
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception as fault:
+        raise EstimatorUnsound(f"the estimator fails its golden row, too ({type(fault).__name__})") from error
+    try:
+        return _score_once(estimator, array, signature, returns)
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception as again:
+        return [RowFailure(type(again).__name__)]
 
 
 def row_by_row(output: AnswerArrays) -> Iterable[OutputAnswer]:

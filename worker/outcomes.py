@@ -37,7 +37,7 @@ def error_of(code: str, detail: str) -> dict[str, str]:
 def answer_of(row: RowAnswer | RowFailure, signature: Signature, request: ScoreRequest) -> dict[str, Any]:
     """One row's part of a result, as far as `request` wants it: per output a label, probabilities or a value."""
     if isinstance(row, RowFailure):
-        return {"error": ROW_FAILED}
+        return {"error": error_of("quarantined", row.quarantined) if row.quarantined else ROW_FAILED}
     if len(row) == 1:
         return _output_answer(row[0], signature.outputs[0], request)
     answers = [_output_answer(*each, request) for each in zip(row, signature.outputs, strict=True)]

@@ -23,6 +23,7 @@ from worker.flags import Flags
 from worker.keeper import Keeper
 from worker.latencies import Latencies
 from worker.pace import WorkPace
+from worker.quarantine import note_ending
 from worker.scorer import Scorer
 from worker.scoring import Scoring
 from worker.shelf import Shelf
@@ -39,7 +40,7 @@ class WorkerProcess:
 
     Args:
         settings: this deployment's.
-        shelf: made before the fork, with the champion on it, so that children share its memory.
+        shelf: empty; its seat is this child's.
         flags: shared with the main process.
         lane: which lane it serves.
     """
@@ -47,7 +48,7 @@ class WorkerProcess:
     def __init__(self, settings: Settings, shelf: Shelf, flags: Flags, lane: Lane) -> None:
         self._redis = redis = connect(settings.redis_url)
         # A pid alone comes back in the next container; what never comes back must name the consumer.
-        consumer = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._consumer = consumer = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         claims = Claims(redis, settings, consumer, lane)
         latencies = Latencies()
         self._shelf = shelf
@@ -72,8 +73,19 @@ class WorkerProcess:
             Pulse(settings.pulse_dir, PULSE_ROLE, PATIENCE_SECONDS),
         )
 
-    def start(self) -> None:
-        """Loads the champion, reports for duty, and rings: something may have been left waiting."""
+    def start(self, predecessor_ended: str = "") -> None:
+        """Loads the champion, reports for duty, and rings: something may have been left waiting.
+
+        Args:
+            predecessor_ended: how the last process on this seat did.
+        """
+        seat = self._shelf.seat
+        ending = seat.take(predecessor_ended, self._consumer)
+        with suppress(RedisError):
+            if ending:
+                note_ending(self._claims, ending)
+            if seat.predecessor:
+                self._claims.release(seat.predecessor)
         self._keeper.start()
         with suppress(RedisError):
             self._claims.maintain()

@@ -10,7 +10,7 @@ from rhizome.job_queue.entries import Claimed
 from rhizome.settings import Settings
 from worker.finishing import Finishing
 from worker.pace import WorkPace
-from worker.scoring import Scoring
+from worker.scoring import GivenBack, Scoring
 
 RECLAIM_EVERY_SECONDS = 1.0
 TURN_SECONDS = 1.0  #: a busy run makes way for other tasks of its process after this
@@ -132,7 +132,8 @@ class Scorer:
                 begun = self._seconds_at_work()
                 finished = self._scoring.score_singles(singles)
                 following = self._finishing.finish(finished, claim_next=not chunks and self._may_claim(deadline))
-                self._pace.add_singles(len(singles), (self._seconds_at_work() - begun) * 1000)
+                if finished:  # what was left to others cost nothing
+                    self._pace.add_singles(len(finished), (self._seconds_at_work() - begun) * 1000)
             for entry in chunks:
                 is_last = entry is chunks[-1]
                 following += self._work_off_chunk(entry, claim_next=is_last and self._may_claim(deadline))
@@ -146,6 +147,8 @@ class Scorer:
             chunk = self._scoring.score_chunk(entry)
         except BlobStoreUnavailable:
             return self._give_back(entry, claim_next=claim_next)
+        except GivenBack:
+            return self._claims.claim() if claim_next else []
         except MemoryError:
             if entry.deliveries == 1:  # it may have been this moment's
                 raise

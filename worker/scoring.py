@@ -4,18 +4,30 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
+
+from celery.exceptions import SoftTimeLimitExceeded
 
 from rhizome.errors import RhizomeError
 from rhizome.inference import find_call
 from rhizome.job_queue.claiming import Claims
 from rhizome.job_queue.entries import Claimed, Finished
 from rhizome.jobs import Encoding, Returns, ScoreRequest, State
-from worker.file_chunks import FileChunks, fail_job
+from worker.file_chunks import FileChunks, MissingFile, fail_job, refuse_file
 from worker.latencies import Latencies
-from worker.micro_batch import RowAnswer, RowFailure, UnreadablePayload, decode_rows, score_rows, score_together
+from worker.micro_batch import (
+    EstimatorUnsound,
+    RowAnswer,
+    RowFailure,
+    UnreadablePayload,
+    decode_rows,
+    score_rows,
+)
 from worker.outcomes import SingleDocuments, answer_of, answers_of_arrays, encode_answers, error_of, failed_chunk
-from worker.shelf import LoadedVersion, Shelf
+from worker.quarantine import CODE as QUARANTINED
+from worker.quarantine import Suspects
+from worker.shelf import LoadedVersion, Shelf, tell
 from worker.slicing import measure, slice_rows
 
 #: A micro-batch expected to take longer says so, and submits ring for another scorer: waking one takes as long.
@@ -26,11 +38,18 @@ VERSION_UNAVAILABLE = error_of("version_unavailable", "the version this job need
 OUT_OF_MEMORY = error_of(
     "out_of_memory", "scoring it takes more memory than RHIZOME_BATCH_MEMORY_BYTES allows; send smaller parts"
 )
+UNSOUND = error_of("scoring_failed", "no worker's estimator could answer, not even what it had answered before")
 BROKEN_PAYLOAD = error_of("unreadable_payload", "the job's rows could not be read back; submit it again")
 
 _FAILED = State.FAILED  # an enum's members are looked up anew each time: a quarter of a microsecond
 
 log = logging.getLogger(__name__)
+
+
+class GivenBack(RhizomeError):
+    """The chunk cannot be scored here, and was let go of: another process may be able to."""
+
+    code = "given_back"
 
 
 class Scoring:
@@ -41,6 +60,8 @@ class Scoring:
         self._claims = claims
         self._latencies = latencies
         self._files = files
+        #: Of chunks that were taken over: what they did to others.
+        self._suspects: dict[bytes, Suspects] = {}
         self._bound = ("", "")  #: the last batch job, and the version that answers it
 
     def score_singles(self, claimed: Sequence[Claimed]) -> list[Finished]:
@@ -54,11 +75,19 @@ class Scoring:
             started_ms = time.time() * 1000
             version = self._find(name)
             if version is None:
-                finished += [_fail_single(entry, VERSION_UNAVAILABLE, started_ms) for entry in entries]
+                finished += self._refuse_singles(entries, VERSION_UNAVAILABLE, started_ms)
                 continue
             for group in _group_by_call(entries, version):
-                finished += self._score_group(version, group)
+                try:
+                    finished += self._score_group(version, group)
+                except EstimatorUnsound as error:
+                    self._shelf.discard(version.name, error)
+                    finished += self._refuse_singles(group, UNSOUND, started_ms)
         return finished
+
+    def _refuse_singles(self, entries: Sequence[Claimed], error: dict[str, str], started_ms: float) -> list[Finished]:
+        """What this process cannot score goes to others, until it has been refused for too long."""
+        return [_fail_single(entry, error, started_ms) for entry in self._claims.refuse(entries)]
 
     def rest(self) -> None:
         """Lets go of what is held for a next chunk: nothing waits."""
@@ -69,6 +98,7 @@ class Scoring:
         """Scores one chunk of a batch job.
 
         Raises:
+            GivenBack: this process cannot score it, and others may.
             BlobStoreUnavailable: it is a file's, and the store cannot be used now.
         """
         name = self._bind(entry.request)
@@ -76,9 +106,27 @@ class Scoring:
             return Finished(entry, State.FAILED, b"[]")
         version = self._find(name)
         if version is None:
+            self._leave_to_others(entry)
             return _fail_chunk(entry, VERSION_UNAVAILABLE)
+        try:
+            return self._score_chunk(entry, version)
+        except EstimatorUnsound as error:
+            self._shelf.discard(version.name, error)
+            self._leave_to_others(entry)
+            return _fail_chunk(entry, UNSOUND)
+        except MissingFile as error:
+            self._leave_to_others(entry)
+            return refuse_file(entry, error)
+
+    def _leave_to_others(self, entry: Claimed) -> None:
+        """Returns only where that was tried for too long."""
+        if not self._claims.refuse([entry]):
+            raise GivenBack(f"chunk {entry.name} is left to others")
+
+    def _score_chunk(self, entry: Claimed, version: LoadedVersion) -> Finished:
+        suspects = self._suspects.pop(entry.entry_id, None) or Suspects(entry, (), self._shelf.seat)
         if entry.request.encoding == Encoding.BLOB:
-            return self._files.score(entry, version)
+            return self._files.score(entry, version, suspects)
         try:
             array = decode_rows([entry.request], version.signature)
         except UnreadablePayload:
@@ -88,13 +136,23 @@ class Scoring:
         compute_ms = 0.0
         while len(answers) < len(array):
             piece = array[len(answers) : len(answers) + slice_rows(version)]
-            its_answers, its_failures, took_ms = self._score_slice(version, piece, entry.request)
+            its_answers, its_failures, took_ms = self._score_slice(
+                version, piece, entry.request, suspects, len(answers)
+            )
             answers += its_answers
             failures += its_failures
             compute_ms += took_ms
         _log_failures(entry, failures)
         body = encode_answers(answers)
-        return Finished(entry, State.SUCCEEDED, body, failed_rows=len(failures), compute_ms=compute_ms)
+        dead_reason = next((row.quarantined for row in failures if row.quarantined), "")
+        return Finished(
+            entry,
+            State.SUCCEEDED,
+            body,
+            failed_rows=len(failures),
+            compute_ms=compute_ms,
+            dead_reason=dead_reason,
+        )
 
     def _bind(self, request: ScoreRequest) -> str | None:
         """The version that answers a batch job; None if the job is over.
@@ -108,6 +166,29 @@ class Scoring:
         if name is not None:
             self._bound = request.job_id, name
         return name
+
+    def judge(self, taken_over: Sequence[Claimed], max_deliveries: int) -> tuple[list[Finished], list[Claimed]]:
+        """Of what was taken over, what is not tried again, and the rest."""
+        hopeless: list[Finished] = []
+        again = [entry for entry in taken_over if entry.deliveries > 1]
+        quarantined = set()
+        for entry, strikes in zip(again, self._claims.strikes(again) if again else (), strict=True):
+            suspects = Suspects(entry, strikes, self._shelf.seat)
+            if reason := suspects.sentence:
+                hopeless.append(self._quarantine(entry, reason))
+                quarantined.add(entry.entry_id)
+            elif strikes and entry.request.kind != "single":
+                self._suspects[entry.entry_id] = suspects
+        left = [entry for entry in taken_over if entry.entry_id not in quarantined]
+        hopeless += [self.give_up(entry) for entry in left if entry.deliveries > max_deliveries]
+        return hopeless, [entry for entry in left if entry.deliveries <= max_deliveries]
+
+    def _quarantine(self, entry: Claimed, reason: str) -> Finished:
+        log.error("job_quarantined", extra={"job_id": entry.request.job_id, "reason": reason})
+        error = error_of(QUARANTINED, reason)
+        if entry.request.kind != "single":
+            return _fail_chunk(entry, error, dead_reason=reason)
+        return _fail_single(entry, error, time.time() * 1000)._replace(dead_reason=reason)
 
     def give_up(self, entry: Claimed) -> Finished:
         """The failed result of an entry that was delivered too often."""
@@ -124,6 +205,8 @@ class Scoring:
 
     def record(self, finished: Sequence[Finished]) -> None:
         """Counts latencies, and logs one line that names every job of the micro-batch."""
+        if not finished:
+            return  # all of it was left to others
         self._latencies.add(finished)
         log.info(
             "micro_batch_finished",
@@ -152,7 +235,11 @@ class Scoring:
             return [item for entry in entries for item in self._score_group(version, [entry])]
         wanted = {entry.request.returns for entry in entries}
         returns = Returns(wanted.pop()) if len(wanted) == 1 else Returns.BOTH
-        rows, compute_ms = self._call(version, array, returns)
+        if len(entries) == 1:
+            call = partial(self._call, version, array, returns)
+            rows, compute_ms = Suspects(entries[0], (), self._shelf.seat).call(0, 1, call)
+        else:
+            rows, compute_ms = self._call(version, array, returns)
         finished, documents = [], SingleDocuments(version, started_ms, compute_ms)
         for entry, row in zip(entries, rows, strict=True):
             if isinstance(row, RowFailure):
@@ -162,12 +249,12 @@ class Scoring:
         return finished
 
     def _score_slice(
-        self, version: LoadedVersion, array: Any, request: ScoreRequest
+        self, version: LoadedVersion, array: Any, request: ScoreRequest, suspects: Suspects, offset: int
     ) -> tuple[list[Any], list[RowFailure], float]:
         """The rows' answers, which of them are failures, and the milliseconds it took."""
         self._tell_if_busy(version, len(array))
         signature, returns = version.signature, Returns(request.returns)
-        scored, took_ms = measure(version, len(array), lambda: score_together(version.calls, array, signature, returns))
+        scored, took_ms = measure(version, len(array), lambda: suspects.score(version, array, offset, returns))
         if isinstance(scored, tuple):
             return answers_of_arrays(scored, signature, request), [], took_ms
         answers = [answer_of(row, signature, request) for row in scored]
@@ -185,8 +272,10 @@ class Scoring:
     def _find(self, version: str) -> LoadedVersion | None:
         try:
             return self._shelf.get(version)
-        except RhizomeError as error:
-            log.error("version_unavailable", extra={"version": version, "reason": str(error)})
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception as error:  # loading runs foreign code
+            log.error("version_unavailable", extra={"version": version, "reason": tell(error)})
             return None
 
 
@@ -200,9 +289,11 @@ def _version_for(request: ScoreRequest, champion: LoadedVersion | None) -> str:
 def _group_by_call(entries: Sequence[Claimed], version: LoadedVersion) -> Iterable[list[Claimed]]:
     wanted = {entry.request.returns for entry in entries}
     calls = {returns: find_call(version.calls, Returns(returns)) for returns in wanted}
-    groups: defaultdict[tuple[str, Returns], list[Claimed]] = defaultdict(list)
+    groups: defaultdict[tuple[str, Returns, bytes], list[Claimed]] = defaultdict(list)
     for entry in entries:
-        groups[entry.request.encoding, calls[entry.request.returns]].append(entry)
+        # What was delivered before may have ended who scored it: it is called alone.
+        alone = entry.entry_id if entry.deliveries > 1 else b""
+        groups[entry.request.encoding, calls[entry.request.returns], alone].append(entry)
     return groups.values()
 
 

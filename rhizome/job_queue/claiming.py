@@ -27,6 +27,7 @@ from rhizome.settings import Settings
 
 CHUNK_STREAMS = 2  #: the last of the streams hold chunks
 RECLAIM_COUNT = 256  #: entries taken over by one call
+MOST_RELEASED = 10_000  #: of each stream; the rest comes back after its lease
 MAX_DEAD_LETTERS = 10_000
 #: A blocking read ends after this; its scorer then looks whether its process is wanted for another task.
 LISTEN_SECONDS = 0.25
@@ -35,6 +36,10 @@ NOTED_READS, LISTENING_MARGIN_MS = 4, 100
 FORGET_CONSUMER_MS = 10 * 60 * 1000
 UPKEEP_SECONDS = 2  #: one worker process heals the queue, this often
 FORGOTTEN_MS = 500  #: an entry that waits for so long may wait for nobody
+#: What a scorer cannot score here, and others may, comes back after this, to the one that refused it some time later.
+REFUSED_SECONDS, REFUSER_WAITS_SECONDS = 0.5, 2.0
+#: So long is looked for a scorer that can: then the job fails.
+REFUSALS_END_SECONDS = 60.0
 
 
 class Next(StrEnum):
@@ -80,6 +85,9 @@ class Claims:
         self._stay = load_script(redis, "stay")
         self._upkeep = load_script(redis, "upkeep")
         self._bind = load_script(redis, "bind")
+        self._refuse = load_script(redis, "refuse")
+        self._strike = load_script(redis, "strike")
+        self._release = load_script(redis, "release")
         self._plan = load_script(redis, "plan")
         self._flight = Flight(redis)
 
@@ -190,6 +198,36 @@ class Claims:
         )
         self._held[entry.stream_index - 1].discard(entry.entry_id)
 
+    def refuse(self, entries: Sequence[Claimed]) -> list[Claimed]:
+        """Lets go of entries that cannot be scored here, and may be elsewhere; those refused for too long are returned.
+
+        As with `give_back`, this delivery does not count. Others are given time to take them first.
+        """
+        idle_ms = max(0, int((self._settings.lease_seconds - REFUSED_SECONDS) * 1000))
+        args: list[Any] = [self._consumer, idle_ms, int(REFUSALS_END_SECONDS * 1000)]
+        for entry in entries:
+            args += [entry.stream_index, entry.entry_id, entry.deliveries - 1, entry.name]
+        kept = set(cast(list[bytes], self._refuse(args=args)))
+        for entry in entries:
+            if entry.entry_id not in kept:
+                self._held[entry.stream_index - 1].discard(entry.entry_id)
+        return [entry for entry in entries if entry.entry_id in kept]
+
+    def note_strike(self, consumer: str, stream_index: int, entry_id: str, name: str, strike: bytes) -> None:
+        """A scorer's process ended while it scored an entry alone; see `strike.lua`."""
+        self._strike(args=[consumer, stream_index, entry_id, name, strike, self._settings.result_ttl_seconds])
+
+    def release(self, consumer: str) -> None:
+        """What a scorer held whose process has ended is taken over at once, by whoever is first."""
+        self._release(args=[consumer, int(self._settings.lease_seconds * 1000), MOST_RELEASED, self._lane_number])
+
+    def strikes(self, entries: Sequence[Claimed]) -> list[list[bytes]]:
+        """Of each entry, the strikes that were noted, oldest first."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for entry in entries:
+            pipeline.lrange(keys.strikes(entry.name), 0, -1)
+        return cast(list[list[bytes]], pipeline.execute())
+
     def stay(self) -> Next:
         """What to do after `listen` heard nothing; see `Next`."""
         args = [self._consumer, self._listen_ms, self._note_ms, self._lane_number]
@@ -219,6 +257,7 @@ class Claims:
         for index in self._streams:
             count = RECLAIM_COUNT if index < len(STREAMS) - CHUNK_STREAMS else 1
             args: list[Any] = [index + 1, self._consumer, lease_ms, count, self._settings.result_ttl_seconds]
+            args.append(int(REFUSER_WAITS_SECONDS * 1000))
             if answer := cast(list[list[Any]], self._reclaim(args=args)):
                 return self._hold([parse_entry(index, entry, message, seen + 1) for entry, message, seen in answer])
         return []

@@ -39,6 +39,11 @@ class Claimed(NamedTuple):
         return self.priority + 1 if self.request.kind == "single" else len(PRIORITIES) + 1
 
     @property
+    def name(self) -> str:
+        """Names it among the entries of all streams."""
+        return f"{self.request.job_id}:{self.request.chunk}"
+
+    @property
     def submitted_ms(self) -> int:
         """When Redis accepted it, in ms since 1970: the entry id begins with it."""
         return int(self.entry_id.partition(b"-")[0])

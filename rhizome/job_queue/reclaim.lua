@@ -1,5 +1,6 @@
 -- Takes over entries whose scorer has been silent for longer than the lease.
--- ARGV: index of the stream, scorer, lease (ms), most entries, result TTL (s)
+-- ARGV: index of the stream, scorer, lease (ms), most entries, result TTL (s), milliseconds for which what this scorer
+--       has let go of itself is left to others
 -- Entries delivered once (or given back) are taken together. One that was delivered more often may be what killed its scorers, so it
 -- is taken alone, and the innocent ones around it are answered without it. One whose deadline has passed expires.
 -- Returns {{entry id, message, deliveries so far}, …}.
@@ -8,13 +9,15 @@ local idle = redis.pcall('XPENDING', stream, GROUP, 'IDLE', ARGV[3], '-', '+', A
 if idle.err or #idle == 0 then return {} end
 local taken, alone = {}, nil
 for _, entry in ipairs(idle) do
-  if entry[4] <= 1 then
+  if entry[4] == 0 and entry[2] == ARGV[2] and entry[3] < ARGV[3] + ARGV[6] then
+    -- left to others
+  elseif entry[4] <= 1 then
     taken[#taken + 1] = entry
   else
     alone = alone or entry
   end
 end
-if #taken == 0 then taken = {alone} end
+if #taken == 0 then taken = {alone} end  -- which may be none
 local answer = {}
 for _, entry in ipairs(taken) do
   local claimed = redis.call('XCLAIM', stream, GROUP, ARGV[2], ARGV[3], entry[1])

@@ -49,6 +49,8 @@ def _constants() -> str:
         {
             "GROUP": keys.GROUP,
             "ROWS": keys.rows(""),
+            "REFUSED": keys.refused(""),
+            "STRIKES": keys.strikes(""),
             "LANE": keys.lane(""),
             "REST": keys.rest(""),
             "REST_COUNT": keys.REST_COUNT,

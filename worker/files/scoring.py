@@ -14,17 +14,19 @@ from numpy.typing import NDArray
 from rhizome.blob_slices import PLAN, BlobSlice, ChunkParts, FileFormat, answers_form, decode_slice, encode_slice
 from rhizome.blob_store import BlobStore
 from rhizome.errors import BlobNotFound
+from rhizome.inference import AnswerArrays
 from rhizome.jobs import Returns, ScoreRequest
 from rhizome.signature import Signature
-from worker.file_chunks import InvalidFile
+from worker.file_chunks import MissingFile
 from worker.files.judging import BadRow
 from worker.files.lines import LineFormat, Lines, merge
 from worker.files.parquet import plan_file
 from worker.files.parquet_rows import ParquetRows
 from worker.files.text import RowBlock, parse_csv, parse_ndjson
 from worker.files.writing import PartWriting, TextNotMade
-from worker.micro_batch import RowFailure, score_rows, score_together
+from worker.micro_batch import RowAnswer, RowFailure
 from worker.outcomes import answer_of
+from worker.quarantine import Suspects
 from worker.shelf import LoadedVersion
 from worker.slicing import measure, slice_rows
 
@@ -85,12 +87,13 @@ class FileScoring:
         """Lets go of what is held for a next chunk."""
         self._parquet_rows = None
 
-    def score(self, request: ScoreRequest, version: LoadedVersion) -> ScoredChunk:
+    def score(self, request: ScoreRequest, version: LoadedVersion, suspects: Suspects) -> ScoredChunk:
         """Scores a chunk and writes its answers.
 
         Args:
             request: the chunk.
             version: what answers the job.
+            suspects: what is known of its rows; they are counted without the bad ones.
 
         Raises:
             InvalidFile: the file as a whole cannot be scored.
@@ -100,22 +103,31 @@ class FileScoring:
         with _missing_told():
             block = self._read(part, version.signature)
         try:
-            return self._answer(request, part, block, version, row_by_row=False)
+            return self._answer(request, part, block, version, suspects, row_by_row=False)
         except TextNotMade:  # down to the rows that cannot be written
-            return self._answer(request, part, block, version, row_by_row=True)
+            return self._answer(request, part, block, version, suspects, row_by_row=True)
 
     def _answer(
-        self, request: ScoreRequest, part: BlobSlice, block: RowBlock, version: LoadedVersion, *, row_by_row: bool
+        self,
+        request: ScoreRequest,
+        part: BlobSlice,
+        block: RowBlock,
+        version: LoadedVersion,
+        suspects: Suspects,
+        *,
+        row_by_row: bool,
     ) -> ScoredChunk:
         """Scores rows and writes their answers: each by itself, or as many as Arrow can write at once."""
         parts = _name_parts(request, part)
         form = LineFormat(version.signature, Returns(request.returns), request.top_k, FileFormat(parts.form))
-        failed, compute_ms = len(block.bad), 0.0
+        failed, compute_ms, scored = len(block.bad), 0.0, 0
         with PartWriting(self._store, request.job_id, parts) as writing:
             if request.chunk == 0:
                 writing.write_header(form.header())
             for array, bad, before in _slices(block, version, len(form.columns)):
-                make_lines, its_failed, took_ms = _score(version, array, form, request, row_by_row=row_by_row)
+                score = partial(suspects.score, version, array, scored, row_by_row=row_by_row)
+                make_lines, its_failed, took_ms = _score(version, array, form, request, score)
+                scored += len(array)
                 writing.write(_with_bad(make_lines, bad, before, form) if bad else make_lines)
                 failed += its_failed
                 compute_ms += took_ms
@@ -165,14 +177,17 @@ def _slices(
 
 
 def _score(
-    version: LoadedVersion, array: NDArray[Any], form: LineFormat, request: ScoreRequest, *, row_by_row: bool
+    version: LoadedVersion,
+    array: NDArray[Any],
+    form: LineFormat,
+    request: ScoreRequest,
+    score: Callable[[Returns], tuple[AnswerArrays, ...] | list[RowAnswer | RowFailure]],
 ) -> tuple[Callable[[], Lines], int, float]:
     """What makes the lines of `array`'s rows, how many of them failed, and the milliseconds the estimator took."""
     if not len(array):
         return partial(form.format_answers, []), 0, 0.0
     returns = Returns(request.returns)
-    score = score_rows if row_by_row else score_together
-    scored, took_ms = measure(version, len(array), lambda: score(version.calls, array, version.signature, returns))
+    scored, took_ms = measure(version, len(array), lambda: score(returns))
     if isinstance(scored, tuple):
         return partial(form.format_arrays, scored), 0, took_ms
     answers = [answer_of(row, version.signature, request) for row in scored]
@@ -190,4 +205,4 @@ def _missing_told() -> Iterator[None]:
     try:
         yield
     except BlobNotFound as error:
-        raise InvalidFile("the file is not in the store any more; submit it again") from error
+        raise MissingFile("the file is not in the store any more; submit it again") from error

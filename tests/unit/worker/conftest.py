@@ -17,6 +17,7 @@ from redis import Redis
 from rhizome import keys
 from rhizome.blob_slices import PLAN, BlobSlice, ChunkParts, FileFormat, decode_parts, encode_slice, input_path
 from rhizome.blob_store import open_store
+from rhizome.job_queue import claiming
 from rhizome.job_queue.claiming import Claims
 from rhizome.job_queue.entries import Finished
 from rhizome.job_queue.terms import Terms
@@ -180,8 +181,16 @@ def bench(build_bench: BuildBench) -> Bench:
 
 
 @pytest.fixture
+def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be scored here is not looked after elsewhere."""
+    monkeypatch.setattr(claiming, "REFUSALS_END_SECONDS", 0.0)
+
+
+@pytest.fixture
 def short_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a store that is away, or a silent scorer, keeps waiting for seconds takes hundredths."""
+    monkeypatch.setattr(claiming, "REFUSED_SECONDS", 0.0)
+    monkeypatch.setattr(claiming, "REFUSER_WAITS_SECONDS", 0.0)
     monkeypatch.setattr(scorer, "STORE_RETRY_SECONDS", 0.05)
     monkeypatch.setattr(scorer, "STORE_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(finishing, "RETRY_SECONDS", 0.01)

@@ -110,7 +110,7 @@ def test_all_chunks_of_a_batch_are_scored_by_the_version_of_the_first(bench: Ben
         np.testing.assert_allclose(list(answer["probabilities"].values()), expected)
 
 
-def test_a_chunk_whose_version_is_gone_fails_row_by_row(bench: Bench) -> None:
+def test_a_chunk_whose_version_is_gone_fails_row_by_row(bench: Bench, no_patience: None) -> None:
     bench.queue.submit_batch(3, version="20250101T000000Z-00000000", pinned=True)
     (entry,) = claim(bench)
 

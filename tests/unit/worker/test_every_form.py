@@ -19,7 +19,8 @@ from gateway.uploads.splitting import Splitter
 from gateway.validation import Rows, Validator
 from rhizome.blob_slices import PLAN, BlobSlice, FileFormat, decode_slice, encode_slice
 from rhizome.blob_store import BlobStore, open_store
-from rhizome.jobs import Encoding, Returns, ScoreRequest
+from rhizome.job_queue.entries import Claimed
+from rhizome.jobs import Encoding, Lane, Returns, ScoreRequest
 from rhizome.version_store import VersionStore
 from tests.support.parts import read_part
 from tests.support.queue import build_request
@@ -27,6 +28,8 @@ from tests.support.versions import MODEL_NAME, iris_signature, write_iris
 from worker.files.scoring import FileScoring
 from worker.micro_batch import decode_rows, score_rows, score_together
 from worker.outcomes import answer_of, answers_of_arrays, encode_answers
+from worker.quarantine import Suspects
+from worker.seats import Seat
 from worker.shelf import LoadedVersion, Shelf
 
 NAMES = iris_signature().names
@@ -146,7 +149,8 @@ def answer_file(file_format: FileFormat, data: bytes, version: LoadedVersion, st
     answers: list[str] = []
     for chunk, part in enumerate(cut(file_format, path, data, scoring)):
         request: ScoreRequest = build_request("job", encoding=Encoding.BLOB, payload=encode_slice(part), chunk=chunk)
-        parts = scoring.score(request, version, lambda: None).finish(lambda: None)
+        suspects = Suspects(Claimed(Lane.BATCH, b"1-1", request), (), Seat())
+        parts = scoring.score(request, version, lambda: None, suspects).finish(lambda: None)
         found = read_part(store, "job", parts, iris_signature(), is_first=chunk == 0)
         answers += [json.dumps(answer) for answer in found]
     return answers

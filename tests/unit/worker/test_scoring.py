@@ -124,7 +124,7 @@ def test_jobs_of_another_signature_than_the_champions_keep_their_version(bench: 
     assert documents[kind]["result"]["label"] == "warm"
 
 
-def test_a_version_that_is_gone_fails_its_jobs_alone(bench: Bench) -> None:
+def test_a_version_that_is_gone_fails_its_jobs_alone(bench: Bench, no_patience: None) -> None:
     sound = bench.submit()
     lost = bench.submit(version="20250101T000000Z-00000000", pinned=True)
 

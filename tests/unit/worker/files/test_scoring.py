@@ -5,12 +5,14 @@ import math
 import pytest
 
 from rhizome.blob_slices import BlobSlice, FileFormat, encode_slice
-from rhizome.jobs import Encoding
+from rhizome.job_queue.entries import Claimed
+from rhizome.jobs import Encoding, Lane
 from tests.support.parts import read_part
 from tests.unit.worker.conftest import Bench
 from worker.files import scoring
 from worker.files.scoring import FileScoring
 from worker.files.text import JUDGED_ROWS
+from worker.quarantine import Suspects
 
 HEADER = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 
@@ -29,7 +31,8 @@ def score(bench: Bench, lines: list[str]) -> tuple[list[int | None], int]:
         nonlocal turns
         turns += 1
 
-    scored = FileScoring(bench.blobs, 10**9, 2**19).score(request, bench.shelf.champion, take_turn)
+    suspects = Suspects(Claimed(Lane.BATCH, b"1-1", request), (), bench.shelf.seat)
+    scored = FileScoring(bench.blobs, 10**9, 2**19).score(request, bench.shelf.champion, take_turn, suspects)
     parts = scored.finish(take_turn)
     answers = read_part(bench.blobs, request.job_id, parts, bench.shelf.champion.signature, is_first=True)
     assert (parts.rows, parts.failed) == (len(lines), sum("error" in answer for answer in answers))

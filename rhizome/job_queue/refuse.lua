@@ -1,0 +1,20 @@
+-- Lets go of entries that this scorer cannot score and others may: a version that is not on its disk yet, a file that it
+-- does not see. They come back after a while, to others before this one (see reclaim.lua), and the delivery does not count.
+-- ARGV: scorer, idle time given to them (ms), for how long refusals are put up with (ms),
+--       then per entry: index of its stream, entry id, deliveries before this one, what names it among refusals
+-- Returns the ids of the entries that have been refused for longer than that: the scorer keeps them.
+local KEPT_SECONDS = 600  -- a refusal is forgotten after this
+local kept = {}
+for at = 4, #ARGV, 4 do
+  local stream, entry, refused = STREAMS[tonumber(ARGV[at])], ARGV[at + 1], REFUSED .. ARGV[at + 3]
+  redis.call('SET', refused, now_ms(), 'NX', 'EX', KEPT_SECONDS)
+  if now_ms() - redis.call('GET', refused) >= tonumber(ARGV[3]) then
+    kept[#kept + 1] = entry
+  else
+    local mine = redis.pcall('XPENDING', stream, GROUP, entry, entry, 1, ARGV[1])
+    if not mine.err and #mine > 0 then
+      redis.call('XCLAIM', stream, GROUP, ARGV[1], 0, entry, 'IDLE', ARGV[2], 'RETRYCOUNT', ARGV[at + 2], 'JUSTID')
+    end
+  end
+end
+return kept

@@ -1,0 +1,97 @@
+"""A host that lags behind, or whose disk is bad, fails no job and decides nothing for the others."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.service import ROOT, SAMPLE, Service, eventually
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    running = Service(tmp_path_factory.mktemp("hosts"), worker_processes=2, lease_seconds=2)
+    running.start()
+    yield running
+    running.stop(signal.SIGTERM)
+
+
+@pytest.fixture(scope="module")
+def elsewhere(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The models folder of another worker, as it was a while ago; its folder of files is another, too."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    shutil.copytree(service.models, folder / "models")
+    environment = environment_of(service) | {
+        "RHIZOME_MODELS_DIR": str(folder / "models"),
+        "RHIZOME_BLOB_URL": f"{folder.as_uri()}/blobs",
+    }
+    with (folder / "log").open("wb") as log:
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "worker"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        eventually(lambda: service.health()["workers"]["living"] == 4, 60.0, "the other worker")
+        yield folder / "models"
+    finally:
+        worker.send_signal(signal.SIGTERM)
+        worker.wait(40.0)
+
+
+def environment_of(service: Service) -> dict[str, str]:
+    """That of the service's own worker, which knows where its Redis is."""
+    (main,) = service.pids("-m worker")
+    lines = Path(f"/proc/{main}/environ").read_bytes().split(b"\0")
+    pairs = (line.decode().partition("=") for line in lines if line)
+    return dict(os.environ) | {name: value for name, _, value in pairs if name.startswith("RHIZOME_")}
+
+
+def test_versions_and_files_that_are_not_there_yet_are_scored_where_they_are(service: Service, elsewhere: Path) -> None:
+    former = service.champion()
+    assert service.admin("/retrain").status_code == 202
+    eventually(lambda: service.champion() != former, 60.0, "a new champion")
+    champion = service.champion()
+
+    pinned = [service.http.post("/predict", params={"version": champion}, json=SAMPLE).json()["id"] for _ in range(100)]
+    batches = [service.http.post("/predict/batch", json={"instances": [SAMPLE] * 200}).json()["id"] for _ in range(10)]
+    csv = ",".join(SAMPLE) + "\n" + (",".join(map(str, SAMPLE.values())) + "\n") * 50
+    files = [
+        service.http.post("/predict/batch", content=csv, headers={"Content-Type": "text/csv"}).json()["id"]
+        for _ in range(10)
+    ]
+
+    documents = [service.result(job_id, wait=60.0) for job_id in pinned + batches + files]
+
+    assert {document["status"] for document in documents} == {"succeeded"}
+    assert {document["version"] for document in documents[:100]} == {champion}
+    assert sum(document.get("rows", {}).get("failed", 0) for document in documents) == 0
+    log = (elsewhere.parent / "log").read_text()
+    assert "version_unavailable" in log, "the other host had its turn"
+    assert "raised unexpected" not in log
+
+
+def test_the_odd_one_out_is_named_and_rolls_nothing_back(service: Service, elsewhere: Path) -> None:
+    former = service.champion()
+    assert service.admin("/retrain").status_code == 202
+    champion = eventually(lambda: service.champion() if service.champion() != former else "", 60.0, "a new champion")
+
+    shutil.copytree(service.models / "iris" / champion, elsewhere / "iris" / champion)
+    (elsewhere / "iris" / champion / "model.joblib").write_bytes(b"damaged")
+    problems = eventually(
+        lambda: [problem for problem in service.health()["problems"] if "hash" in problem], 30.0, "the report"
+    )
+
+    assert all("worker" in problem for problem in problems)
+    assert service.champion() == champion
+    assert service.http.post("/predict?wait=20", json=SAMPLE).json()["status"] == "succeeded"

@@ -1,0 +1,196 @@
+"""What each worker child is doing, in memory that it shares with its parent: mapped before the fork, without locks.
+
+A seat is a place in the pool. The child that takes it writes, the parent's warden looks, and the next child on the same
+seat learns what became of the one before: nobody else can tell, after a crash, what was being done.
+"""
+
+import ctypes
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.sharedctypes import RawArray
+from typing import Any, NamedTuple
+
+import msgspec
+
+SEATS = 256  #: children beyond are not watched
+NEVER = 0.0
+_NAME_BYTES, _TEXT_BYTES = 128, 256
+
+#: A call of the estimator may take so many times what the version's own calls make expect, and so long at least.
+CALL_FACTOR = 20.0
+MIN_CALL_SECONDS = 5.0
+#: A child that ended so often in a row while it loaded one version shall not load it again at once. The first time may
+#: have been an operator's kill.
+LOADS_ENDED = 2
+
+
+class _Record(ctypes.Structure):
+    _fields_ = (
+        ("pid", ctypes.c_int64),
+        ("loading_since", ctypes.c_double),
+        ("calling_since", ctypes.c_double),
+        ("call_limit", ctypes.c_double),
+        ("loads_ended", ctypes.c_int64),
+        ("consumer", ctypes.c_char * _NAME_BYTES),
+        ("version", ctypes.c_char * _NAME_BYTES),  # that it loads, or loaded last
+        ("serving", ctypes.c_char * _NAME_BYTES),
+        ("work", ctypes.c_char * _TEXT_BYTES),  # what the estimator is called for, where that is one entry alone
+        ("sentence", ctypes.c_char * _TEXT_BYTES),  # why the warden killed it
+    )
+
+
+class Work(msgspec.Struct, frozen=True, array_like=True):
+    """Rows of one entry that are in a call by themselves: of a chunk those from `first` to `last`, exclusive."""
+
+    stream_index: int
+    entry_id: str
+    job_id: str
+    chunk: int
+    first: int
+    last: int
+
+
+class Ending(NamedTuple):
+    """What a child was doing that ended amid a call or a load.
+
+    Attributes:
+        reason: why it ended.
+        consumer: its name on the queue.
+        work: what the estimator was called for; None where that was not one entry alone.
+    """
+
+    reason: str
+    consumer: str
+    work: Work | None
+
+
+class Seat:
+    """One child's side of its seat; without a record of its own memory, which nobody watches.
+
+    Args:
+        record: shared with the parent.
+        most_call_seconds: no call may take longer.
+    """
+
+    def __init__(self, record: _Record | None = None, most_call_seconds: float = float("inf")) -> None:
+        self._record = _Record() if record is None else record
+        self._most_call_seconds = most_call_seconds
+        self._unloadable: dict[str, str] = {}
+        #: The name on the queue of the child before, which has ended; empty for none.
+        self.predecessor = ""
+
+    def take(self, ended: str, consumer: str) -> Ending | None:
+        """Begins a child's life on this seat; what the one before left unfinished, if it did.
+
+        Args:
+            ended: how its process ended.
+            consumer: this child's name on the queue.
+        """
+        record = self._record
+        was_loading, was_calling = record.loading_since != NEVER, record.calling_since != NEVER
+        reason = record.sentence.decode(errors="replace") or ended
+        version, work = record.version.decode(), record.work
+        self.predecessor = record.consumer.decode()
+        if was_loading and not was_calling:  # of both at once, nobody knows which it was
+            record.loads_ended = LOADS_ENDED if record.sentence else record.loads_ended + 1
+            if record.loads_ended >= LOADS_ENDED:
+                self._unloadable[version] = reason
+        ending = None
+        if was_calling and (record.sentence or not was_loading):
+            ending = Ending(reason, self.predecessor, _decode_work(work))
+        record.loading_since = record.calling_since = NEVER
+        record.work = record.sentence = record.serving = b""
+        record.consumer = consumer.encode()[: _NAME_BYTES - 1]
+        record.pid = os.getpid()
+        return ending
+
+    def why_unloadable(self, version: str) -> str:
+        """Why the child before could not load it, asked once; empty where it could, or nobody has tried."""
+        return self._unloadable.pop(version, "")
+
+    @contextmanager
+    def loading(self, version: str) -> Iterator[None]:
+        """Reads, unpickles and tries a version; for one thread at a time."""
+        record = self._record
+        if record.version != version.encode():
+            record.version, record.loads_ended = version.encode(), 0
+        record.loading_since = time.monotonic()
+        try:
+            yield
+        finally:
+            record.loading_since = NEVER
+
+    def loaded(self) -> None:
+        """It can be loaded here, after all."""
+        self._record.loads_ended = 0
+
+    def serve(self, version: str) -> None:
+        """The champion from now on."""
+        self._record.serving = version.encode()[: _NAME_BYTES - 1]
+
+    def work_on(self, work: Work | None) -> None:
+        """What the estimator is called for from now on; None where it is not one entry alone."""
+        self._record.work = msgspec.json.encode(work)[: _TEXT_BYTES - 1] if work else b""
+
+    def watch(self, call: Callable[[Any], Any], expect_ms: Callable[[int], float]) -> Callable[[Any], Any]:
+        """`call`, which takes rows, such that the warden sees how long it has taken and may take."""
+        record, most = self._record, self._most_call_seconds
+
+        def watched(array: Any) -> Any:
+            seconds = CALL_FACTOR * expect_ms(len(array)) / 1000
+            record.call_limit = min(most, max(MIN_CALL_SECONDS, seconds))
+            record.calling_since = time.monotonic()
+            try:
+                return call(array)
+            finally:
+                record.calling_since = NEVER
+
+        return watched
+
+
+def _decode_work(written: bytes) -> Work | None:
+    try:
+        return msgspec.json.decode(written, type=Work) if written else None
+    except msgspec.DecodeError:  # its process ended while it wrote
+        return None
+
+
+class Seats:
+    """The parent's side.
+
+    Args:
+        load_limit_seconds: no load may take longer.
+        most_call_seconds: nor a call.
+    """
+
+    def __init__(self, load_limit_seconds: float, most_call_seconds: float) -> None:
+        self._records = RawArray(_Record, SEATS)
+        self._load_limit_seconds = load_limit_seconds
+        self._most_call_seconds = most_call_seconds
+
+    def at(self, index: int | None) -> Seat:
+        """A child's seat, by its place in the pool."""
+        if index is None or not 0 <= index < SEATS:
+            return Seat(None, self._most_call_seconds)
+        return Seat(self._records[index], self._most_call_seconds)
+
+    def judge(self, index: int, pid: int) -> str:
+        """Why the child with this pid must end; empty while it need not. Noted for the next one on its seat."""
+        if not 0 <= index < SEATS or (record := self._records[index]).pid != pid or record.sentence:
+            return ""
+        reason, now = "", time.monotonic()
+        since, limit = record.calling_since, record.call_limit
+        # Read twice: between two looks one call may have ended and another begun.
+        if since != NEVER and now - since > limit and since == record.calling_since:
+            reason = f"the estimator took longer than {limit:.0f} s"
+        since, limit = record.loading_since, self._load_limit_seconds
+        if since != NEVER and now - since > limit and since == record.loading_since:
+            reason = f"loading it took longer than {limit:.0f} s"
+        record.sentence = reason.encode()
+        return reason
+
+    def serving(self, index: int) -> str:
+        """The version that a child serves; empty for none."""
+        return str(self._records[index].serving.decode()) if 0 <= index < SEATS else ""
