@@ -41,7 +41,6 @@ class Scoring:
         self._claims = claims
         self._latencies = latencies
         self._files = files
-        self._bound = ("", "")  #: the last batch job, and the version that answers it
 
     def score_singles(self, claimed: Sequence[Claimed]) -> list[Finished]:
         """Scores single jobs, one call of the estimator per version, encoding and wanted part among them."""
@@ -62,7 +61,6 @@ class Scoring:
 
     def rest(self) -> None:
         """Lets go of what is held for a next chunk: nothing waits."""
-        self._bound = "", ""
         self._files.rest()
 
     def score_chunk(self, entry: Claimed) -> Finished:
@@ -71,13 +69,14 @@ class Scoring:
         Raises:
             BlobStoreUnavailable: it is a file's, and the store cannot be used now.
         """
-        name = self._bind(entry.request)
+        name = self._claims.bind_version(entry.request.job_id, _version_for(entry.request, self._shelf.champion))
         if name is None:  # cancelled, or answered by another scorer: nothing will be written
             return Finished(entry, State.FAILED, b"[]")
         version = self._find(name)
         if version is None:
             return _fail_chunk(entry, VERSION_UNAVAILABLE)
         if entry.request.encoding == Encoding.BLOB:
+            self._claims.stop_listening()
             return self._files.score(entry, version)
         try:
             array = decode_rows([entry.request], version.signature)
@@ -95,19 +94,6 @@ class Scoring:
         _log_failures(entry, failures)
         body = encode_answers(answers)
         return Finished(entry, State.SUCCEEDED, body, failed_rows=len(failures), compute_ms=compute_ms)
-
-    def _bind(self, request: ScoreRequest) -> str | None:
-        """The version that answers a batch job; None if the job is over.
-
-        A job once bound stays so, and for a chunk of a JSON batch it is asked once a run: Redis is at work on the chunk
-        before, and would answer after that. So one chunk of a cancelled job may be scored for nothing.
-        """
-        if self._bound[0] == request.job_id and request.encoding != Encoding.BLOB:
-            return self._bound[1]
-        name = self._claims.bind_version(request.job_id, _version_for(request, self._shelf.champion))
-        if name is not None:
-            self._bound = request.job_id, name
-        return name
 
     def give_up(self, entry: Claimed) -> Finished:
         """The failed result of an entry that was delivered too often."""

@@ -50,6 +50,7 @@ def _constants() -> str:
             "GROUP": keys.GROUP,
             "ROWS": keys.rows(""),
             "LANE": keys.lane(""),
+            "OPEN": keys.open_entries(""),
             "REST": keys.rest(""),
             "REST_COUNT": keys.REST_COUNT,
             "LEAST_WINDOW": LEAST_WINDOW,

@@ -24,7 +24,7 @@ def test_after_a_flush_a_submit_makes_the_group_anew(queue: Queue) -> None:
 
 
 @pytest.mark.parametrize(
-    "call", ["claim", "only interactive", "listen", "reclaim", "renew", "stay", "leave", "maintain"]
+    "call", ["claim", "listen", "reclaim", "renew", "stay", "leave", "maintain"]
 )
 def test_after_a_flush_no_call_of_a_scorer_fails(queue: Queue, call: str) -> None:
     scorer = queue.scorer()
@@ -34,7 +34,6 @@ def test_after_a_flush_no_call_of_a_scorer_fails(queue: Queue, call: str) -> Non
 
     {
         "claim": scorer.claim,
-        "only interactive": lambda: scorer.claim(only_interactive=True),
         "listen": scorer.listen,
         "reclaim": scorer.reclaim,
         "renew": scorer.renew,
