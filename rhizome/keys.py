@@ -59,6 +59,11 @@ def strikes(entry: str) -> str:
     return f"{PREFIX}strikes:{entry}"
 
 
+def open_entries(job_id: str) -> str:
+    """Set: the ids of a batch job's entries in the lane's stream, where it has, or had, chunks that are kept back."""
+    return f"{PREFIX}open:{job_id}"
+
+
 def idempotency(digest: str) -> str:
     """The job that stands for an Idempotency-Key, and the fingerprint of its request."""
     return f"{PREFIX}idempotency:{digest}"

@@ -62,7 +62,6 @@ class Scoring:
         self._files = files
         #: Of chunks that were taken over: what they did to others.
         self._suspects: dict[bytes, Suspects] = {}
-        self._bound = ("", "")  #: the last batch job, and the version that answers it
 
     def score_singles(self, claimed: Sequence[Claimed]) -> list[Finished]:
         """Scores single jobs, one call of the estimator per version, encoding and wanted part among them."""
@@ -91,7 +90,6 @@ class Scoring:
 
     def rest(self) -> None:
         """Lets go of what is held for a next chunk: nothing waits."""
-        self._bound = "", ""
         self._files.rest()
 
     def score_chunk(self, entry: Claimed) -> Finished:
@@ -101,7 +99,7 @@ class Scoring:
             GivenBack: this process cannot score it, and others may.
             BlobStoreUnavailable: it is a file's, and the store cannot be used now.
         """
-        name = self._bind(entry.request)
+        name = self._claims.bind_version(entry.request.job_id, _version_for(entry.request, self._shelf.champion))
         if name is None:  # cancelled, or answered by another scorer: nothing will be written
             return Finished(entry, State.FAILED, b"[]")
         version = self._find(name)
@@ -126,6 +124,7 @@ class Scoring:
     def _score_chunk(self, entry: Claimed, version: LoadedVersion) -> Finished:
         suspects = self._suspects.pop(entry.entry_id, None) or Suspects(entry, (), self._shelf.seat)
         if entry.request.encoding == Encoding.BLOB:
+            self._claims.stop_listening()
             return self._files.score(entry, version, suspects)
         try:
             array = decode_rows([entry.request], version.signature)
@@ -153,19 +152,6 @@ class Scoring:
             compute_ms=compute_ms,
             dead_reason=dead_reason,
         )
-
-    def _bind(self, request: ScoreRequest) -> str | None:
-        """The version that answers a batch job; None if the job is over.
-
-        A job once bound stays so, and for a chunk of a JSON batch it is asked once a run: Redis is at work on the chunk
-        before, and would answer after that. So one chunk of a cancelled job may be scored for nothing.
-        """
-        if self._bound[0] == request.job_id and request.encoding != Encoding.BLOB:
-            return self._bound[1]
-        name = self._claims.bind_version(request.job_id, _version_for(request, self._shelf.champion))
-        if name is not None:
-            self._bound = request.job_id, name
-        return name
 
     def judge(self, taken_over: Sequence[Claimed], max_deliveries: int) -> tuple[list[Finished], list[Claimed]]:
         """Of what was taken over, what is not tried again, and the rest."""

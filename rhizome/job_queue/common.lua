@@ -90,16 +90,15 @@ local function oldest_waiting(stream)
   return #first > 0 and math.max(0, now_ms() - tonumber(string.match(first[1][1], '^%d+'))) or -1
 end
 
--- Removes a job's entries that no scorer has taken. They were added by one script, so their ids follow one another;
--- what the group has delivered already is with a scorer or finished.
-local function drop_waiting(stream, first, count)
+-- Removes those of these entries that no scorer has taken; what the group has delivered already is with a scorer or finished.
+local function drop_waiting(stream, entries)
   local delivered_stamp, delivered_serial = string.match(last_delivered(stream), '^(%d+)-(%d+)$')
   delivered_stamp, delivered_serial = tonumber(delivered_stamp), tonumber(delivered_serial)
-  local stamp, serial = string.match(first, '^(%d+)-(%d+)$')
-  for index = 0, count - 1 do
-    local is_delivered = tonumber(stamp) < delivered_stamp
-      or (tonumber(stamp) == delivered_stamp and serial + index <= delivered_serial)
-    if not is_delivered then redis.call('XDEL', stream, stamp .. '-' .. string.format('%d', serial + index)) end
+  for _, entry in ipairs(entries) do
+    local stamp, serial = string.match(entry, '^(%d+)-(%d+)$')
+    stamp, serial = tonumber(stamp), tonumber(serial)
+    local is_delivered = stamp < delivered_stamp or (stamp == delivered_stamp and serial <= delivered_serial)
+    if not is_delivered then redis.call('XDEL', stream, entry) end
   end
 end
 
@@ -119,42 +118,57 @@ local function window(stream)
 end
 
 -- Adds the first of a job's chunks to the stream, and keeps the others back. Returns the id of the first entry, and how
--- many were added. The chunks are ARGV[from] up to ARGV[to].
+-- many were added. The chunks are ARGV[from] up to ARGV[to]. Of a job that has chunks kept back the entries in the stream
+-- are known by name (OPEN); those of any other were added together.
 local function place(id, stream, from, to, expires_at)
   local placed = math.min(to - from + 1, stream == STREAMS[#STREAMS] and window(stream) or to - from + 1)
   local first
   for at = from, from + placed - 1 do
     local entry = add(stream, ARGV[at], expires_at, id)
     first = first or entry
+    if from + placed <= to then redis.call('SADD', OPEN .. id, entry) end
   end
   for at = from + placed, to do redis.call('RPUSH', REST .. id, ARGV[at]) end
   if from + placed <= to then redis.call('INCRBY', REST_COUNT, to - from + 1 - placed) end
   return first, placed
 end
 
--- A chunk of this job has left the stream: the next ones take its place.
-local function replace(id, stream)
-  if redis.call('EXISTS', REST .. id) == 0 then return end
-  local job = JOB .. id
-  local facts = redis.call('HMGET', job, 'open', 'expires_at')
-  local open, most = facts[1] - 1, window(stream)
-  while open < most do
-    local message = redis.call('LPOP', REST .. id)
-    if not message then break end
-    add(stream, message, facts[2], id)
-    redis.call('DECR', REST_COUNT)
-    open = open + 1
-  end
-  redis.call('HSET', job, 'open', open)
+-- This entry of a job has left the stream: its next chunks take the place.
+local function replace(id, stream, entry)
+  if redis.call('SREM', OPEN .. id, entry) == 0 then return end
+  local missing = window(stream) - redis.call('SCARD', OPEN .. id)
+  if missing <= 0 then return end
+  local messages = redis.call('LPOP', REST .. id, missing)
+  if not messages then return end
+  local expires_at = redis.call('HGET', JOB .. id, 'expires_at')
+  for _, message in ipairs(messages) do redis.call('SADD', OPEN .. id, add(stream, message, expires_at, id)) end
+  redis.call('DECRBY', REST_COUNT, #messages)
 end
 
 -- What is kept back of a job will not be scored.
 local function drop_rest(id)
   local kept_back = redis.call('LLEN', REST .. id)
-  if kept_back > 0 then
-    redis.call('DECRBY', REST_COUNT, kept_back)
-    redis.call('DEL', REST .. id)
-  end
+  if kept_back > 0 then redis.call('DECRBY', REST_COUNT, kept_back) end
+  redis.call('DEL', REST .. id, OPEN .. id)
+end
+
+-- Entries that one script added to a stream: their ids follow one another.
+local function added_together(first, count)
+  local stamp, serial = string.match(first, '^(%d+)-(%d+)$')
+  local entries = {}
+  for index = 0, count - 1 do entries[#entries + 1] = stamp .. '-' .. string.format('%d', serial + index) end
+  return entries
+end
+
+-- A job's entries, without those that are known to be finished. `facts` are its fields `entry`, `chunks`, `chunk_entry`.
+local function entries_of(id, facts)
+  local entries = redis.call('SMEMBERS', OPEN .. id)
+  if #entries > 0 then return entries end
+  if not facts[3] then return added_together(facts[1], facts[2]) end
+  -- The entry that stood for all chunks of a file is one of them, but was not added with them.
+  entries = added_together(facts[3], facts[2] - 1)
+  table.insert(entries, 1, facts[1])
+  return entries
 end
 
 -- Ends a job before its time: `cancelled`, `expired`, or `failed` with an error (JSON). What waits leaves the stream; what a
@@ -162,26 +176,25 @@ end
 -- Returns the state that the job had, or false for an unknown one.
 local function end_early(id, state, now, ttl, job_error)
   local job = JOB .. id
-  local facts = redis.call('HMGET', job, 'state', 'lane', 'entry', 'chunks', 'idempotency', 'chunk_entry', 'webhook', 'placed')
+  local facts = redis.call('HMGET', job, 'state', 'lane', 'idempotency', 'webhook', 'entry', 'chunks', 'chunk_entry')
   if facts[1] ~= 'queued' then return facts[1] end
-  -- The entry that stood for all chunks of a file is one of them, but was not added with them.
-  local count = tonumber(facts[8] or facts[4] - (facts[6] and 1 or 0))
-  drop_waiting(LANE .. facts[2], facts[6] or facts[3], count)
+  drop_waiting(LANE .. facts[2], entries_of(id, {facts[5], facts[6], facts[7]}))
   drop_rest(id)
   redis.call('HSET', job, 'state', state, 'finished_at', now)
   if job_error then redis.call('HSET', job, 'error', job_error) end
-  close(id, state, now, ttl, facts[5], facts[7])
+  close(id, state, now, ttl, facts[3], facts[4])
   redis.call('EXPIRE', ROWS .. id, ttl)
   redis.call('PUBLISH', FINISHED, id)
   return facts[1]
 end
 
--- Whether a scorer holds any of the entries that were added together.
-local function is_held(stream, first, count)
-  local stamp, serial = string.match(first, '^(%d+)-(%d+)$')
-  local last = stamp .. '-' .. string.format('%d', serial + count - 1)
-  local pending = redis.pcall('XPENDING', stream, GROUP, first, last, 1)
-  return not pending.err and #pending > 0
+-- Whether a scorer holds any of these entries.
+local function is_held(stream, entries)
+  for _, entry in ipairs(entries) do
+    local pending = redis.pcall('XPENDING', stream, GROUP, entry, entry, 1)
+    if not pending.err and #pending > 0 then return true end
+  end
+  return false
 end
 
 -- An entry with a deadline is {'m', message, 'x', deadline (ms), 'j', job id}. True where it is over: its job ends.

@@ -69,7 +69,7 @@ while at <= #ARGV do
   elseif part == 'chunk' then
     finish_chunk(unpack(ARGV, at + 3, at + 9))
     local stream = STREAMS[tonumber(ARGV[at + 1])]
-    if remove(stream, at + 2, at + 2) > 0 then replace(ARGV[at + 3], stream) end
+    if remove(stream, at + 2, at + 2) > 0 then replace(ARGV[at + 3], stream, ARGV[at + 2]) end
     at = at + 10
   else
     redis.call('XADD', DEAD_LETTERS, 'MAXLEN', '~', ARGV[5], '*', 'job', ARGV[at + 1], 'entry', ARGV[at + 2], 'reason', ARGV[at + 3])

@@ -4,13 +4,11 @@
 local values = redis.call('HMGET', KEYS[1], unpack(ARGV, 3))
 if values[1] ~= 'queued' then return values[1] and values or nil end
 
-local place = redis.call('HMGET', KEYS[1], 'lane', 'entry', 'done', 'expires_at', 'chunk_entry', 'chunks', 'placed')
-local stream, planned = LANE .. place[1], place[5]
-local placed = tonumber(place[7] or place[6] - (planned and 1 or 0))  -- a job of the release before has no such field
-local held = is_held(stream, place[2], planned and 1 or placed) or (planned and is_held(stream, planned, placed))
-if not held and place[4] and now_ms() > tonumber(place[4]) then
+local facts = redis.call('HMGET', KEYS[1], 'entry', 'chunks', 'chunk_entry', 'lane', 'done', 'expires_at')
+local held = is_held(LANE .. facts[4], entries_of(ARGV[1], facts))
+if not held and facts[6] and now_ms() > tonumber(facts[6]) then
   end_early(ARGV[1], 'expired', now_ms(), ARGV[2])
   return redis.call('HMGET', KEYS[1], unpack(ARGV, 3))
 end
-if held or place[3] then values[1] = 'running' end
+if held or facts[5] then values[1] = 'running' end
 return values

@@ -52,6 +52,7 @@ def _constants() -> str:
             "REFUSED": keys.refused(""),
             "STRIKES": keys.strikes(""),
             "LANE": keys.lane(""),
+            "OPEN": keys.open_entries(""),
             "REST": keys.rest(""),
             "REST_COUNT": keys.REST_COUNT,
             "LEAST_WINDOW": LEAST_WINDOW,

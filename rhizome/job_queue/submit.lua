@@ -62,7 +62,6 @@ local function submit(at, index, most, id, idempotency, fingerprint, deadline, f
   local first, placed = place(id, stream, at, at + entries - 1, expires_at)
   depths[index] = depths[index] + placed
   redis.call('HSET', job, 'state', 'queued', 'entry', first, 'chunks', entries, unpack(record))
-  if entries > 1 then redis.call('HSET', job, 'placed', placed, 'open', placed) end
   if expires_at then redis.call('HSET', job, 'expires_at', expires_at) end
   -- It lives as long as the record: `close` gives both the same time to live.
   if idempotency ~= '' then

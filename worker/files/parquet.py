@@ -86,6 +86,8 @@ def open_file(store: BlobStore, path: str, texts: list[str]) -> pq.ParquetFile:
         return pq.ParquetFile(
             pa.PythonFile(reader, mode="r"), read_dictionary=texts, buffer_size=_READ_BYTES, pre_buffer=False
         )
+    except MemoryError:  # Arrow's is an ArrowException, too, and says nothing about the file
+        raise
     except (pa.ArrowException, OSError) as error:
         raise unreadable() from error
 

@@ -53,6 +53,8 @@ class ParquetRows:
                     raise InvalidFile(f"texts from row {part.start + 1} on exceed {MAX_TEXT_BYTES} bytes; shorten them")
                 blocks.append(_check(table, first_row, part.start, signature))
                 first_row += len(table)
+        except MemoryError:  # Arrow's is an ArrowException, too, and says nothing about the file
+            raise
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise unreadable() from error
         self._place = None if place.is_at_end else place

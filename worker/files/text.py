@@ -107,7 +107,7 @@ def _try(read: Callable[[bytes], Checked], piece: bytes) -> NDArray[Any] | None:
     try:
         array, accepted = read(piece)
         return array if accepted.all() else None
-    except SoftTimeLimitExceeded:
+    except (SoftTimeLimitExceeded, MemoryError):
         raise
     except Exception:  # whatever a parser trips over is one row's fault
         return None

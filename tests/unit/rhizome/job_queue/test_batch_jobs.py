@@ -9,7 +9,7 @@ from tests.support.queue import Queue, succeed
 
 
 def claim_all(queue: Queue, count: int) -> list[Claimed]:
-    scorer = queue.scorer()
+    scorer = queue.batch_scorer()
     return [entry for _ in range(count) for entry in scorer.claim()]
 
 
@@ -23,7 +23,7 @@ def test_progress_counts_the_rows_of_finished_chunks(queue: Queue) -> None:
     assert progress_of(queue, job_id) == (State.QUEUED, 0, 0)
     chunks = claim_all(queue, 3)
     assert progress_of(queue, job_id) == (State.RUNNING, 0, 0)
-    scorer = queue.scorer()
+    scorer = queue.batch_scorer()
 
     seen = []
     for chunk in chunks:
@@ -34,7 +34,7 @@ def test_progress_counts_the_rows_of_finished_chunks(queue: Queue) -> None:
 
 
 def test_a_batch_between_two_chunks_is_still_running(queue: Queue) -> None:
-    job_id, scorer = queue.submit_batch(1, 1), queue.scorer()
+    job_id, scorer = queue.submit_batch(1, 1), queue.batch_scorer()
 
     scorer.finish([succeed(entry) for entry in scorer.claim()], claim_next=False)
 
@@ -47,7 +47,7 @@ def test_chunks_may_finish_in_any_order(queue: Queue) -> None:
 
     for chunk in reversed(chunks):
         body = f'[{{"chunk":{chunk.request.chunk}}}]'.encode()
-        queue.scorer().finish([succeed(chunk, body)], claim_next=False)
+        queue.batch_scorer().finish([succeed(chunk, body)], claim_next=False)
 
     assert queue.read(job_id).state is State.SUCCEEDED
     answers = queue.submissions.read_chunks(job_id, range(3))
@@ -57,9 +57,9 @@ def test_chunks_may_finish_in_any_order(queue: Queue) -> None:
 def test_a_chunk_finished_twice_counts_once_and_keeps_its_first_answers(queue: Queue) -> None:
     job_id = queue.submit_batch(2, 2)
     first, _ = claim_all(queue, 2)
-    queue.scorer().finish([succeed(first, b'["first"]', failed_rows=1)], claim_next=False)
+    queue.batch_scorer().finish([succeed(first, b'["first"]', failed_rows=1)], claim_next=False)
 
-    queue.scorer().finish([succeed(first, b'["second"]', failed_rows=2)], claim_next=False)
+    queue.batch_scorer().finish([succeed(first, b'["second"]', failed_rows=2)], claim_next=False)
 
     assert progress_of(queue, job_id) == (State.RUNNING, 2, 1)
     assert queue.submissions.read_chunks(job_id, [0]) == [b'["first"]']
@@ -73,7 +73,7 @@ def test_a_batch_failed_only_if_every_row_failed(queue: Queue, failed: tuple[int
     job_id = queue.submit_batch(2, 1)
 
     for chunk, bad in zip(claim_all(queue, 2), failed, strict=True):
-        queue.scorer().finish([succeed(chunk, failed_rows=bad)], claim_next=False)
+        queue.batch_scorer().finish([succeed(chunk, failed_rows=bad)], claim_next=False)
 
     assert queue.read(job_id).state is state
 
@@ -82,7 +82,7 @@ def test_compute_time_is_added_up(queue: Queue) -> None:
     job_id = queue.submit_batch(1, 1)
 
     for chunk in claim_all(queue, 2):
-        queue.scorer().finish([succeed(chunk, compute_ms=1.25)], claim_next=False)
+        queue.batch_scorer().finish([succeed(chunk, compute_ms=1.25)], claim_next=False)
 
     assert float(queue.read(job_id).facts["compute_ms"]) == pytest.approx(2.5)
 
@@ -90,11 +90,11 @@ def test_compute_time_is_added_up(queue: Queue) -> None:
 def test_the_record_and_the_rows_expire_only_once_the_batch_is_final(queue: Queue) -> None:
     job_id = queue.submit_batch(1, 1)
     first, second = claim_all(queue, 2)
-    queue.scorer().finish([succeed(first)], claim_next=False)
+    queue.batch_scorer().finish([succeed(first)], claim_next=False)
     assert queue.redis.ttl(keys.job(job_id)) == -1
     assert queue.redis.ttl(keys.rows(job_id)) == -1
 
-    queue.scorer().finish([succeed(second)], claim_next=False)
+    queue.batch_scorer().finish([succeed(second)], claim_next=False)
 
     for key in (keys.job(job_id), keys.rows(job_id)):
         assert 0 < queue.redis.ttl(key) <= queue.settings.result_ttl_seconds
@@ -103,7 +103,7 @@ def test_the_record_and_the_rows_expire_only_once_the_batch_is_final(queue: Queu
 def test_a_batch_is_bound_to_the_first_version_offered(queue: Queue) -> None:
     job_id = queue.submit_batch(1, 1)
 
-    bound = [queue.scorer(name).bind_version(job_id, version) for name, version in (("a", "v1"), ("b", "v2"))]
+    bound = [queue.batch_scorer(name).bind_version(job_id, version) for name, version in (("a", "v1"), ("b", "v2"))]
 
     assert bound == ["v1", "v1"]
     facts = queue.read(job_id).facts
@@ -114,10 +114,10 @@ def test_a_batch_is_bound_to_the_first_version_offered(queue: Queue) -> None:
 def test_a_job_that_is_over_is_bound_to_nothing(queue: Queue) -> None:
     job_id = queue.submit_batch(1)
     (chunk,) = claim_all(queue, 1)
-    queue.scorer().finish([succeed(chunk)], claim_next=False)
+    queue.batch_scorer().finish([succeed(chunk)], claim_next=False)
 
-    assert queue.scorer().bind_version(job_id, "v1") is None
-    assert queue.scorer().bind_version("unknown", "v1") is None
+    assert queue.batch_scorer().bind_version(job_id, "v1") is None
+    assert queue.batch_scorer().bind_version("unknown", "v1") is None
     assert not queue.redis.exists(keys.job("unknown"))
 
 
@@ -128,7 +128,7 @@ def test_only_the_last_chunk_gives_a_notice(queue: Queue) -> None:
     job_id = queue.submit_batch(1, 1, waited=True)
 
     for chunk in claim_all(queue, 2):
-        queue.scorer().finish([succeed(chunk)], claim_next=False)
+        queue.batch_scorer().finish([succeed(chunk)], claim_next=False)
 
     message = subscription.get_message(timeout=5)
     assert message is not None

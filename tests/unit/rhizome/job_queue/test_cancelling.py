@@ -22,7 +22,7 @@ def test_all_waiting_chunks_of_a_batch_leave_and_no_others(queue: Queue) -> None
 
     queue.submissions.cancel(job_id)
 
-    scorer = queue.scorer()
+    scorer = queue.batch_scorer()
     left = [scorer.claim()[0].request.job_id for _ in range(queue.waiting(Lane.BATCH))]
     assert left == [before, after]
 
@@ -43,7 +43,7 @@ def test_the_result_of_a_job_cancelled_while_it_is_scored_is_not_written(queue: 
 
 def test_a_running_batch_stops_at_its_next_chunk(queue: Queue) -> None:
     job_id = queue.submit_batch(2, 2, 2)
-    scorer = queue.scorer()
+    scorer = queue.batch_scorer()
     (chunk,) = scorer.claim()
     assert scorer.bind_version(job_id, "v1") == "v1"
 

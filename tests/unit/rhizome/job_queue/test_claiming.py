@@ -49,33 +49,35 @@ def test_a_micro_batch_is_bounded(redis: Redis) -> None:
     assert scorer.claim() == []
 
 
-def test_interactive_jobs_go_before_batch_chunks(queue: Queue) -> None:
-    batch = queue.submit_batch(1)
-    single = queue.submit()
-    scorer = queue.scorer()
+def test_each_lane_is_left_to_its_own_scorers(queue: Queue) -> None:
+    batch, single = queue.submit_batch(1), queue.submit()
+    of_singles, of_batches = queue.scorer(), queue.batch_scorer()
 
-    assert ids_of(scorer.claim()) == [single]
-    assert ids_of(scorer.claim()) == [batch]
+    taken = [scorer.claim() for scorer in (of_batches, of_singles) for _ in range(2)]
+
+    assert [ids_of(claimed) for claimed in taken] == [[batch], [], [single], []]
+
+
+def test_what_a_silent_scorer_held_is_taken_over_by_its_own_lane_only(redis: Redis) -> None:
+    queue = Queue(redis, lease_seconds=0.001)
+    batch, single = queue.submit_batch(1), queue.submit()
+    queue.scorer("silent").claim()
+    queue.batch_scorer("silent, too").claim()
+    queue.let_lease_expire()
+
+    of_batches, of_singles = queue.batch_scorer(), queue.scorer()
+
+    taken = [scorer.reclaim() for scorer in (of_batches, of_singles) for _ in range(2)]
+    assert [ids_of(claimed) for claimed in taken] == [[batch], [], [single], []]
 
 
 def test_one_batch_chunk_is_claimed_at_a_time(queue: Queue) -> None:
     queue.submit_batch(1, 1, 1)
-    scorer = queue.scorer()
+    scorer = queue.batch_scorer()
 
     claims = [scorer.claim() for _ in range(4)]
 
     assert [[entry.request.chunk for entry in claimed] for claimed in claims] == [[0], [1], [2], []]
-
-
-def test_batch_chunks_can_be_left_alone(queue: Queue) -> None:
-    queue.submit_batch(1)
-    scorer = queue.scorer()
-
-    assert scorer.claim(only_interactive=True) == []
-    assert queue.waiting(Lane.BATCH) == 1
-
-    single = queue.submit()
-    assert ids_of(scorer.claim(only_interactive=True)) == [single]
 
 
 def test_finishing_takes_the_next_micro_batch_in_the_same_call(redis: Redis) -> None:
@@ -173,21 +175,19 @@ def test_listening_ends_with_nothing_when_nothing_comes(queue: Queue) -> None:
     assert scorer.listen() == []
 
 
-def test_a_listening_scorer_tells_the_lanes_apart(queue: Queue) -> None:
-    scorer = queue.scorer()
-    scorer.claim()
+def test_a_listening_scorer_hears_its_own_lane_only(queue: Queue) -> None:
+    of_singles, of_batches = queue.scorer(), queue.batch_scorer()
+    of_singles.claim()
+    of_batches.claim()
     single, batch = queue.submit(), queue.submit_batch(1)
 
-    claimed = scorer.listen()
+    heard = {entry.lane: entry.request.job_id for scorer in (of_singles, of_batches) for entry in scorer.listen()}
 
-    assert {(entry.lane, entry.request.job_id) for entry in claimed} == {
-        (Lane.INTERACTIVE, single),
-        (Lane.BATCH, batch),
-    }
+    assert heard == {Lane.INTERACTIVE: single, Lane.BATCH: batch}
 
 
 def test_a_listening_scorer_leaves_the_other_chunks_of_a_batch_to_others(queue: Queue) -> None:
-    scorer = queue.scorer()
+    scorer = queue.batch_scorer()
     scorer.claim()
     queue.submit_batch(1, 1, 1, 1)
 

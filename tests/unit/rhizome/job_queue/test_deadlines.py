@@ -92,7 +92,7 @@ def test_a_late_job_of_a_silent_scorer_expires_instead_of_being_taken_over(queue
 
 def test_a_running_batch_expires_at_its_next_chunk_and_keeps_what_is_done(queue: Queue) -> None:
     job_id = queue.submit_batch(2, 2, 2, terms=SOON)
-    scorer = queue.scorer()
+    scorer = queue.batch_scorer()
     (chunk,) = scorer.claim()
     let_pass(queue, job_id)
 
@@ -194,7 +194,7 @@ def test_an_old_measurement_refuses_nothing(queue: Queue) -> None:
 
 def test_a_planned_file_keeps_its_deadline(queue: Queue) -> None:
     job_id = queue.submit_batch(1, terms=SOON)
-    scorer = queue.scorer()
+    scorer = queue.batch_scorer()
     (entry,) = scorer.claim()
     scorer.add_chunks(entry, [build_request(job_id, kind="batch", chunk=chunk) for chunk in (1, 2)])
     let_pass(queue, job_id)
@@ -207,7 +207,7 @@ def test_a_planned_file_keeps_its_deadline(queue: Queue) -> None:
 
 def test_a_batch_that_nobody_goes_on_with_expires_when_it_is_read(queue: Queue) -> None:
     job_id = queue.submit_batch(1, 1, terms=Terms(deadline_ms=300))
-    scorer = queue.scorer()
+    scorer = queue.batch_scorer()
     claimed = scorer.claim()
     scorer.finish([succeed(entry) for entry in claimed], claim_next=False)
     between_chunks = queue.read(job_id).state
@@ -218,7 +218,7 @@ def test_a_batch_that_nobody_goes_on_with_expires_when_it_is_read(queue: Queue) 
 
 def test_a_batch_is_not_expired_by_a_read_while_a_scorer_holds_a_chunk(queue: Queue) -> None:
     job_id = queue.submit_batch(1, 1, terms=Terms(deadline_ms=300))
-    scorer = queue.scorer()
+    scorer = queue.batch_scorer()
     scorer.finish([succeed(entry) for entry in scorer.claim()], claim_next=True)
     let_pass(queue, job_id)
 

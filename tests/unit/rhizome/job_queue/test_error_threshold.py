@@ -14,7 +14,7 @@ from tests.support.queue import Queue, succeed
 )
 def test_more_failed_rows_than_allowed_fail_the_job(queue: Queue, threshold: int, state: State) -> None:
     job_id = queue.submit_batch(3, terms=Terms(error_threshold=threshold))
-    scorer = queue.scorer()
+    scorer = queue.batch_scorer()
     (chunk,) = scorer.claim()
 
     scorer.finish([succeed(chunk, failed_rows=2)], claim_next=False)
@@ -25,7 +25,7 @@ def test_more_failed_rows_than_allowed_fail_the_job(queue: Queue, threshold: int
 def test_what_remains_is_not_scored_and_the_error_is_named(queue: Queue) -> None:
     job_id = queue.submit_batch(2, 2, 2, terms=Terms(error_threshold=0))
     other = queue.submit_batch(1)
-    scorer = queue.scorer()
+    scorer = queue.batch_scorer()
     (chunk,) = scorer.claim()
 
     (following,) = scorer.finish([succeed(chunk, failed_rows=1)], claim_next=True)
@@ -38,7 +38,7 @@ def test_what_remains_is_not_scored_and_the_error_is_named(queue: Queue) -> None
 
 def test_failed_rows_are_counted_over_all_chunks(queue: Queue) -> None:
     job_id = queue.submit_batch(2, 2, 2, terms=Terms(error_threshold=1))
-    scorer = queue.scorer()
+    scorer = queue.batch_scorer()
     claimed = scorer.claim()
 
     for failed in (1, 0, 1):
@@ -50,7 +50,7 @@ def test_failed_rows_are_counted_over_all_chunks(queue: Queue) -> None:
 
 def test_a_chunk_may_fail_the_whole_job(queue: Queue) -> None:
     job_id = queue.submit_batch(2, 2)
-    scorer = queue.scorer()
+    scorer = queue.batch_scorer()
     (chunk,) = scorer.claim()
     error = {"code": "invalid_file", "detail": "it is not what it should be"}
 
@@ -62,7 +62,7 @@ def test_a_chunk_may_fail_the_whole_job(queue: Queue) -> None:
 
 def test_a_chunk_may_turn_out_to_hold_other_rows_than_expected(queue: Queue) -> None:
     job_id = queue.submit_batch(10, 10)
-    scorer = queue.scorer()
+    scorer = queue.batch_scorer()
     claimed = scorer.claim()
 
     for rows in (9, 12):

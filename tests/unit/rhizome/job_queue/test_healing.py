@@ -23,9 +23,7 @@ def test_after_a_flush_a_submit_makes_the_group_anew(queue: Queue) -> None:
     assert [entry.request.job_id for entry in scorer.claim()] == [job_id]
 
 
-@pytest.mark.parametrize(
-    "call", ["claim", "only interactive", "listen", "reclaim", "renew", "stay", "leave", "maintain"]
-)
+@pytest.mark.parametrize("call", ["claim", "listen", "reclaim", "renew", "stay", "leave", "maintain"])
 def test_after_a_flush_no_call_of_a_scorer_fails(queue: Queue, call: str) -> None:
     scorer = queue.scorer()
     queue.submit()
@@ -34,7 +32,6 @@ def test_after_a_flush_no_call_of_a_scorer_fails(queue: Queue, call: str) -> Non
 
     {
         "claim": scorer.claim,
-        "only interactive": lambda: scorer.claim(only_interactive=True),
         "listen": scorer.listen,
         "reclaim": scorer.reclaim,
         "renew": scorer.renew,

@@ -16,7 +16,7 @@ def plan_of(request: ScoreRequest, *rows: int) -> list[ScoreRequest]:
 
 def test_the_job_is_final_when_the_planned_chunks_are_done(redis: Redis) -> None:
     queue = Queue(redis)
-    job_id, scorer = queue.submit_batch(0), queue.scorer()
+    job_id, scorer = queue.submit_batch(0), queue.batch_scorer()
     (entry,) = scorer.claim()
 
     scorer.add_chunks(entry, plan_of(entry.request, 3, 2))
@@ -34,7 +34,7 @@ def test_the_job_is_final_when_the_planned_chunks_are_done(redis: Redis) -> None
 def test_a_repeated_plan_adds_nothing(redis: Redis) -> None:
     queue = Queue(redis)
     queue.submit_batch(0)
-    scorer = queue.scorer()
+    scorer = queue.batch_scorer()
     (entry,) = scorer.claim()
 
     for _ in range(2):
@@ -45,7 +45,7 @@ def test_a_repeated_plan_adds_nothing(redis: Redis) -> None:
 
 def test_the_plan_of_a_cancelled_job_adds_nothing(redis: Redis) -> None:
     queue = Queue(redis)
-    job_id, scorer = queue.submit_batch(0), queue.scorer()
+    job_id, scorer = queue.submit_batch(0), queue.batch_scorer()
     (entry,) = scorer.claim()
     queue.submissions.cancel(job_id)
 
@@ -56,7 +56,7 @@ def test_the_plan_of_a_cancelled_job_adds_nothing(redis: Redis) -> None:
 
 def test_cancelling_drops_the_planned_chunks_that_wait_and_no_other_jobs(redis: Redis) -> None:
     queue = Queue(redis)
-    job_id, scorer = queue.submit_batch(0), queue.scorer()
+    job_id, scorer = queue.submit_batch(0), queue.batch_scorer()
     (entry,) = scorer.claim()
     scorer.add_chunks(entry, plan_of(entry.request, 3, 2))
     first = redis.hget(keys.job(job_id), "chunk_entry")

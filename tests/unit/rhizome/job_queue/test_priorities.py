@@ -95,16 +95,17 @@ def small_batch(queue: Queue) -> str:
     return chunk.job_id
 
 
-def test_a_small_batch_of_a_waiting_caller_goes_before_the_batch_lane(queue: Queue) -> None:
-    batch, small = queue.submit_batch(1), small_batch(queue)
-    scorer = queue.scorer()
+def test_a_small_batch_of_a_waiting_caller_is_the_interactive_lanes(queue: Queue) -> None:
+    queue.submit_batch(1)
+    small, scorer = small_batch(queue), queue.scorer()
     (entry,) = scorer.claim()
 
-    (following,) = scorer.finish([succeed(entry)], claim_next=True)
+    following = scorer.finish([succeed(entry)], claim_next=True)
 
+    assert entry.request.job_id == small
+    assert following == []
     assert queue.read(small).state is State.SUCCEEDED
     assert (queue.read(small).lane, queue.read(small).priority) == (Lane.INTERACTIVE, 1)
-    assert (entry.request.job_id, following.request.job_id) == (small, batch)
 
 
 def test_single_jobs_of_every_priority_go_before_small_batches_which_are_taken_one_at_a_time(queue: Queue) -> None:
@@ -115,20 +116,6 @@ def test_single_jobs_of_every_priority_go_before_small_batches_which_are_taken_o
     taken = [scorer.claim() for _ in range(3)]
 
     assert [[entry.request.job_id for entry in entries] for entries in taken] == [[patient], [small[0]], [small[1]]]
-
-
-def test_between_slices_what_is_asked_for_is_taken_and_nothing_else(queue: Queue) -> None:
-    batch, small = queue.submit_batch(1), small_batch(queue)
-    scorer = queue.scorer()
-
-    singles, interactive, rest = (
-        scorer.claim(only_singles=True),
-        scorer.claim(only_interactive=True),
-        scorer.claim(),
-    )
-
-    assert singles == []
-    assert [entry.request.job_id for entry in (*interactive, *rest)] == [small, batch]
 
 
 def test_the_bound_of_the_lane_is_that_of_all_its_jobs(queue: Queue) -> None:

@@ -96,12 +96,12 @@ def test_every_suspicious_entry_gets_its_turn(hasty: Queue) -> None:
 
 def test_interactive_entries_are_taken_over_before_batch_chunks(hasty: Queue) -> None:
     batch = hasty.submit_batch(1, 1)
-    scorer = hasty.scorer("silent")
+    scorer = hasty.batch_scorer("silent")
     scorer.claim()
     scorer.claim()
     single = hasty.submit()
     scorer.claim()
-    other = hasty.scorer("other")
+    other = hasty.batch_scorer("other")
 
     first = take_over(hasty, other)
     other.finish([succeed(entry) for entry in first], claim_next=False)

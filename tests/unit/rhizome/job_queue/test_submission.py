@@ -210,7 +210,7 @@ def test_the_oldest_waiting_job_is_not_the_oldest_claimed_one(queue: Queue) -> N
 
 
 def test_the_chunks_of_a_batch_are_read_by_index(queue: Queue) -> None:
-    job_id, scorer = queue.submit_batch(2, 1), queue.scorer()
+    job_id, scorer = queue.submit_batch(2, 1), queue.batch_scorer()
     (first,) = scorer.claim()
     scorer.finish([succeed(first, b'[{"label":1},{"label":2}]')], claim_next=False)
 
