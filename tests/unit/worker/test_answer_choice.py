@@ -232,7 +232,7 @@ def test_a_chunks_rows_have_the_part_that_was_asked_for(bench: Bench, returns: R
         top_k=2,
     )
 
-    finished = bench.scoring.score_chunk(entry._replace(request=request), lambda: None)
+    finished = bench.scoring.score_chunk(entry._replace(request=request))
 
     wishes = [Wish(row, Returns.BOTH, 0) for row in range(40, 60)]
     full = results_of(bench, claimed_of(version, wishes)).values()
