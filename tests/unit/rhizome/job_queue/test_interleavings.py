@@ -71,7 +71,8 @@ class Interleavings(RuleBasedStateMachine):
     @rule(data=st.data())
     def cancel(self, data: Any) -> None:
         job_id = data.draw(st.sampled_from(sorted(self.jobs)))
-        if self.queue.submissions.cancel(job_id).state is State.CANCELLED:
+        self.queue.submissions.cancel(job_id)
+        if self.queue.read(job_id).state is State.CANCELLED:
             self.cancelled.add(job_id)
 
     @invariant()
