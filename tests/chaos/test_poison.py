@@ -40,7 +40,9 @@ def test_a_poison_job_is_dead_lettered_and_the_others_are_answered(
 ) -> None:
     (tmp_path / "crashing.py").write_text(ESTIMATOR)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
-    service = Service(tmp_path, estimator="crashing:build", worker_processes=1, lease_seconds=1, max_deliveries=3)
+    service = Service(
+        tmp_path, estimator="crashing:build", worker_processes=1, batch_processes=1, lease_seconds=1, max_deliveries=3
+    )
     service.start()
     try:
         innocent = [service.submit() for _ in range(20)]
