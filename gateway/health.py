@@ -53,7 +53,7 @@ class HealthReporter:
         except (RedisError, RhizomeError) as error:
             is_away = isinstance(error, (RedisError, QueueUnavailable))
             return False, "Redis does not answer" if is_away else str(error)
-        if not any(worker.version for worker in workers):
+        if not any(worker.version and worker.lane == Lane.INTERACTIVE for worker in workers):
             return False, "no worker has loaded a version yet"
         return True, f"version {pointer.version}"
 
@@ -154,9 +154,8 @@ def _problems(
 
 def _is_stalled(depths: dict[str, LaneDepth]) -> bool:
     """Each lane has worker processes of its own: what one has in flight says nothing of the other."""
-    return any(
-        (depth.oldest_waiting_seconds or 0.0) > STALLED_SECONDS and not depth.in_flight for depth in depths.values()
-    )
+    still = [depth for depth in depths.values() if not depth.in_flight]
+    return any((depth.oldest_waiting_seconds or 0.0) > STALLED_SECONDS for depth in still)
 
 
 def _describe(worker: Heartbeat) -> dict[str, Any]:

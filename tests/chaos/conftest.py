@@ -22,7 +22,7 @@ RECOVERY_SECONDS = 60.0
 
 @pytest.fixture(scope="module")
 def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service with two worker processes of each lane and short leases; it outlives whatever a test kills but the supervisor."""
+    """Two worker processes of each lane, and short leases; it outlives whatever a test kills but the supervisor."""
     running = Service(tmp_path_factory.mktemp("chaos"), worker_processes=2, batch_processes=2, lease_seconds=2)
     running.start()
     yield running

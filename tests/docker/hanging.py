@@ -17,7 +17,7 @@ class Target(NamedTuple):
 
 
 def check_hanging_processes(compose: Compose) -> None:
-    """The gateway's, a worker's main and another worker's child, a child of the batches', the trainer's, beat's and the deliverer's."""
+    """Main processes, and children of the workers of each lane."""
     workers = compose.containers("worker")
     targets = [
         Target(compose.container("gateway"), "server"),
