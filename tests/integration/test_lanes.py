@@ -35,7 +35,7 @@ def test_the_interactive_processes_never_load_arrow_and_those_of_batches_have_it
 
     assert {service.result(job_id)["status"] for job_id in [*singles, file]} == {"succeeded"}
     assert small.json()["status"] == "succeeded"
-    export = service.http.get(f"/jobs/{file}/results", headers={"Accept": "application/vnd.apache.parquet"})
+    export = service.http.get(f"/result/{file}", params={"format": "parquet", "wait": 30})
     assert export.content.startswith(b"PAR1")
     assert [maps_arrow(pid) for pid in (*service.pids("-m worker"), *service.worker_children())] == [False] * 3
     assert [maps_arrow(pid) for pid in service.batch_children()] == [True] * 2
