@@ -39,6 +39,7 @@ LOG_TAIL_CHARACTERS = 2000
 PROGRAMS = {
     "gateway": ("gateway",),
     "worker": ("worker",),
+    "batches": ("worker", "batches"),
     "trainer": ("trainer", "serve"),
     "beat": ("trainer", "beat"),
 }

@@ -9,6 +9,7 @@ ROLES_OF_MODULES = {
     ("rhizome",): "supervisor",
     ("gateway",): "gateway",
     ("worker",): "worker",
+    ("worker", "batches"): "batch worker",
     ("worker", "webhooks"): "deliverer",
     ("trainer", "serve"): "trainer",
     ("trainer", "beat"): "beat",

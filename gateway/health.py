@@ -15,6 +15,7 @@ from rhizome.heartbeats import Heartbeat
 from rhizome.job_queue.pace import Pace
 from rhizome.job_queue.submission import HIGH_WATER, Submissions
 from rhizome.job_queue.views import LaneDepth
+from rhizome.jobs import Lane
 from rhizome.registry import Pointer
 from rhizome.training_runs import read_runs
 from rhizome.webhooks.ledger import Ledger
@@ -52,7 +53,7 @@ class HealthReporter:
         except (RedisError, RhizomeError) as error:
             is_away = isinstance(error, (RedisError, QueueUnavailable))
             return False, "Redis does not answer" if is_away else str(error)
-        if not any(worker.version for worker in workers):
+        if not any(worker.version and worker.lane == Lane.INTERACTIVE for worker in workers):
             return False, "no worker has loaded a version yet"
         return True, f"version {pointer.version}"
 
@@ -139,6 +140,10 @@ def _problems(
         fatal.append("no worker process gives a sign of life; accepted jobs wait until one does")
     elif not any(worker.version for worker in workers):
         fatal.append("no worker process has a version loaded")
+    elif Lane.INTERACTIVE not in (lanes := {worker.lane for worker in workers if worker.version}):
+        fatal.append("no worker process serves single jobs; they wait until one does")
+    elif Lane.BATCH not in lanes:
+        other.append("no worker process serves batches and files; they wait until one does")
     if workers and _is_stalled(depths):
         fatal.append("jobs wait and nothing is in flight: the workers live but do not consume; restart them")
     if champion is not None and workers and not converged:
@@ -148,8 +153,9 @@ def _problems(
 
 
 def _is_stalled(depths: dict[str, LaneDepth]) -> bool:
-    oldest = max((depth.oldest_waiting_seconds or 0.0 for depth in depths.values()), default=0.0)
-    return oldest > STALLED_SECONDS and not any(depth.in_flight for depth in depths.values())
+    """Each lane has worker processes of its own: what one has in flight says nothing of the other."""
+    still = [depth for depth in depths.values() if not depth.in_flight]
+    return any((depth.oldest_waiting_seconds or 0.0) > STALLED_SECONDS for depth in still)
 
 
 def _describe(worker: Heartbeat) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from gateway.openapi_operations import answer, operation
+from rhizome.jobs import Lane
 from rhizome.manifest import Manifest
 
 _TEXT = {"type": "string"}
@@ -26,9 +27,11 @@ def service_paths(manifest: Manifest) -> dict[str, Any]:
 def service_schemas() -> dict[str, Any]:
     """The schemas that those paths refer to."""
     lane = _object({"waiting": _COUNT, "in_flight": _COUNT, "oldest_waiting_seconds": _MAYBE_NUMBER})
-    worker = {"host": _TEXT, "pid": _COUNT, "state": _TEXT, "version": _MAYBE_TEXT, "artifact_sha256": _MAYBE_TEXT}
+    worker = {"host": _TEXT, "pid": _COUNT, "lane": {"enum": [lane.value for lane in Lane]}, "state": _TEXT}
+    worker |= {"version": _MAYBE_TEXT, "artifact_sha256": _MAYBE_TEXT}
     worker |= {"heartbeat_age_seconds": _NUMBER, "uptime_seconds": _NUMBER, "runs": _COUNT}
-    pace = _object(dict.fromkeys(("scorers", "interactive_jobs_per_second", "batch_chunks_per_second"), _NUMBER))
+    rates = dict.fromkeys(("interactive_jobs_per_second", "batch_chunks_per_second"), _NUMBER)
+    pace = _object({"scorers": _COUNT, "batch_scorers": _COUNT} | rates)
     latency = {"window_seconds": _NUMBER, "jobs": _COUNT, "p50_ms": _MAYBE_NUMBER}
     latency |= {"p95_ms": _MAYBE_NUMBER, "p99_ms": _MAYBE_NUMBER}
     champion = {"version": _TEXT, "artifact_sha256": _TEXT, "promoted_at": _MOMENT, "reason": _TEXT}
@@ -161,15 +164,24 @@ def _health(manifest: Manifest) -> dict[str, Any]:
     """A report on a service that is well."""
     lane = {"waiting": 0, "in_flight": 0, "oldest_waiting_seconds": None}
     served = {"version": manifest.version, "artifact_sha256": manifest.artifact_sha256}
-    worker = {"host": "worker-1", "pid": 17, "state": "serving"} | served
+    served_since = served | {"heartbeat_age_seconds": 0.38, "uptime_seconds": 13.5, "runs": 2}
+    workers = [
+        {"host": f"{name}-1", "pid": 17, "lane": lane.value, "state": "serving"} | served_since
+        for name, lane in (("worker", Lane.INTERACTIVE), ("batches", Lane.BATCH))
+    ]
     return {
         "status": "ok",
         "problems": [],
         "redis": {"reachable": True, "latency_ms": 0.34, "memory_used_fraction": 0.002},
         "queue": {"interactive": lane, "batch": lane, "dead_letters": 0},
-        "pace": {"scorers": 1, "interactive_jobs_per_second": 12019.2, "batch_chunks_per_second": 116.8},
+        "pace": {
+            "scorers": 1,
+            "batch_scorers": 1,
+            "interactive_jobs_per_second": 12019.2,
+            "batch_chunks_per_second": 116.8,
+        },
         "latency": {"window_seconds": 300, "jobs": 2, "p50_ms": 7.34, "p95_ms": 18.93, "p99_ms": 18.93},
-        "workers": _workers([worker | {"heartbeat_age_seconds": 0.38, "uptime_seconds": 13.5, "runs": 2}]),
+        "workers": _workers(workers),
         "champion": served | {"promoted_at": _AT, "reason": "first start", "previous": None},
         "webhooks": {"pending": 0, "due": 0, "oldest_due_seconds": None, "deliverers": 1},
         "training": {"state": "idle", "current": None, "next": None, "last": None},

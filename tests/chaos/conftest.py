@@ -12,6 +12,7 @@ PROCESSES = (
     "valkey-server",
     "-m gateway",
     "-m worker",
+    "-m worker batches",
     "-m worker webhooks",
     "-m trainer serve",
     "-m trainer beat",
@@ -21,8 +22,8 @@ RECOVERY_SECONDS = 60.0
 
 @pytest.fixture(scope="module")
 def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service with two worker processes and short leases; it outlives whatever a test kills but the supervisor."""
-    running = Service(tmp_path_factory.mktemp("chaos"), worker_processes=2, lease_seconds=2)
+    """Two worker processes of each lane, and short leases; it outlives whatever a test kills but the supervisor."""
+    running = Service(tmp_path_factory.mktemp("chaos"), worker_processes=2, batch_processes=2, lease_seconds=2)
     running.start()
     yield running
     running.stop()
@@ -48,7 +49,7 @@ def is_whole(service: Service) -> bool:
     workers = {process["pid"] for process in report["workers"]["processes"]}
     lanes = [report["queue"][lane] for lane in ("interactive", "batch")]
     left = [lane["waiting"] + lane["in_flight"] for lane in lanes] + [report["webhooks"]["pending"]]
-    return workers == set(service.worker_children()) and not any(left)
+    return workers == {*service.worker_children(), *service.batch_children()} and not any(left)
 
 
 @pytest.fixture

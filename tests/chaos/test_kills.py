@@ -18,7 +18,7 @@ def test_killing_worker_children_loses_no_accepted_job(service: Service, ledger:
     ledger.await_more(100)
 
     ledger.check()
-    assert eventually(lambda: service.health()["workers"]["living"] == 2, what="both worker processes")
+    assert eventually(lambda: service.health()["workers"]["living"] == 4, what="both worker processes of each lane")
 
 
 def test_killing_the_worker_main_process_loses_no_accepted_job(service: Service, ledger: Ledger) -> None:
@@ -50,7 +50,7 @@ def test_a_batch_survives_the_death_of_the_process_that_scores_it(service: Servi
     rows = [SAMPLE] * 10_000
     job_ids = [service.http.post("/predict/batch", json={"instances": rows}).json()["id"] for _ in range(5)]
 
-    for child in service.worker_children():
+    for child in service.batch_children():
         os.kill(child, signal.SIGKILL)
 
     for job_id in job_ids:

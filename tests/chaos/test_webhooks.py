@@ -17,6 +17,7 @@ def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service
     running = Service(
         tmp_path_factory.mktemp("webhooks"),
         worker_processes=2,
+        batch_processes=2,
         lease_seconds=2,
         webhook_secret=SECRET,
         webhook_allow_private="127.0.0.0/8",

@@ -55,12 +55,13 @@ def score(redis: Redis, tmp_path: Path) -> Any:
     """Answers what waits, as a worker would."""
     queue = Queue(redis)
     store = VersionStore(tmp_path, MODEL_NAME)
-    shelf, claims = Shelf(store, None), queue.scorer()
-    files = FileChunks(open_store(f"{tmp_path.as_uri()}/blobs"), claims, queue.settings)
+    shelf, blobs = Shelf(store, None), open_store(f"{tmp_path.as_uri()}/blobs")
 
     def run() -> None:
         shelf.champion = shelf.get(store.names()[0])
-        Scorer(claims, Scoring(shelf, claims, Latencies(), files), queue.settings, lambda: False, WorkPace(256)).run()
+        for claims in (queue.scorer(), queue.batch_scorer()):
+            scoring = Scoring(shelf, claims, Latencies(), FileChunks(blobs, claims, queue.settings))
+            Scorer(claims, scoring, queue.settings, lambda: False, WorkPace(256)).run()
 
     return run
 

@@ -77,7 +77,11 @@ def test_the_record_of_a_job_has_its_fields(redis: Redis) -> None:
     ("name", "value"),
     [
         (keys.BELL, "rhizome:bell"),
+        (keys.BATCH_BELL, "rhizome:bell:batch"),
         (keys.LISTENING, "rhizome:listening"),
+        (keys.BATCH_LISTENING, "rhizome:listening:batch"),
+        (keys.REST_COUNT, "rhizome:rest"),
+        (keys.UPKEEP, "rhizome:upkeep"),
         (keys.DEAD_LETTERS, "rhizome:dead"),
         (keys.FINISHED, "rhizome:finished"),
         (keys.CHAMPION_MOVED, "rhizome:champion-moved"),
@@ -86,6 +90,7 @@ def test_the_record_of_a_job_has_its_fields(redis: Redis) -> None:
         (keys.TRAINING, "rhizome:training"),
         (keys.TRAINING_PENDING, "rhizome:training:pending"),
         (keys.SCORING_QUEUE, "rhizome-scoring"),
+        (keys.BATCH_QUEUE, "rhizome-batch"),
         (keys.UPKEEP_QUEUE, "rhizome-upkeep"),
         (keys.TRAINING_QUEUE, "rhizome-training"),
         (keys.GROUP, "scorers"),
@@ -93,6 +98,8 @@ def test_the_record_of_a_job_has_its_fields(redis: Redis) -> None:
         (keys.lane(Lane.BATCH), "rhizome:lane:batch"),
         (keys.job("j"), "rhizome:job:j"),
         (keys.rows("j"), "rhizome:rows:j"),
+        (keys.rest("j"), "rhizome:rest:j"),
+        (keys.open_entries("j"), "rhizome:open:j"),
         (keys.champion("iris"), "rhizome:model:iris:champion"),
         (keys.champion_history("iris"), "rhizome:model:iris:history"),
         (keys.versions("iris"), "rhizome:model:iris:versions"),
@@ -122,6 +129,6 @@ def test_states_lanes_and_encodings_keep_their_names() -> None:
 def test_tasks_keep_their_names_and_are_registered_under_them() -> None:
     from worker import tasks as worker_tasks
 
-    assert (task_message.SCORE_TASK, task_message.MAINTAIN_TASK) == ("worker.score", "worker.maintain")
+    assert (task_message.SCORE_TASK, task_message.SWEEP_TASK) == ("worker.score", "worker.sweep")
     assert (task_message.RETRAIN_TASK, task_message.ANNOUNCE_TASK) == ("trainer.retrain", "trainer.announce")
-    assert (worker_tasks.score.name, worker_tasks.maintain.name) == ("worker.score", "worker.maintain")
+    assert (worker_tasks.score.name, worker_tasks.sweep.name) == ("worker.score", "worker.sweep")

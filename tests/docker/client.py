@@ -83,7 +83,7 @@ class Client:
         def is_served() -> bool:
             workers = self.workers()
             versions = {worker["version"] for worker in workers}
-            hosts = {worker["host"] for worker in workers}
+            hosts = {worker["host"] for worker in workers if worker["lane"] == "interactive"}
             return len(hosts) == containers and len(versions) == 1 and versions != {other_than}
 
         wait_for(is_served, seconds, lambda: f"{containers} worker containers do not agree: {self.workers()}")

@@ -7,7 +7,7 @@ from tests.docker.client import SAMPLE, Client
 from tests.docker.engine import Compose, docker, exec_in, inspect, service_of
 from tests.docker.report import expect, note, wait_for
 
-OURS = ("gateway", "worker", "trainer", "beat", "webhooks")
+OURS = ("gateway", "worker", "batches", "trainer", "beat", "webhooks")
 #: Settings that a container must not take from outside: they describe the image or the stack itself.
 FIXED_SETTINGS = {"redis_url", "redis_fsync", "redis_maxmemory", "host", "port", "models_dir", "var_dir", "pulse_dir"}
 HEAVY = ("sklearn", "numpy", "scipy", "pandas", "joblib", "celery")
@@ -68,7 +68,7 @@ def check_networks(compose: Compose) -> None:
     """Only the gateway and the deliverer have a way out; nobody but the gateway a way in."""
     backend = json.loads(docker("network", "inspect", f"{compose.project}_backend"))[0]
     expect(backend["Internal"], "the network of Redis and the workers is not internal")
-    for service in ("redis", "worker", "trainer", "beat"):
+    for service in ("redis", "worker", "batches", "trainer", "beat"):
         networks = list(inspect(compose.container(service))["NetworkSettings"]["Networks"])
         expect(networks == [f"{compose.project}_backend"], f"{service} is in the networks {networks}")
     edge = json.loads(docker("network", "inspect", f"{compose.project}_edge"))[0]
@@ -136,7 +136,7 @@ def _check_disk(service: str, container: str) -> None:
     closed = ["/written", "/usr/written"]
     if service in OURS:
         closed += ["/app/written", "/venv/written"]
-    if service == "worker":
+    if service in ("worker", "batches"):
         closed.append("/app/models/written")
     for path in closed:
         done = exec_in(container, "touch", path)

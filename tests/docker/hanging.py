@@ -17,12 +17,13 @@ class Target(NamedTuple):
 
 
 def check_hanging_processes(compose: Compose) -> None:
-    """The gateway's, a worker's main and another worker's child, the trainer's, beat's and the deliverer's."""
+    """Main processes, and children of the workers of each lane."""
     workers = compose.containers("worker")
     targets = [
         Target(compose.container("gateway"), "server"),
         Target(workers[0], "main"),
         Target(workers[1], "child"),
+        Target(compose.container("batches"), "child"),
         Target(compose.container("trainer"), "main"),
         Target(compose.container("beat"), "main"),
         Target(compose.container("webhooks"), "main"),
@@ -51,7 +52,7 @@ def check_hanging_redis(compose: Compose) -> None:
     wait_for(lambda: health(redis) == "unhealthy", UNHEALTHY_SECONDS, "Redis seems healthy while it hangs")
     waiting = {
         name: health(name)
-        for service in ("worker", "trainer", "beat", "webhooks")
+        for service in ("worker", "batches", "trainer", "beat", "webhooks")
         for name in compose.containers(service)
     }
     _signal(redis, "$(pidof redis-server valkey-server)", "CONT")

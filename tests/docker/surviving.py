@@ -133,7 +133,7 @@ def check_training_again(compose: Compose, client: Client) -> None:
 def check_logs(compose: Compose) -> None:
     """Every line that our processes wrote so far, deaths included, is a JSON object."""
     lines = 0
-    for service in ("gateway", "worker", "trainer", "beat", "webhooks", "first-training", "training"):
+    for service in ("gateway", "worker", "batches", "trainer", "beat", "webhooks", "first-training", "training"):
         for container in compose.containers(service, all_states=True):
             for line in _read_log(container):
                 lines += 1

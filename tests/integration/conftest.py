@@ -14,6 +14,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     running = Service(
         tmp_path_factory.mktemp("service"),
         worker_processes=2,
+        batch_processes=2,
         lease_seconds=2,
         result_ttl_seconds=600,
         webhook_secret=SECRET,

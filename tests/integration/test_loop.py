@@ -131,7 +131,8 @@ def test_health_tells_what_an_on_call_engineer_asks_first(service: Service) -> N
     assert report["status"] == "ok"
     assert {"waiting", "in_flight", "oldest_waiting_seconds"} == set(report["queue"]["interactive"])
     assert report["latency"]["p50_ms"] <= report["latency"]["p95_ms"] <= report["latency"]["p99_ms"]
-    assert report["workers"]["living"] == 2
+    assert report["workers"]["living"] == 4
+    assert [process["lane"] for process in report["workers"]["processes"]].count("batch") == 2
     assert {process["version"] for process in report["workers"]["processes"]} == {report["champion"]["version"]}
     assert report["training"]["last"]["outcome"] == "promoted"
     assert service.http.get("/livez").status_code == service.http.get("/readyz").status_code == 200

@@ -59,9 +59,12 @@ def announce_worker(redis: Redis, version: str) -> None:
 
 def _score(redis: Redis, models_dir: Path, version: str, stopped: threading.Event) -> None:
     queue = Queue(redis)
-    shelf, claims = Shelf(VersionStore(models_dir, MODEL_NAME), None), queue.scorer()
+    shelf, blobs = Shelf(VersionStore(models_dir, MODEL_NAME), None), open_store(f"{models_dir.as_uri()}/blobs")
     shelf.champion = shelf.get(version)
-    files = FileChunks(open_store(f"{models_dir.as_uri()}/blobs"), claims, queue.settings)
-    scoring = Scoring(shelf, claims, Latencies(), files)
+    scorers = []
+    for claims in (queue.scorer(), queue.batch_scorer()):
+        scoring = Scoring(shelf, claims, Latencies(), FileChunks(blobs, claims, queue.settings))
+        scorers.append(Scorer(claims, scoring, queue.settings, stopped.is_set, WorkPace(256)))
     while not stopped.is_set():
-        Scorer(claims, scoring, queue.settings, stopped.is_set, WorkPace(256)).run()
+        for scorer in scorers:
+            scorer.run()

@@ -14,7 +14,7 @@ from rhizome.job_queue.entries import Claimed, Finished
 from rhizome.job_queue.submission import Submissions
 from rhizome.job_queue.terms import Terms
 from rhizome.job_queue.views import JobView, Receipt
-from rhizome.jobs import Encoding, Lane, ScoreRequest, State
+from rhizome.jobs import STREAMS, Encoding, Lane, ScoreRequest, State
 from rhizome.settings import Settings
 from tests.support.versions import SETOSA
 
@@ -120,11 +120,10 @@ class Queue:
         raise AssertionError("the lease did not expire")
 
     def _pending(self) -> list[dict[str, Any]]:
-        lanes = (keys.lane(lane) for lane in Lane)
-        return [entry for lane in lanes for entry in self.deliveries(lane)]
+        return [entry for stream in STREAMS for entry in self.deliveries(keys.lane(stream))]
 
     def deliveries(self, stream: str) -> list[dict[str, Any]]:
         """Redis's own record of the delivered entries of a stream; empty where the stream was never read."""
-        if not self.redis.exists(stream):
+        if not self.redis.exists(stream) or not self.redis.xinfo_groups(stream):
             return []
         return cast(list[dict[str, Any]], self.redis.xpending_range(stream, keys.GROUP, "-", "+", 1000))

@@ -109,8 +109,13 @@ class Service:
         return [pid for pid, line in found.items() if (line.endswith(name) if is_module else name in line)]
 
     def worker_children(self) -> list[int]:
-        """The prefork children of the worker's main process."""
+        """The prefork children of the interactive lane's main process."""
         (main,) = self.pids("-m worker")
+        return children_of(main)
+
+    def batch_children(self) -> list[int]:
+        """Those of the batch lane's."""
+        (main,) = self.pids("-m worker batches")
         return children_of(main)
 
     def health(self) -> dict[str, Any]:

@@ -23,13 +23,14 @@ from rhizome.training_runs import read_runs, request_run
 from rhizome.version_store import VersionStore
 from trainer.journal import read_journal
 from trainer.promotion import Promoter
+from trainer.schedule import SWEEP_SECONDS
 from trainer.training import train
 
 PATIENCE_SECONDS = 60.0
 
 
-def eventually(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+def eventually(condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := condition():
             return value
@@ -141,12 +142,12 @@ def test_a_wiped_redis_gets_its_champion_back_from_a_starting_trainer(
         assert eventually(registry.champion) == champion
 
 
-def test_beat_sends_maintenance_that_expires(environment: dict[str, str], redis: Redis, tmp_path: Path) -> None:
+def test_beat_sends_sweeps_that_expire(environment: dict[str, str], redis: Redis, tmp_path: Path) -> None:
     with process(["trainer", "beat"], environment, tmp_path / "beat.log"):
-        eventually(lambda: redis.llen(keys.UPKEEP_QUEUE) >= 2)
+        eventually(lambda: redis.llen(keys.UPKEEP_QUEUE), 2 * SWEEP_SECONDS)
     (message, *_) = redis.lrange(keys.UPKEEP_QUEUE, 0, -1)
     headers = msgspec.json.decode(message)["headers"]
-    assert headers["task"] == "worker.maintain"
+    assert headers["task"] == "worker.sweep"
     assert headers["expires"]
 
 

@@ -55,8 +55,8 @@ def test_the_choice_travels_to_the_worker(client: FlaskClient, queue: Queue) -> 
     client.post("/predict?return=probabilities", json=IRIS_SAMPLE | {"top_k": 2})
     client.post("/predict/batch", json={"instances": [IRIS_SAMPLE], "return": "label"})
 
-    (single,) = queue.scorer().claim(only_interactive=True)
-    (chunk,) = queue.scorer().claim()
+    (single,) = queue.scorer().claim()
+    (chunk,) = queue.batch_scorer().claim()
 
     assert (single.request.returns, single.request.top_k) == ("probabilities", 2)
     assert (chunk.request.returns, chunk.request.top_k) == ("label", 0)

@@ -21,7 +21,7 @@ def assert_is_problem(response: TestResponse, status: int, code: str) -> None:
 
 
 def finish(queue: Queue, body: bytes = b'{"status":"succeeded"}') -> None:
-    scorer = queue.scorer()
+    scorer = queue.batch_scorer()
     while claimed := scorer.claim():
         scorer.finish(
             [succeed(entry, body if entry.request.kind == "single" else None) for entry in claimed], claim_next=False
@@ -43,7 +43,7 @@ def test_a_batch_is_accepted_under_one_id(client: FlaskClient, queue: Queue) -> 
 
 def test_a_batch_tells_its_progress(client: FlaskClient, queue: Queue) -> None:
     path = client.post("/predict/batch", json=batch_of(5)).headers["Location"]
-    scorer = queue.scorer()
+    scorer = queue.batch_scorer()
     (chunk,) = scorer.claim()
     scorer.bind_version(chunk.request.job_id, CHAMPION.version)
     scorer.finish([succeed(chunk, failed_rows=1)], claim_next=False)
@@ -72,7 +72,7 @@ def test_a_batch_is_answered_in_input_order_page_by_page(
     client: FlaskClient, queue: Queue, page: str, rows: list[int]
 ) -> None:
     path = client.post("/predict/batch", json=batch_of(5)).headers["Location"]
-    scorer, chunks = queue.scorer(), []
+    scorer, chunks = queue.batch_scorer(), []
     while claimed := scorer.claim():
         chunks += claimed
     for entry in reversed(chunks):
@@ -92,7 +92,7 @@ def test_the_rows_of_a_cancelled_batch_stand_at_their_places(
     client: FlaskClient, queue: Queue, page: str, rows: list[int]
 ) -> None:
     path = client.post("/predict/batch", json=batch_of(5)).headers["Location"]
-    scorer = queue.scorer()
+    scorer = queue.batch_scorer()
     first, _, last = (entry for _ in range(3) for entry in scorer.claim())
     scorer.finish([succeed(first, b'[{"label":0},{"label":1}]')], claim_next=False)
     scorer.finish([succeed(last, b'[{"label":4}]')], claim_next=False)
@@ -106,7 +106,7 @@ def test_the_rows_of_a_cancelled_batch_stand_at_their_places(
 
 def test_who_cancels_a_batch_is_not_sent_its_rows(client: FlaskClient, queue: Queue) -> None:
     path = client.post("/predict/batch", json=batch_of(5)).headers["Location"]
-    scorer = queue.scorer()
+    scorer = queue.batch_scorer()
     scorer.finish([succeed(entry) for entry in scorer.claim()], claim_next=False)
 
     first, again = client.delete(path), client.delete(path)
@@ -140,7 +140,7 @@ def test_a_batch_may_be_waited_for(client: FlaskClient, queue: Queue) -> None:
 @pytest.mark.parametrize("form", ["csv", "ndjson"])
 def test_the_rows_of_a_batch_whose_rows_all_failed_say_why(client: FlaskClient, queue: Queue, form: str) -> None:
     path = client.post("/predict/batch", json=batch_of(3)).headers["Location"]
-    scorer, answer = queue.scorer(), {"error": {"code": "unscorable", "detail": "not finite"}}
+    scorer, answer = queue.batch_scorer(), {"error": {"code": "unscorable", "detail": "not finite"}}
     for entry in [entry for _ in range(2) for entry in scorer.claim()]:
         scorer.bind_version(entry.request.job_id, CHAMPION.version)
         body = json.dumps([answer] * entry.request.rows).encode()
@@ -155,7 +155,7 @@ def test_the_rows_of_a_batch_whose_rows_all_failed_say_why(client: FlaskClient, 
 
 def test_the_rows_of_a_batch_that_failed_early_are_incomplete(client: FlaskClient, queue: Queue) -> None:
     path = client.post("/predict/batch?error_threshold=0", json=batch_of(3)).headers["Location"]
-    scorer = queue.scorer()
+    scorer = queue.batch_scorer()
     scorer.finish([succeed(entry, failed_rows=1) for entry in scorer.claim()], claim_next=False)
 
     response = client.get(f"{path}?format=csv")
@@ -167,7 +167,7 @@ def test_the_rows_of_a_batch_that_failed_early_are_incomplete(client: FlaskClien
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_rows_that_no_version_answered_are_no_table(client: FlaskClient, queue: Queue, form: str) -> None:
     path = client.post("/predict/batch", json=batch_of(2)).headers["Location"]
-    scorer = queue.scorer()
+    scorer = queue.batch_scorer()
     scorer.finish([succeed(entry, failed_rows=2) for entry in scorer.claim()], claim_next=False)
 
     response = client.get(f"{path}?format={form}")

@@ -29,8 +29,9 @@ def beat_worker(redis: Redis, pid: int = 1, **changes: Any) -> None:
     beat(redis, Heartbeat(**(facts | changes)))
 
 
-def test_a_service_with_a_champion_and_a_worker_is_well(client: FlaskClient, redis: Redis) -> None:
-    beat_worker(redis)
+def test_a_service_with_a_champion_and_a_worker_of_each_lane_is_well(client: FlaskClient, redis: Redis) -> None:
+    beat_worker(redis, pid=1)
+    beat_worker(redis, pid=2, lane="batch")
 
     response = client.get("/health")
 
@@ -38,7 +39,8 @@ def test_a_service_with_a_champion_and_a_worker_is_well(client: FlaskClient, red
     assert (response.status_code, document["status"], document["problems"]) == (200, "ok", [])
     assert document["champion"]["version"] == CHAMPION.version
     assert document["workers"]["converged"] is True
-    assert [process["version"] for process in document["workers"]["processes"]] == [CHAMPION.version]
+    workers = sorted((worker["lane"], worker["version"]) for worker in document["workers"]["processes"])
+    assert workers == [("batch", CHAMPION.version), ("interactive", CHAMPION.version)]
     assert client.get("/readyz").status_code == 200
 
 
@@ -48,6 +50,22 @@ def test_without_a_worker_nothing_can_answer(client: FlaskClient) -> None:
     assert (response.status_code, response.get_json()["status"]) == (503, "unavailable")
     assert "no worker process" in response.get_json()["problems"][0]
     assert client.get("/readyz").status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("lane", "status", "code", "problem"),
+    [("interactive", "degraded", 200, "batches and files"), ("batch", "unavailable", 503, "single jobs")],
+)
+def test_a_lane_that_no_worker_serves_is_told(
+    client: FlaskClient, redis: Redis, lane: str, status: str, code: int, problem: str
+) -> None:
+    beat_worker(redis, lane=lane)
+
+    response = client.get("/health")
+
+    assert (response.status_code, response.get_json()["status"]) == (code, status)
+    assert f"serves {problem}" in response.get_json()["problems"][0]
+    assert client.get("/readyz").status_code == code
 
 
 @pytest.mark.parametrize(
@@ -102,17 +120,36 @@ def test_jobs_that_wait_long_while_nothing_is_in_flight_are_stalled(client: Flas
     assert "do not consume" in response.get_json()["problems"][0]
 
 
+def test_a_lane_that_is_stalled_is_told_though_the_other_moves(client: FlaskClient, redis: Redis, queue: Queue) -> None:
+    beat_worker(redis, pid=1)
+    beat_worker(redis, pid=2, lane="batch")
+    queue.submit()
+    queue.scorer().claim()
+    redis.xadd(keys.lane("batch"), {"m": b"-"}, id="1000000000000-0")
+
+    response = client.get("/health")
+
+    assert response.status_code == 503
+    assert "do not consume" in response.get_json()["problems"][0]
+
+
 def test_the_pace_of_the_queue_is_reported_once_it_is_measured(client: FlaskClient, redis: Redis) -> None:
     beat_worker(redis)
     unmeasured = client.get("/health").get_json()["pace"]
     redis.delete(keys.PROCESSES)
-    beat_worker(redis, pid=1, single_ms=10.0, entry_ms=0.5, chunk_ms=20.0)
-    beat_worker(redis, pid=2, single_ms=10.0, entry_ms=0.5, chunk_ms=20.0)
+    for pid in (1, 2):
+        beat_worker(redis, pid=pid, single_ms=10.0, entry_ms=0.5, chunk_ms=90.0)
+    beat_worker(redis, pid=3, lane="batch", chunk_ms=20.0)
 
     document = await_pace(client)
 
     assert unmeasured is None
-    assert document == {"scorers": 2, "interactive_jobs_per_second": 4000.0, "batch_chunks_per_second": 100.0}
+    assert document == {
+        "scorers": 2,
+        "batch_scorers": 1,
+        "interactive_jobs_per_second": 4000.0,
+        "batch_chunks_per_second": 50.0,
+    }
 
 
 def await_pace(client: FlaskClient) -> Any:

@@ -246,7 +246,7 @@ def test_a_batch_pinned_in_its_body_is_validated_against_its_own_signature(
     response = client.post("/predict/batch", json={"instances": [{"width": 1.5}], "version": narrow.version})
 
     assert response.status_code == 202, response.text
-    (claimed,) = queue.scorer().claim()
+    (claimed,) = queue.batch_scorer().claim()
     assert (claimed.request.version, claimed.request.pinned) == (narrow.version, True)
 
 

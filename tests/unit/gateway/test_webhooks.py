@@ -38,9 +38,9 @@ def submit(client: FlaskClient, webhook: str = URL, **changes: Any) -> str:
 
 
 def score_all(queue: Queue) -> None:
-    scorer = queue.scorer()
-    while claimed := scorer.claim():
-        scorer.finish([succeed(entry) for entry in claimed], claim_next=False)
+    for scorer in (queue.scorer(), queue.batch_scorer()):
+        while claimed := scorer.claim():
+            scorer.finish([succeed(entry) for entry in claimed], claim_next=False)
 
 
 def attempt(redis: Redis, verdict: Verdict) -> None:

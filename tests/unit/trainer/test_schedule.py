@@ -19,12 +19,12 @@ def test_retraining_follows_the_cron_setting() -> None:
 
 
 def test_off_switches_retraining_off() -> None:
-    assert set(build_schedule(Settings(retrain_cron="off"))) == {"maintain"}
+    assert set(build_schedule(Settings(retrain_cron="off"))) == {"sweep"}
 
 
-def test_maintenance_expires_before_the_next_is_due() -> None:
-    maintain = build_schedule(Settings())["maintain"]
-    assert (maintain["schedule"], maintain["options"]) == (2.0, {"queue": keys.UPKEEP_QUEUE, "expires": 2.0})
+def test_a_sweep_expires_before_the_next_is_due() -> None:
+    sweep = build_schedule(Settings())["sweep"]
+    assert (sweep["schedule"], sweep["options"]) == (30.0, {"queue": keys.UPKEEP_QUEUE, "expires": 30.0})
 
 
 @pytest.mark.parametrize("text", ["61 3 * * *", "* * * * monday-ish", "x * * * *", "* * 0 * *", "*/0 * * * *"])

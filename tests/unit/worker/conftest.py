@@ -62,12 +62,12 @@ class RecordingScoring(Scoring):
 class Bench:
     """One worker process, taken apart."""
 
-    def __init__(self, redis: Redis, models_dir: Path, **settings: Any) -> None:
+    def __init__(self, redis: Redis, models_dir: Path, lane: Lane = Lane.INTERACTIVE, **settings: Any) -> None:
         self.queue = Queue(redis, **settings)
         self.models_dir = models_dir
         self.store = VersionStore(models_dir, MODEL_NAME)
         self.shelf = Shelf(self.store, None)
-        self.claims = self.queue.scorer("this-process")
+        self.claims = self.queue.scorer("this-process", lane)
         self.latencies = Latencies()
         self.blobs = open_store(f"{models_dir.as_uri()}/blobs")
         self.files = FileChunks(self.blobs, self.claims, self.queue.settings)
@@ -106,6 +106,11 @@ class Bench:
         champion = self.shelf.champion
         assert champion is not None
         return self.queue.submit_batch(*sizes, signature=champion.signature.digest, version=champion.name)
+
+    def submit_small_batch(self, rows: int) -> str:
+        """A batch of one chunk, of a caller who waits."""
+        request = self.request(kind="batch", rows=rows, payload=pack_rows([SETOSA] * rows))
+        return self.queue.resubmit(request).job_id
 
     def run_until_final(self, job_id: str) -> None:
         """Runs the scorer again and again, as maintenance would ring for it."""
@@ -166,8 +171,8 @@ BuildBench = Callable[..., Bench]
 
 @pytest.fixture
 def build_bench(redis: Redis, tmp_path: Path) -> BuildBench:
-    def build(**settings: Any) -> Bench:
-        return Bench(redis, tmp_path, **settings)
+    def build(lane: Lane = Lane.INTERACTIVE, **settings: Any) -> Bench:
+        return Bench(redis, tmp_path, lane, **settings)
 
     return build
 
@@ -184,6 +189,14 @@ def bench(build_bench: BuildBench) -> Bench:
 def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be scored here is not looked after elsewhere."""
     monkeypatch.setattr(claiming, "REFUSALS_END_SECONDS", 0.0)
+
+
+@pytest.fixture
+def batch_bench(build_bench: BuildBench) -> Bench:
+    """The same, of the batch lane."""
+    bench = build_bench(Lane.BATCH)
+    bench.serve(write_iris(bench.models_dir))
+    return bench
 
 
 @pytest.fixture

@@ -220,7 +220,7 @@ def test_where_labels_follow_one_call_serves_all(bench: Bench, wanted: list[str]
 def test_a_chunks_rows_have_the_part_that_was_asked_for(bench: Bench, returns: Returns) -> None:
     version = serve(bench, *ESTIMATORS["labels follow from probabilities"])
     bench.submit_batch(20)
-    (entry,) = bench.claims.claim()
+    (entry,) = bench.queue.batch_scorer().claim()
     request = build_request(
         entry.request.job_id,
         kind="batch",
@@ -232,7 +232,7 @@ def test_a_chunks_rows_have_the_part_that_was_asked_for(bench: Bench, returns: R
         top_k=2,
     )
 
-    finished = bench.scoring.score_chunk(entry._replace(request=request), lambda: None)
+    finished = bench.scoring.score_chunk(entry._replace(request=request))
 
     wishes = [Wish(row, Returns.BOTH, 0) for row in range(40, 60)]
     full = results_of(bench, claimed_of(version, wishes)).values()

@@ -4,6 +4,7 @@ import json
 
 import msgspec
 import numpy as np
+import pytest
 
 from rhizome import keys
 from rhizome.inference import ROW_MULTIPLE
@@ -21,6 +22,11 @@ from tests.support.versions import (
 from tests.unit.worker.conftest import Bench
 
 MARKER = -99.0
+
+
+@pytest.fixture
+def bench(batch_bench: Bench) -> Bench:
+    return batch_bench
 
 
 def claim(bench: Bench) -> list[Claimed]:
@@ -43,26 +49,12 @@ def test_a_chunk_is_answered_in_input_order(bench: Bench) -> None:
         entry.request, payload=pack_rows(rows), signature=champion.signature.digest, version=champion.name
     )
 
-    finished = bench.scoring.score_chunk(entry._replace(request=request), lambda: None)
+    finished = bench.scoring.score_chunk(entry._replace(request=request))
 
     answers = json.loads(finished.body)
     assert [answer["label"] for answer in answers] == [IRIS_CLASSES[index % 3] for index in range(200)]
     assert finished.failed_rows == 0
     assert bench.queue.read(job_id).facts["version"] == champion.name.encode()
-
-
-def test_between_two_slices_of_a_chunk_others_get_their_turn(bench: Bench) -> None:
-    seen: list[int] = []
-    sizes: list[int] = []
-    bench.serve_unsaved(watched(lambda rows: sizes.append(len(rows))))
-    bench.learn_cost(milliseconds_per_row=5.0)
-    entry = chunk_of(bench, 3)
-    sizes.clear()
-
-    bench.scoring.score_chunk(entry, lambda: seen.append(len(sizes)))
-
-    assert sizes == [ROW_MULTIPLE] * 2
-    assert seen == [1]
 
 
 def test_slow_estimators_get_small_slices(bench: Bench) -> None:
@@ -71,7 +63,7 @@ def test_slow_estimators_get_small_slices(bench: Bench) -> None:
     bench.learn_cost(milliseconds_per_row=1000.0)
     sizes.clear()
 
-    bench.scoring.score_chunk(chunk_of(bench, 2), lambda: None)
+    bench.scoring.score_chunk(chunk_of(bench, 2))
 
     assert sizes == [ROW_MULTIPLE] * 2
 
@@ -86,7 +78,7 @@ def test_bad_rows_of_a_chunk_fail_alone_and_are_counted(bench: Bench) -> None:
         entry.request, payload=pack_rows(rows), signature=manifest.signature.digest, version=manifest.version
     )
 
-    finished = bench.scoring.score_chunk(entry._replace(request=request), lambda: None)
+    finished = bench.scoring.score_chunk(entry._replace(request=request))
 
     answers = json.loads(finished.body)
     assert finished.failed_rows == 1
@@ -99,10 +91,10 @@ def test_all_chunks_of_a_batch_are_scored_by_the_version_of_the_first(bench: Ben
     assert former is not None
     bench.submit_batch(1, 1)
     (first,), (second,) = claim(bench), claim(bench)
-    finished = [bench.scoring.score_chunk(first, lambda: None)]
+    finished = [bench.scoring.score_chunk(first)]
     bench.serve(write_iris(bench.models_dir, number=2, strength=0.01))
 
-    finished.append(bench.scoring.score_chunk(second, lambda: None))
+    finished.append(bench.scoring.score_chunk(second))
 
     expected = former.calls.predict_proba(np.array([SETOSA]))[0]
     for item in finished:
@@ -114,7 +106,7 @@ def test_a_chunk_whose_version_is_gone_fails_row_by_row(bench: Bench, no_patienc
     bench.queue.submit_batch(3, version="20250101T000000Z-00000000", pinned=True)
     (entry,) = claim(bench)
 
-    finished = bench.scoring.score_chunk(entry, lambda: None)
+    finished = bench.scoring.score_chunk(entry)
 
     assert (finished.state, finished.failed_rows) == (State.FAILED, 3)
     assert [answer["error"]["code"] for answer in json.loads(finished.body)] == ["version_unavailable"] * 3
@@ -124,7 +116,7 @@ def test_a_chunk_that_cannot_be_read_fails_row_by_row(bench: Bench) -> None:
     entry = chunk_of(bench, 3)
     broken = entry._replace(request=msgspec.structs.replace(entry.request, payload=b"short"))
 
-    finished = bench.scoring.score_chunk(broken, lambda: None)
+    finished = bench.scoring.score_chunk(broken)
 
     assert finished.failed_rows == 3
     assert [answer["error"]["code"] for answer in json.loads(finished.body)] == ["unreadable_payload"] * 3
@@ -135,7 +127,7 @@ def test_a_chunk_of_a_job_that_is_over_writes_nothing(bench: Bench) -> None:
     job_id = entry.request.job_id
     bench.queue.redis.hset(keys.job(job_id), "state", "cancelled")
 
-    bench.claims.finish([bench.scoring.score_chunk(entry, lambda: None)], claim_next=False)
+    bench.claims.finish([bench.scoring.score_chunk(entry)], claim_next=False)
 
     assert bench.queue.read(job_id).state is State.CANCELLED
     assert bench.queue.submissions.read_chunks(job_id, [0]) == [None]

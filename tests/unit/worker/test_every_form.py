@@ -150,7 +150,7 @@ def answer_file(file_format: FileFormat, data: bytes, version: LoadedVersion, st
     for chunk, part in enumerate(cut(file_format, path, data, scoring)):
         request: ScoreRequest = build_request("job", encoding=Encoding.BLOB, payload=encode_slice(part), chunk=chunk)
         suspects = Suspects(Claimed(Lane.BATCH, b"1-1", request), (), Seat())
-        parts = scoring.score(request, version, lambda: None, suspects).finish(lambda: None)
+        parts = scoring.score(request, version, suspects).parts
         found = read_part(store, "job", parts, iris_signature(), is_first=chunk == 0)
         answers += [json.dumps(answer) for answer in found]
     return answers

@@ -9,12 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
+from redis import Redis
 from sklearn.dummy import DummyClassifier
 
 from rhizome import keys
 from rhizome.blob_slices import FileFormat, encode_parts, export_path
 from rhizome.errors import BlobStoreUnavailable, RowsIncomplete
-from rhizome.job_queue.exporting import CLAIM_SECONDS, FAILURE_SECONDS, request_export
+from rhizome.job_queue.exporting import CLAIM_SECONDS, FAILURE_SECONDS, renew_export, request_export
 from rhizome.jobs import Returns
 from rhizome.signature import Output
 from tests.support.parts import write_part
@@ -42,7 +43,7 @@ Answers = Sequence[dict[str, Any]]
 
 @pytest.fixture
 def exports(bench: Bench) -> Exports:
-    return Exports(bench.queue.redis, bench.blobs, bench.shelf, lambda: None)
+    return Exports(bench.queue.redis, bench.blobs, bench.shelf)
 
 
 def answer_request(bench: Bench, *chunks: Answers) -> str:
@@ -173,16 +174,19 @@ def test_labels_keep_their_type_and_several_outputs_their_names(
 
 
 @ALL_WAYS
-def test_others_get_their_turn_between_parts_and_the_claim_is_renewed(bench: Bench, way: str) -> None:
-    redis, seconds_left = bench.queue.redis, []
+def test_the_claim_is_renewed_with_each_part(bench: Bench, exports: Exports, way: str, redis: Redis) -> None:
     job_id = WAYS[way](bench, [SETOSA], [SETOSA], [SETOSA])
     request_export(redis, job_id, FileFormat.PARQUET)
+    claim, seconds_left = keys.export(job_id, FileFormat.PARQUET), list[int]()
 
-    def serve() -> None:
-        seconds_left.append(redis.ttl(keys.export(job_id, FileFormat.PARQUET)))
-        redis.expire(keys.export(job_id, FileFormat.PARQUET), 1)
+    def renew(*given: Any) -> None:
+        redis.expire(claim, 1)
+        renew_export(*given)
+        seconds_left.append(redis.ttl(claim))
 
-    Exports(redis, bench.blobs, bench.shelf, serve).export(job_id, FileFormat.PARQUET)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("worker.export.renew_export", renew)
+        exports.export(job_id, FileFormat.PARQUET)
 
     assert len(seconds_left) == 3
     assert min(seconds_left) > CLAIM_SECONDS / 2

@@ -9,7 +9,6 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from rhizome.job_queue.entries import Claimed, Finished
 from rhizome.jobs import Lane, State
-from tests.support.estimators import watched
 from tests.support.versions import SETOSA, VERSICOLOR, VIRGINICA, write_iris
 from tests.unit.worker.conftest import Bench, BuildBench, label_of, run_to_its_end
 from worker.finishing import MICRO_BATCH_AHEAD_MS
@@ -74,18 +73,6 @@ def test_a_backlog_of_single_jobs_is_answered_once_each_and_in_order(busy: Bench
     assert busy.queue.in_flight(Lane.INTERACTIVE) == 0
 
 
-def test_a_batch_is_answered_chunk_by_chunk(busy: Bench) -> None:
-    calls = Watched(busy)
-    batch = busy.submit_batch(*[2] * 9)
-
-    run_to_its_end(busy)
-
-    assert busy.queue.read(batch).state is State.SUCCEEDED
-    assert busy.scoring.finished == [batch] * 9
-    assert calls.finishes > 5
-    assert busy.queue.in_flight(Lane.BATCH) == 0
-
-
 def test_whatever_comes_together_everything_is_answered_once(busy: Bench) -> None:
     calls, order = Watched(busy), random.Random(7)
     singles: list[str] = []
@@ -100,14 +87,14 @@ def test_whatever_comes_together_everything_is_answered_once(busy: Bench) -> Non
             if pending.pop() == "single":
                 singles.append(busy.submit())
             else:
-                batches.append(busy.submit_batch(2, 1, 2))
+                batches.append(busy.submit_small_batch(2))
 
     busy.scoring.after_each = submit_some
     while pending:
         submit_some()
         run_to_its_end(busy)
 
-    assert sorted(busy.scoring.finished) == sorted(singles + batches * 3)
+    assert sorted(busy.scoring.finished) == sorted(singles + batches)
     assert {busy.queue.read(job_id).state for job_id in singles + batches} == {State.SUCCEEDED}
     assert calls.finishes > 0
 
@@ -118,7 +105,7 @@ def test_nothing_is_claimed_ahead_of_what_takes_long(busy: Bench, kind: str) -> 
     for _ in range(100):
         busy.pace.add_singles(2, 4 * MICRO_BATCH_AHEAD_MS)
         busy.pace.add_chunk(2, 4 * MICRO_BATCH_AHEAD_MS)
-    jobs = list(submit_singles(busy, 4)) if kind == "single" else [busy.submit_batch(2, 2)]
+    jobs = list(submit_singles(busy, 4)) if kind == "single" else [busy.submit_small_batch(2) for _ in range(2)]
 
     run_to_its_end(busy)
 
@@ -217,27 +204,6 @@ def test_a_run_that_broke_off_knows_nothing_of_what_it_had_claimed_ahead(build_b
     assert max(bench.scoring.finished.count(job_id) for job_id in expected) == 1
 
 
-def test_a_single_job_that_was_claimed_ahead_waits_for_a_slice_of_a_chunk_and_not_for_all_of_it(busy: Bench) -> None:
-    late: list[str] = []
-    looks: list[int] = []
-
-    def submit_late(_: Any) -> None:
-        looks.append(1)
-        if len(looks) == 2:  # while the second chunk is scored: the next call claims it, and the third chunk is in hand
-            late.append(busy.submit())
-
-    busy.serve_unsaved(watched(submit_late))
-    busy.learn_cost(milliseconds_per_row=1.0)  # slices of some rows
-    late.clear()
-    busy.queue.redis.flushall()  # making the version has called the estimator, too
-    looks.clear()
-    batch = busy.submit_batch(2, 2, 200)
-
-    run_to_its_end(busy)
-
-    assert busy.scoring.finished == [batch, batch, late[0], batch]
-
-
 def test_a_run_that_is_told_to_stop_finishes_what_it_has_claimed_ahead(busy: Bench) -> None:
     calls = Watched(busy)
     expected = submit_singles(busy, 30)
@@ -255,15 +221,15 @@ def test_a_run_that_is_told_to_stop_finishes_what_it_has_claimed_ahead(busy: Ben
 
 
 def test_what_is_cancelled_under_way_stays_cancelled(busy: Bench) -> None:
-    calls = Watched(busy)
-    batch = busy.submit_batch(*[2] * 9)
+    calls, (*_, last) = Watched(busy), submit_singles(busy, 18)
 
     def cancel() -> None:
         if calls.finishes == 2:
-            busy.queue.submissions.cancel(batch)
+            busy.queue.submissions.cancel(last)
 
     calls.before_receiving = cancel
     run_to_its_end(busy)
 
-    assert busy.queue.read(batch).state is State.CANCELLED
-    assert busy.queue.in_flight(Lane.BATCH) == 0
+    assert calls.finishes > 2
+    assert busy.queue.read(last).state is State.CANCELLED
+    assert busy.queue.in_flight(Lane.INTERACTIVE) == 0

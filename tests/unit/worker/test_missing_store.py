@@ -10,9 +10,9 @@ from tests.unit.worker.conftest import BuildBench
 
 
 def test_a_chunk_whose_store_is_away_is_scored_once_it_is_back(build_bench: BuildBench, short_retries: None) -> None:
-    bench = build_bench(lease_seconds=0.2, linger_seconds=1.0, max_deliveries=2)
+    bench = build_bench(Lane.BATCH, lease_seconds=0.2, linger_seconds=1.0, max_deliveries=2)
     bench.serve(write_iris(bench.models_dir))
-    batch, single = bench.submit_batch(2), bench.submit()
+    batch = bench.submit_batch(2)
     score, absences = bench.scoring.score_chunk, 6
 
     def score_without_a_store(*given: object) -> object:
@@ -27,20 +27,20 @@ def test_a_chunk_whose_store_is_away_is_scored_once_it_is_back(build_bench: Buil
     bench.run_until_final(batch)
 
     assert absences == 0
-    assert bench.scoring.finished == [single, batch]
+    assert bench.scoring.finished == [batch]
     assert bench.queue.read(batch).state is State.SUCCEEDED
 
 
 def test_what_is_given_back_counts_no_delivery_and_is_nobodys_to_renew(queue: Queue) -> None:
     hasty = Queue(queue.redis, lease_seconds=0.05)
     job_id = hasty.submit_batch(1)
-    holder = hasty.scorer("holder")
+    holder = hasty.batch_scorer("holder")
     (entry,) = holder.claim()
 
     holder.give_back(entry, after_seconds=0.0)
     holder.renew()
 
-    (again,) = hasty.scorer("heir").reclaim()
+    (again,) = hasty.batch_scorer("heir").reclaim()
     assert (again.request.job_id, again.deliveries, again.lane) == (job_id, 1, Lane.BATCH)
 
 

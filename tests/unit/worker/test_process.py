@@ -13,13 +13,14 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from rhizome import heartbeats, keys, latency
 from rhizome.jobs import Lane, State
 from rhizome.settings import Settings
-from tests.support.queue import succeed
+from tests.support.queue import DEADLINE_SECONDS, succeed
+from tests.support.service import eventually
 from tests.support.versions import promote, write_iris
 from tests.unit.worker.conftest import Bench
 from worker.flags import Flags
 from worker.process import WorkerProcess
 from worker.shelf import Shelf
-from worker.tasks import maintain, score
+from worker.tasks import score, sweep
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def settings(redis_server: str) -> Settings:
 @pytest.fixture
 def process(settings: Settings, bench: Bench) -> Iterator[WorkerProcess]:
     """With nothing loaded yet."""
-    process = WorkerProcess(settings, Shelf(bench.store, None), Flags())
+    process = WorkerProcess(settings, Shelf(bench.store, None), Flags(), Lane.INTERACTIVE)
     yield process
     process.stop()
 
@@ -61,9 +62,9 @@ def test_a_process_heals_the_queue(bench: Bench, process: WorkerProcess, redis: 
     process.start()
     bench.submit()
     bench.queue.hear_bell()
-    redis.delete(keys.BELL)
+    redis.delete(keys.BELL, keys.UPKEEP)
 
-    assert process.maintain() == (True, 0)
+    eventually(lambda: bench.queue.bells() == 1, DEADLINE_SECONDS)
 
 
 def raise_from(error: BaseException) -> Callable[[], Any]:
@@ -83,10 +84,10 @@ def test_a_run_that_breaks_off_escapes_no_task(error: BaseException, monkeypatch
 
 
 @pytest.mark.parametrize("error", [RedisConnectionError(), RedisTimeoutError()], ids=repr)
-def test_upkeep_survives_an_absent_redis(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.tasks.current_process", lambda: SimpleNamespace(maintain=raise_from(error)))
+def test_a_sweep_survives_an_absent_redis(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.tasks.current_process", lambda: SimpleNamespace(sweep=raise_from(error)))
 
-    assert maintain.run() is None
+    assert sweep.run() is None
 
 
 def test_a_defect_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +112,7 @@ def test_latencies_of_interactive_jobs_reach_redis_after_a_rest(bench: Bench, re
     bench.submit()
     bench.submit()
     bench.submit_batch(1)
-    claimed = [*bench.claims.claim(), *bench.claims.claim()]
+    claimed = [*bench.claims.claim(), *bench.queue.batch_scorer().claim()]
     bench.latencies.add([succeed(entry) for entry in claimed])
 
     bench.latencies.flush(redis)

@@ -23,15 +23,27 @@ MARKER = -99.0
 def test_a_run_answers_everything_that_waits(bench: Bench) -> None:
     rows = (SETOSA, VERSICOLOR, VIRGINICA)
     singles = [bench.submit(row) for row in rows]
-    batch = bench.submit_batch(3, 2)
+    batch = bench.submit_small_batch(3)
 
     run_to_its_end(bench)
 
     assert [label_of(bench, job_id) for job_id in singles] == ["setosa", "versicolor", "virginica"]
     assert state_of(bench, batch) is State.SUCCEEDED
-    answers = bench.queue.submissions.read_chunks(batch, [0, 1])
-    assert [len(json.loads(chunk or b"[]")) for chunk in answers] == [3, 2]
+    (answers,) = bench.queue.submissions.read_chunks(batch, [0])
+    assert len(json.loads(answers or b"[]")) == 3
     assert [tuple(depth) for depth in bench.queue.submissions.depths().values()] == [(0, 0, None)] * 2
+
+
+def test_a_run_of_the_batch_lane_answers_every_chunk_and_no_single_job(batch_bench: Bench) -> None:
+    single, batch = batch_bench.submit(), batch_bench.submit_batch(3, 2, *[1] * 20)
+
+    run_to_its_end(batch_bench)
+
+    assert state_of(batch_bench, single) is State.QUEUED
+    assert state_of(batch_bench, batch) is State.SUCCEEDED
+    assert batch_bench.scoring.finished == [batch] * 22
+    answers = batch_bench.queue.submissions.read_chunks(batch, [0, 1])
+    assert [len(json.loads(chunk or b"[]")) for chunk in answers] == [3, 2]
 
 
 def test_more_than_a_micro_batch_is_answered_in_several(build_bench: BuildBench) -> None:
@@ -101,25 +113,25 @@ def test_a_run_that_hears_nothing_listens_until_its_time_is_over_and_rings(build
 def test_a_run_ends_for_another_task_of_its_process_and_rings(
     build_bench: BuildBench, other: str, *, is_busy: bool
 ) -> None:
-    bench = build_bench(run_seconds=100, linger_seconds=math.inf)
+    bench = build_bench(Lane.BATCH, run_seconds=100, linger_seconds=math.inf)
     bench.serve(write_iris(bench.models_dir))
     if is_busy:
-        bench.scoring.after_each = bench.submit
-        bench.submit()
-        bench.queue.hear_bell()
+        bench.scoring.after_each = lambda: bench.submit_batch(1)
+        bench.submit_batch(1)
+        bench.queue.hear_bell(keys.BATCH_QUEUE)
     bench.queue.redis.lpush(other, "a message")
 
     run_to_its_end(bench)
 
-    assert bench.queue.in_flight(Lane.INTERACTIVE) == 0
-    assert bench.queue.bells() == 1
+    assert bench.queue.in_flight(Lane.BATCH) == 0
+    assert bench.queue.bells(keys.BATCH_QUEUE) == 1
 
 
 def test_a_silent_scorers_job_is_taken_over_before_other_tasks_have_their_turn(build_bench: BuildBench) -> None:
-    bench = build_bench(run_seconds=100, linger_seconds=math.inf, lease_seconds=0.2)
+    bench = build_bench(Lane.BATCH, run_seconds=100, linger_seconds=math.inf, lease_seconds=0.2)
     bench.serve(write_iris(bench.models_dir))
-    job_id = bench.submit()
-    bench.queue.scorer("silent").claim()
+    job_id = bench.submit_batch(1)
+    bench.queue.batch_scorer("silent").claim()
     bench.queue.let_lease_expire()
     bench.queue.redis.lpush(keys.EXPORT_QUEUE, "a message")
 
@@ -129,16 +141,16 @@ def test_a_silent_scorers_job_is_taken_over_before_other_tasks_have_their_turn(b
 
 
 def test_under_an_endless_backlog_of_batches_a_run_ends_too(build_bench: BuildBench) -> None:
-    bench = build_bench(run_seconds=0.2)
+    bench = build_bench(Lane.BATCH, run_seconds=0.2)
     bench.serve(write_iris(bench.models_dir))
     bench.scoring.after_each = lambda: bench.submit_batch(1)
     bench.submit_batch(1)
-    bench.queue.hear_bell()
+    bench.queue.hear_bell(keys.BATCH_QUEUE)
 
     run_to_its_end(bench)
 
     assert bench.queue.in_flight(Lane.BATCH) == 0
-    assert bench.queue.bells() == 1
+    assert bench.queue.bells(keys.BATCH_QUEUE) == 1
 
 
 def test_a_run_that_is_told_to_stop_finishes_what_it_holds_and_rings(build_bench: BuildBench) -> None:

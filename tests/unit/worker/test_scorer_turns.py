@@ -2,10 +2,8 @@
 
 from collections.abc import Callable
 
-from rhizome.inference import Calls
 from rhizome.job_queue.entries import Claimed
 from rhizome.jobs import State
-from tests.support.estimators import watched
 from tests.unit.worker.conftest import Bench, run_to_its_end, state_of
 
 MARKER = -99.0
@@ -51,47 +49,11 @@ def test_what_comes_at_the_last_moment_is_rung_for(bench: Bench) -> None:
     assert state_of(bench, ids[0]) is State.SUCCEEDED
 
 
-def test_an_interactive_job_goes_between_two_slices_of_a_chunk(bench: Bench) -> None:
-    singles: list[str] = []
-
-    def look(_: object) -> None:
-        if not singles:
-            singles.append(bench.submit())
-
-    bench.serve_unsaved(watched(lambda _: None))
-    assert bench.shelf.champion is not None
-    bench.shelf.champion.calls = Calls(watched(look))
-    bench.learn_cost(milliseconds_per_row=5.0)
-    batch = bench.submit_batch(4)
-
-    run_to_its_end(bench)
-
-    assert bench.scoring.finished == [singles[0], batch]
-
-
-def test_an_interactive_job_goes_between_two_chunks_that_were_taken_together(bench: Bench) -> None:
-    singles: list[str] = []
-
-    def look(_: object) -> None:
-        if not singles:
-            singles.append(bench.submit())
-
-    bench.serve_unsaved(watched(lambda _: None))
-    assert bench.shelf.champion is not None
-    bench.shelf.champion.calls = Calls(watched(look))
-    batches: list[str] = []
-    when_it_listens(bench, lambda: batches.append(bench.submit_batch(1, 1, 1)))
-
-    run_to_its_end(bench)
-
-    assert bench.scoring.finished == [batches[0], singles[0], batches[0], batches[0]]
-
-
-def test_chunks_and_single_jobs_that_come_together_are_answered_singles_first(bench: Bench) -> None:
+def test_small_batches_and_single_jobs_that_come_together_are_answered_singles_first(bench: Bench) -> None:
     submitted: list[str] = []
 
     def submit_both() -> None:
-        submitted.append(bench.submit_batch(1))
+        submitted.append(bench.submit_small_batch(1))
         submitted.append(bench.submit())
 
     when_it_listens(bench, submit_both)
@@ -99,20 +61,3 @@ def test_chunks_and_single_jobs_that_come_together_are_answered_singles_first(be
     run_to_its_end(bench)
 
     assert bench.scoring.finished == [submitted[1], submitted[0]]
-
-
-def test_under_endless_interactive_load_a_chunk_still_comes_to_its_end(bench: Bench) -> None:
-    bench.learn_cost(milliseconds_per_row=100.0)
-    batch = bench.submit_batch(10)
-    claim = bench.claims.claim
-
-    def submit_and_claim(*, only_interactive: bool = False) -> list[Claimed]:
-        if only_interactive:
-            bench.submit()  # there is always one more
-        return claim(only_interactive=only_interactive)
-
-    bench.claims.claim = submit_and_claim  # type: ignore[method-assign]
-
-    run_to_its_end(bench)
-
-    assert state_of(bench, batch) is State.SUCCEEDED

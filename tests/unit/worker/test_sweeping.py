@@ -63,7 +63,7 @@ def test_a_job_that_is_under_way_keeps_its_file(place: Place) -> None:
 
 
 def test_a_final_job_keeps_its_rows_and_loses_its_file(place: Place) -> None:
-    job_id, scorer = place.submit_file(), place.queue.scorer()
+    job_id, scorer = place.submit_file(), place.queue.batch_scorer()
     scorer.finish([succeed(scorer.claim()[0])], claim_next=False)
 
     place.sweeper.sweep()

@@ -54,7 +54,7 @@ class Results(NamedTuple):
         return job_id
 
     def _finish(self, bodies: Sequence[bytes], chunks: Sequence[Sequence[Answer]], is_bound: bool) -> None:
-        scorer = self.queue.scorer()
+        scorer = self.queue.batch_scorer()
         for body, answers in zip(bodies, chunks, strict=True):
             (entry,) = scorer.claim()
             if is_bound:

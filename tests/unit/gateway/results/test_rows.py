@@ -128,7 +128,7 @@ def test_a_single_jobs_answer_is_no_table(results: Results) -> None:
 
 def test_rows_are_not_complete_before_the_last_chunk(results: Results) -> None:
     job_id = results.queue.submit_batch(1, 1)
-    scorer = results.queue.scorer()
+    scorer = results.queue.batch_scorer()
 
     for _ in range(2):
         with pytest.raises(RowsIncomplete, match=r"its rows are there once it has ended; wait with \?wait=30"):

@@ -103,7 +103,7 @@ def test_a_large_one_is_read_to_its_end(client: FlaskClient, registry: Registry,
 
 def test_the_first_jobs_result_is_given_once_it_is_there(client: FlaskClient, registry: Registry, queue: Queue) -> None:
     send(client)
-    scorer = queue.scorer()
+    scorer = queue.batch_scorer()
     (chunk,) = scorer.claim()
     scorer.bind_version(chunk.request.job_id, CHAMPION.version)
     parts = ChunkParts(rows=0, failed=0, name="x", form="csv", size=0)

@@ -1,5 +1,6 @@
 """Bells: a wake-up whenever one is needed, and never a pile of them."""
 
+import json
 import time
 
 import msgspec
@@ -166,16 +167,54 @@ def test_a_claim_that_takes_everything_rings_for_nobody(queue: Queue) -> None:
     assert queue.bells() == 0
 
 
-def test_a_backlog_in_the_other_lane_rings_too(queue: Queue) -> None:
-    queue.submit()
+def test_each_lane_has_its_own_bell(queue: Queue) -> None:
     queue.submit_batch(1)
-    queue.hear_bell()
-    scorer = queue.scorer()
-    scorer.answer_bell()
+    bells = [(queue.bells(), queue.bells(keys.BATCH_QUEUE))]
+    queue.submit()
+    bells.append((queue.bells(), queue.bells(keys.BATCH_QUEUE)))
 
-    scorer.claim()
+    assert bells == [(0, 1), (1, 1)]
+    assert json.loads(queue.redis.lindex(keys.BATCH_QUEUE, 0))["headers"]["task"] == SCORE_TASK
+    assert queue.redis.exists(keys.BELL, keys.BATCH_BELL) == 2
 
-    assert queue.bells() == 1
+
+def test_nothing_that_happens_to_a_batch_rings_the_interactive_lane(queue: Queue) -> None:
+    queue.submit_batch(*[1] * 40)
+    scorer, other = queue.batch_scorer(), queue.batch_scorer("batch-scorer-2")
+    for _ in range(20):
+        queue.redis.delete(keys.BATCH_QUEUE, keys.BATCH_BELL)
+        claimed = [*scorer.claim(), *other.claim()]
+        other.leave(ring=False)
+        scorer.finish([succeed(entry) for entry in claimed], claim_next=False)
+    scorer.leave(ring=True)
+
+    assert queue.waiting(Lane.BATCH) == 0
+    assert queue.bells(keys.BATCH_QUEUE) == 1
+    assert queue.bells() == 0
+    assert not queue.redis.exists(keys.BELL)
+
+
+def test_nothing_that_happens_to_single_jobs_rings_the_batch_lane(redis: Redis) -> None:
+    queue = Queue(redis, micro_batch_rows=1)
+    for _ in range(5):
+        queue.submit()
+    scorer, claimed = queue.scorer(), queue.scorer().claim()
+    while claimed:
+        queue.redis.delete(keys.SCORING_QUEUE, keys.BELL)
+        claimed = scorer.finish([succeed(entry) for entry in claimed], claim_next=True)
+    scorer.leave(ring=True)
+
+    assert queue.bells(keys.BATCH_QUEUE) == 0
+    assert not queue.redis.exists(keys.BATCH_BELL)
+
+
+def test_a_listener_of_one_lane_spares_no_bell_of_the_other(queue: Queue) -> None:
+    queue.scorer().claim()
+
+    queue.submit_batch(1)
+    queue.submit()
+
+    assert (queue.bells(), queue.bells(keys.BATCH_QUEUE)) == (0, 1)
 
 
 @pytest.mark.parametrize(("waits", "ring", "bells"), [(1, False, 1), (0, False, 0), (0, True, 1), (1, True, 1)])
@@ -226,7 +265,7 @@ def test_a_listener_is_told_of_what_came_meanwhile(queue: Queue) -> None:
 
 @pytest.mark.parametrize("other", [keys.UPKEEP_QUEUE, keys.EXPORT_QUEUE])
 def test_a_listener_is_told_that_its_process_is_wanted_elsewhere(queue: Queue, other: str) -> None:
-    scorer = queue.scorer()
+    scorer = queue.batch_scorer()
     scorer.claim()
     assert not scorer.is_wanted_elsewhere()
 
@@ -236,10 +275,21 @@ def test_a_listener_is_told_that_its_process_is_wanted_elsewhere(queue: Queue, o
     assert scorer.is_wanted_elsewhere()
 
 
+@pytest.mark.parametrize("other", [keys.UPKEEP_QUEUE, keys.EXPORT_QUEUE])
+def test_a_listener_of_the_interactive_lane_is_wanted_nowhere_else(queue: Queue, other: str) -> None:
+    scorer = queue.scorer()
+    scorer.claim()
+
+    queue.redis.lpush(other, "a message")
+
+    assert scorer.stay() is Next.LISTEN
+    assert not scorer.is_wanted_elsewhere()
+
+
 def test_a_refused_submit_does_not_ring(redis: Redis) -> None:
     queue = Queue(redis, max_waiting_batch=1)
 
     with pytest.raises(Exception, match="batch lane"):
         queue.submit_batch(1, 1)
 
-    assert queue.bells() == 0
+    assert queue.bells(keys.BATCH_QUEUE) == 0

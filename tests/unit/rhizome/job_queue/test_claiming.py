@@ -65,9 +65,11 @@ def test_what_a_silent_scorer_held_is_taken_over_by_its_own_lane_only(redis: Red
     queue.batch_scorer("silent, too").claim()
     queue.let_lease_expire()
 
-    of_batches, of_singles = queue.batch_scorer(), queue.scorer()
-
-    taken = [scorer.reclaim() for scorer in (of_batches, of_singles) for _ in range(2)]
+    taken = []
+    for scorer in (queue.batch_scorer(), queue.scorer()):
+        taken += [claimed := scorer.reclaim()]
+        scorer.finish([succeed(entry) for entry in claimed], claim_next=False)
+        taken += [scorer.reclaim()]
     assert [ids_of(claimed) for claimed in taken] == [[batch], [], [single], []]
 
 

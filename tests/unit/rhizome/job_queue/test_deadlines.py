@@ -29,10 +29,11 @@ def let_pass(queue: Queue, *ids: str) -> None:
 
 
 def report_pace(queue: Queue, host: str = "here", **changes: float) -> None:
-    """A worker says what its work costs: 10 ms for a single job, 1 ms for each of a backlog, 100 ms for a chunk."""
+    """A worker of each lane says what its work costs: a single job 10 ms, each of a backlog 1 ms, a chunk 100 ms."""
     costs = {"single_ms": 10.0, "entry_ms": 1.0, "chunk_ms": 100.0, "chunk_call_ms": 50.0, "row_ms": 2.0}
     facts = {"measured_at": time.time()} | costs | changes
-    beat(queue.redis, Heartbeat("worker", host, 1, "serving", time.time(), 0.0, version="v1", **facts))
+    for pid, lane in enumerate(Lane):
+        beat(queue.redis, Heartbeat("worker", host, pid, "serving", time.time(), 0.0, "v1", lane=lane, **facts))
 
 
 def test_a_job_whose_deadline_passed_in_the_queue_is_never_given_to_a_scorer(queue: Queue) -> None:
@@ -158,12 +159,22 @@ def test_two_scorers_drain_a_backlog_twice_as_fast(queue: Queue) -> None:
     assert queue.offer().eta_ms == 12
 
 
-def test_a_batch_waits_for_chunks_and_for_interactive_jobs(queue: Queue) -> None:
+def test_a_batch_waits_for_chunks_and_not_for_interactive_jobs(queue: Queue) -> None:
     report_pace(queue)
     queue.submit_batch(1, 1)
     queue.submit()
 
-    assert queue.offer_batch(10, 10, 5).eta_ms == (3 * 50 + 25 * 2) + 2 * 100 + 1
+    assert queue.offer_batch(10, 10, 5).eta_ms == (3 * 50 + 25 * 2) + 2 * 100
+
+
+def test_a_small_batch_waits_for_no_more_chunks_of_a_large_one_than_have_their_turn_before_it(queue: Queue) -> None:
+    report_pace(queue)
+    queue.submit_batch(*[1] * 200)
+
+    small, large = queue.offer_batch(10), queue.offer_batch(*[10] * 300)
+
+    assert small.eta_ms == (50 + 10 * 2) + 4 * 100
+    assert large.eta_ms == 300 * (50 + 10 * 2) + 201 * 100
 
 
 def test_a_deadline_that_cannot_be_met_is_refused_at_once_and_nothing_is_kept(queue: Queue) -> None:

@@ -7,6 +7,7 @@ from redis import Redis
 
 from rhizome import keys
 from rhizome.errors import JobNotFound
+from rhizome.job_queue.claiming import UPKEEP_SECONDS
 from rhizome.jobs import Lane, State
 from tests.support.queue import Queue, succeed
 
@@ -91,25 +92,61 @@ def test_scripts_that_redis_forgot_are_sent_again(queue: Queue) -> None:
     assert queue.read(job_id).state is State.QUEUED
 
 
+def note_listeners(queue: Queue, *listening: str) -> None:
+    """Somebody listens on these lanes for a minute."""
+    for key in listening or (keys.LISTENING, keys.BATCH_LISTENING):
+        queue.redis.zadd(key, {"listener": time.time() * 1000 + 60_000})
+
+
 def test_upkeep_of_an_idle_queue_rings_nothing(queue: Queue) -> None:
-    assert queue.scorer().maintain() == (False, 0)
-    assert queue.bells() == 0
+    note_listeners(queue)
+
+    assert queue.scorer().maintain() == (0, 0)
+    assert (queue.bells(), queue.bells(keys.BATCH_QUEUE)) == (0, 0)
 
 
-def test_upkeep_rings_for_a_job_whose_bell_was_lost(queue: Queue) -> None:
-    queue.submit()
-    queue.hear_bell()
-    queue.redis.delete(keys.BELL)
+@pytest.mark.parametrize(
+    ("listening", "queue_of_bell"), [(keys.LISTENING, keys.BATCH_QUEUE), (keys.BATCH_LISTENING, keys.SCORING_QUEUE)]
+)
+def test_upkeep_rings_for_the_lane_that_nobody_listens_to(queue: Queue, listening: str, queue_of_bell: str) -> None:
+    note_listeners(queue, listening)
 
-    assert queue.scorer().maintain() == (True, 0)
-    assert queue.bells() == 1
+    assert queue.scorer().maintain() == (1, 0)
+    assert queue.bells(queue_of_bell) == queue.bells() + queue.bells(keys.BATCH_QUEUE) == 1
+
+
+@pytest.mark.parametrize(
+    ("lane", "bell", "queue_of_bell"),
+    [(Lane.INTERACTIVE, keys.BELL, keys.SCORING_QUEUE), (Lane.BATCH, keys.BATCH_BELL, keys.BATCH_QUEUE)],
+)
+def test_upkeep_by_any_scorer_rings_for_a_job_whose_bell_was_lost(
+    queue: Queue, lane: Lane, bell: str, queue_of_bell: str
+) -> None:
+    if lane is Lane.BATCH:
+        queue.submit_batch(1)
+    else:
+        queue.submit()
+    queue.hear_bell(queue_of_bell)
+    queue.redis.delete(bell)
+    note_listeners(queue)
+
+    assert queue.scorer().maintain() == (1, 0)
+    assert queue.bells(queue_of_bell) == queue.bells() + queue.bells(keys.BATCH_QUEUE) == 1
 
 
 def test_upkeep_does_not_double_a_bell(queue: Queue) -> None:
     queue.submit()
+    note_listeners(queue)
 
-    assert queue.scorer().maintain() == (False, 0)
+    assert queue.scorer().maintain() == (0, 0)
     assert queue.bells() == 1
+
+
+def test_upkeep_is_due_once_in_a_while_whoever_looks(queue: Queue) -> None:
+    done = [scorer.maintain_if_due() for scorer in (queue.scorer(), queue.batch_scorer(), queue.scorer("third"))]
+
+    assert done == [(2, 0), None, None]
+    assert 0 < queue.redis.ttl(keys.UPKEEP) <= UPKEEP_SECONDS
 
 
 def test_upkeep_rings_for_an_expired_lease(redis: Redis) -> None:
@@ -120,8 +157,9 @@ def test_upkeep_rings_for_an_expired_lease(redis: Redis) -> None:
     silent.answer_bell()
     silent.claim()
     queue.let_lease_expire()
+    note_listeners(queue)
 
-    assert queue.scorer("other").maintain() == (True, 0)
+    assert queue.scorer("other").maintain() == (1, 0)
 
 
 def test_upkeep_does_not_ring_for_a_lease_that_runs(queue: Queue) -> None:
@@ -130,8 +168,9 @@ def test_upkeep_does_not_ring_for_a_lease_that_runs(queue: Queue) -> None:
     holder = queue.scorer("holder")
     holder.answer_bell()
     holder.claim()
+    note_listeners(queue)
 
-    assert queue.scorer("other").maintain() == (False, 0)
+    assert queue.scorer("other").maintain() == (0, 0)
 
 
 def test_upkeep_forgets_consumers_that_are_long_gone_and_empty_handed(
@@ -163,8 +202,9 @@ def test_upkeep_leaves_a_consumer_that_was_seen_lately(queue: Queue) -> None:
     queue.submit()
     scorer = queue.scorer("recent")
     scorer.finish([succeed(entry) for entry in scorer.claim()], claim_next=False)
+    note_listeners(queue)
 
-    assert queue.scorer("other").maintain() == (False, 0)
+    assert queue.scorer("other").maintain() == (0, 0)
     assert [consumer["name"] for consumer in queue.redis.xinfo_consumers(LANE, keys.GROUP)] == [b"recent"]
 
 

@@ -55,7 +55,7 @@ def test_the_key_lives_exactly_as_long_as_the_result(queue: Queue) -> None:
 def test_the_key_of_a_batch_lives_as_long_as_its_rows(queue: Queue) -> None:
     chunks = build_chunks(queue.submissions.mint_id(), [2, 1])
     job_id = queue.submissions.submit(Lane.BATCH, chunks, KEY).job_id
-    scorer = queue.scorer()
+    scorer = queue.batch_scorer()
     for _ in range(2):
         scorer.finish([succeed(entry) for entry in scorer.claim()], claim_next=False)
 

@@ -7,7 +7,7 @@ from rhizome import keys
 from rhizome.job_queue.claiming import Claims
 from rhizome.job_queue.entries import Claimed
 from rhizome.jobs import Lane, State
-from tests.support.queue import Queue, succeed
+from tests.support.queue import Queue, build_request, succeed
 
 LANE = keys.lane(Lane.INTERACTIVE)
 
@@ -94,34 +94,32 @@ def test_every_suspicious_entry_gets_its_turn(hasty: Queue) -> None:
     assert sorted(seen) == sorted(submitted)
 
 
-def test_interactive_entries_are_taken_over_before_batch_chunks(hasty: Queue) -> None:
-    batch = hasty.submit_batch(1, 1)
-    scorer = hasty.batch_scorer("silent")
-    scorer.claim()
-    scorer.claim()
+def test_small_batches_are_taken_over_after_single_jobs(hasty: Queue) -> None:
+    chunk = build_request(hasty.submissions.mint_id(), kind="batch", rows=2, payload=b"")
+    hasty.submissions.submit(Lane.INTERACTIVE, [chunk])
+    silent, other = hasty.scorer("silent"), hasty.scorer("other")
+    silent.claim()
     single = hasty.submit()
-    scorer.claim()
-    other = hasty.batch_scorer("other")
+    silent.claim()
 
     first = take_over(hasty, other)
     other.finish([succeed(entry) for entry in first], claim_next=False)
-    second = take_over(hasty, other)
 
     assert ids_of(first) == [single]
-    assert ids_of(second) == [batch]
-    assert second[0].lane is Lane.BATCH
+    assert ids_of(take_over(hasty, other)) == [chunk.job_id]
 
 
 def test_a_renewed_lease_keeps_others_away_and_counts_no_delivery(redis: Redis) -> None:
     queue = Queue(redis, lease_seconds=0.05)
     queue.submit()
     queue.submit_batch(1)
-    holder = queue.scorer("holder")
-    holder.claim()
-    holder.claim()
+    holders = queue.scorer("holder"), queue.batch_scorer("holder")
+    for holder in holders:
+        holder.claim()
     queue.let_lease_expire()
 
-    holder.renew()
+    for holder in holders:
+        holder.renew()
 
     for lane in Lane:
         (entry,) = queue.deliveries(keys.lane(lane))

@@ -17,12 +17,12 @@ def events_of(redis: Redis) -> list[tuple[str, str]]:
 
 
 def score_all(queue: Queue, **changes: object) -> None:
-    scorer = queue.scorer()
-    while claimed := scorer.claim():
-        for entry in claimed:
-            if entry.request.kind != "single":
-                scorer.bind_version(entry.request.job_id, "v1")
-        scorer.finish([succeed(entry, **changes) for entry in claimed], claim_next=False)
+    for scorer in (queue.scorer(), queue.batch_scorer()):
+        while claimed := scorer.claim():
+            for entry in claimed:
+                if entry.request.kind != "single":
+                    scorer.bind_version(entry.request.job_id, "v1")
+            scorer.finish([succeed(entry, **changes) for entry in claimed], claim_next=False)
 
 
 @pytest.mark.parametrize("state", [State.SUCCEEDED, State.FAILED])

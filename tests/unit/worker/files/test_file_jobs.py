@@ -2,7 +2,7 @@
 
 import pytest
 
-from rhizome.jobs import State
+from rhizome.jobs import Lane, State
 from tests.support.parts import read_part
 from tests.support.versions import IRIS_CLASSES, iris_signature, write_iris
 from tests.unit.worker.conftest import BuildBench
@@ -16,7 +16,7 @@ ROWS = 300
 def test_a_parquet_file_is_scored_in_chunks_of_the_size_that_is_set(
     build_bench: BuildBench, chunk_bytes: int, sizes: list[int]
 ) -> None:
-    bench = build_bench(file_chunk_bytes=chunk_bytes)
+    bench = build_bench(Lane.BATCH, file_chunk_bytes=chunk_bytes)
     bench.serve(write_iris(bench.models_dir))
     job_id = bench.submit_parquet(ROWS)
 

@@ -1,7 +1,5 @@
 """Chunks of files: good and bad rows are answered in order, a bounded number at a time."""
 
-import math
-
 import pytest
 
 from rhizome.blob_slices import BlobSlice, FileFormat, encode_slice
@@ -11,32 +9,25 @@ from tests.support.parts import read_part
 from tests.unit.worker.conftest import Bench
 from worker.files import scoring
 from worker.files.scoring import FileScoring
-from worker.files.text import JUDGED_ROWS
 from worker.quarantine import Suspects
 
 HEADER = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 
 
-def score(bench: Bench, lines: list[str]) -> tuple[list[int | None], int]:
-    """The line of each bad row, None for good ones, in order; and how often others got their turn."""
-    data, turns = "".join(lines).encode(), 0
+def score(bench: Bench, lines: list[str]) -> list[int | None]:
+    """The line of each bad row, None for good ones, in order."""
+    data = "".join(lines).encode()
     with bench.blobs.open_writer("job/input.csv") as writer:
         writer.write(data)
         writer.commit()
     payload = encode_slice(BlobSlice(FileFormat.CSV, "job/input.csv", 0, len(data), 2, HEADER))
     request = bench.request(payload=payload, encoding=Encoding.BLOB)
     assert bench.shelf.champion is not None
-
-    def take_turn() -> None:
-        nonlocal turns
-        turns += 1
-
     suspects = Suspects(Claimed(Lane.BATCH, b"1-1", request), (), bench.shelf.seat)
-    scored = FileScoring(bench.blobs, 10**9, 2**19).score(request, bench.shelf.champion, take_turn, suspects)
-    parts = scored.finish(take_turn)
+    parts = FileScoring(bench.blobs, 10**9, 2**19).score(request, bench.shelf.champion, suspects).parts
     answers = read_part(bench.blobs, request.job_id, parts, bench.shelf.champion.signature, is_first=True)
     assert (parts.rows, parts.failed) == (len(lines), sum("error" in answer for answer in answers))
-    return [answer.get("line") for answer in answers], turns
+    return [answer.get("line") for answer in answers]
 
 
 @pytest.mark.parametrize("pattern", ["gb", "bg", "bbbbbbbg", "gggggggb", "b", "g", "gbbbb"])
@@ -47,14 +38,6 @@ def test_good_and_bad_rows_are_answered_in_the_order_of_the_file(
     monkeypatch.setattr(scoring, "MAX_SLICE_BAD_ROWS", 3)
     kinds = (pattern * 50)[:50]
 
-    lines, _ = score(bench, ["5.1,3.5,1.4,0.2\n" if kind == "g" else "x\n" for kind in kinds])
+    lines = score(bench, ["5.1,3.5,1.4,0.2\n" if kind == "g" else "x\n" for kind in kinds])
 
     assert lines == [None if kind == "g" else index + 2 for index, kind in enumerate(kinds)]
-
-
-def test_a_chunk_of_bad_rows_alone_lets_others_have_their_turn(bench: Bench) -> None:
-    rows = 10 * JUDGED_ROWS
-
-    _, turns = score(bench, ["x\n"] * rows)
-
-    assert turns >= math.floor(rows / JUDGED_ROWS) + math.floor(rows / scoring.MAX_SLICE_BAD_ROWS)

@@ -107,19 +107,6 @@ def test_a_quoted_newline_is_not_where_a_chunk_is_cut(monkeypatch: pytest.Monkey
     )
 
 
-def test_others_have_their_turn_between_pieces_of_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
-    turns: list[None] = []
-
-    monkeypatch.setattr(text, "PIECE_BYTES", 100)
-    lines = 10 * b'{"size": 1, "colour": "red"}\n'
-    blocks = [parse_ndjson(lines, FIRST_LINE, mixed_signature(), lambda: turns.append(None))]
-    monkeypatch.setattr(text, "PIECE_BYTES", 20)
-    blocks.append(parse_csv(10 * b"red,1\n", COLUMNS, FIRST_LINE, mixed_signature(), lambda: turns.append(None)))
-
-    assert [len(block.array) for block in blocks] == [10, 10]
-    assert len(turns) == 3 + 3
-
-
 def test_good_rows_are_the_array_that_a_request_would_make() -> None:
     rows = [(5.1, 3.5, 1.4, 0.2), (6.9, 3.1, 5.7, 2.3)]
     data = "".join(",".join(map(str, row)) + "\n" for row in rows).encode()

@@ -1,35 +1,26 @@
-"""While a chunk's answers are written, single jobs are answered and the next chunk is scored; whatever goes wrong then
-comes out in the end.
-"""
+"""A chunk's answers are there when all of them are; whatever goes wrong before leaves nothing behind."""
 
-import os
-import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
-from worker.aside import await_end
 
+from rhizome import keys
 from rhizome.blob_slices import part_path
 from rhizome.blob_store import BlobStore, BlobWriter
 from rhizome.errors import BlobStoreUnavailable
-from rhizome.inference import Calls
 from rhizome.jobs import Lane, State
-from tests.support.estimators import watched
-from tests.support.queue import DEADLINE_SECONDS
 from tests.support.versions import IRIS_CLASSES, write_iris
 from tests.unit.worker.conftest import Bench, BuildBench
 from worker.files.lines import LineFormat
-from worker.files.writing import WritingThreads
 
 CHUNK_ROWS, CHUNK_BYTES = 32, 1_024
 ROWS = 4 * CHUNK_ROWS
 
 
 class WatchedStore:
-    """The store of a bench, which calls `before_commit` in the writing thread before each part of rows is there."""
+    """The store of a bench, which calls `before_commit` before each part is there."""
 
     def __init__(self, store: BlobStore, before_commit: Callable[[], None]) -> None:
         self._store = store
@@ -52,7 +43,7 @@ class WatchedStore:
 
 @pytest.fixture
 def bench(build_bench: BuildBench) -> Bench:
-    bench = build_bench(file_chunk_bytes=CHUNK_BYTES)
+    bench = build_bench(Lane.BATCH, file_chunk_bytes=CHUNK_BYTES)
     bench.serve(write_iris(bench.models_dir))
     return bench
 
@@ -70,56 +61,6 @@ def labels_of(bench: Bench, job_id: str) -> list[str]:
 EXPECTED = (list(IRIS_CLASSES) * ROWS)[:ROWS]
 
 
-def test_the_next_chunk_is_scored_meanwhile(bench: Bench) -> None:
-    rows, commits, overlaps = 0, 0, []
-    two_chunks_are_scored = threading.Event()
-
-    def look(array: Any) -> None:
-        nonlocal rows
-        rows += len(array)
-        if rows == 2 * CHUNK_ROWS:
-            two_chunks_are_scored.set()
-
-    def wait_for_the_next() -> None:
-        nonlocal commits
-        commits += 1
-        if commits > 2:  # those of the first chunk, which plans, and holds no rows
-            overlaps.append(two_chunks_are_scored.wait(DEADLINE_SECONDS))
-
-    assert bench.shelf.champion is not None
-    bench.shelf.champion.calls = Calls(watched(look))
-    before_each_commit(bench, wait_for_the_next)
-    job_id = bench.submit_parquet(ROWS)
-
-    bench.scorer.run()
-
-    assert overlaps[0]
-    assert (bench.queue.read(job_id).state, labels_of(bench, job_id)) == (State.SUCCEEDED, EXPECTED)
-
-
-def test_single_jobs_are_answered_meanwhile_and_the_scorer_counts_as_busy(bench: Bench) -> None:
-    answered: list[bool] = []
-    held_since: list[float | None] = []
-
-    def submit_and_wait() -> None:
-        single, deadline = bench.submit(), time.monotonic() + DEADLINE_SECONDS
-        while not bench.queue.read(single).is_final and time.monotonic() < deadline:
-            time.sleep(0.001)
-        answered.append(bench.queue.read(single).is_final)
-        held_since.append(bench.scorer.busy_since)
-
-    before_each_commit(bench, submit_and_wait)
-    job_id = bench.submit_parquet(ROWS)
-
-    bench.scorer.run()
-
-    assert len(answered) >= ROWS / CHUNK_ROWS
-    assert all(answered)
-    assert None not in held_since
-    assert bench.scorer.busy_since is None
-    assert bench.queue.read(job_id).state is State.SUCCEEDED
-
-
 def test_a_scorer_that_stops_finishes_what_it_is_writing(bench: Bench) -> None:
     def stop() -> None:
         bench.is_stopping = True
@@ -131,12 +72,14 @@ def test_a_scorer_that_stops_finishes_what_it_is_writing(bench: Bench) -> None:
 
     assert bench.queue.in_flight(Lane.BATCH) == 0
     assert bench.parts_of(job_id)
-    assert bench.queue.bells() == 1  # for the rest of the chunks
+    assert bench.queue.bells(keys.BATCH_QUEUE) == 1  # for the rest of the chunks
     assert not bench.queue.read(job_id).is_final
 
 
 def test_a_chunk_whose_answers_cannot_be_written_now_comes_back(build_bench: BuildBench, short_retries: None) -> None:
-    bench = build_bench(file_chunk_bytes=CHUNK_BYTES, lease_seconds=0.2, linger_seconds=1.0, max_deliveries=2)
+    bench = build_bench(
+        Lane.BATCH, file_chunk_bytes=CHUNK_BYTES, lease_seconds=0.2, linger_seconds=1.0, max_deliveries=2
+    )
     bench.serve(write_iris(bench.models_dir))
     absences = 6
 
@@ -162,7 +105,7 @@ def test_a_chunk_whose_answers_cannot_be_written_now_comes_back(build_bench: Bui
 def test_answers_that_cannot_be_made_into_text_together_are_written_row_by_row(
     build_bench: BuildBench, monkeypatch: pytest.MonkeyPatch, chunk_bytes: int, rows: int
 ) -> None:
-    bench = build_bench(file_chunk_bytes=chunk_bytes)
+    bench = build_bench(Lane.BATCH, file_chunk_bytes=chunk_bytes)
     bench.serve(write_iris(bench.models_dir))
     refusals: list[object] = []
 
@@ -181,40 +124,15 @@ def test_answers_that_cannot_be_made_into_text_together_are_written_row_by_row(
     assert not list(bench.models_dir.rglob("*.partial"))
 
 
-def test_what_is_written_is_finished_before_the_next_chunk_is_scored_to_its_end(build_bench: BuildBench) -> None:
-    chunk_rows, rows, finished = 6_000, 0, list[int]()  # more than one slice
-    bench = build_bench(file_chunk_bytes=chunk_rows * CHUNK_BYTES // CHUNK_ROWS)
-    bench.serve(write_iris(bench.models_dir))
-
-    def look(array: Any) -> None:
-        nonlocal rows
-        rows += len(array)
-        if rows <= chunk_rows:
-            return
-        if bench.scorer._unwritten is not None:
-            await_end(bench.scorer._unwritten.chunk._scored._written, lambda: time.sleep(0.001))
-        if rows >= 2 * chunk_rows and not finished:
-            finished.append(len(bench.parts_of(job_id)))
-
-    assert bench.shelf.champion is not None
-    bench.shelf.champion.calls = Calls(watched(look))
-    job_id = bench.submit_parquet(2 * chunk_rows)
-
-    bench.scorer.run()
-
-    assert finished == [2]  # the first one plans
-    assert bench.queue.read(job_id).state is State.SUCCEEDED
-
-
 def test_a_run_that_is_broken_off_holds_nothing_any_more(build_bench: BuildBench) -> None:
-    bench = build_bench(file_chunk_bytes=CHUNK_BYTES, lease_seconds=0.2, linger_seconds=1.0)
+    bench = build_bench(Lane.BATCH, file_chunk_bytes=CHUNK_BYTES, lease_seconds=0.2, linger_seconds=1.0)
     bench.serve(write_iris(bench.models_dir))
     score, calls = bench.files.score, 0
 
     def score_or_lose_redis(*args: Any) -> Any:
         nonlocal calls
         calls += 1
-        if calls == 3:  # of the second chunk with rows, while the first is being written
+        if calls == 3:  # of the second chunk with rows
             raise RedisConnectionError("gone")
         return score(*args)
 
@@ -226,11 +144,3 @@ def test_a_run_that_is_broken_off_holds_nothing_any_more(build_bench: BuildBench
     assert bench.scorer.busy_since is None
     bench.run_until_final(job_id)
     assert (bench.queue.read(job_id).state, labels_of(bench, job_id)) == (State.SUCCEEDED, EXPECTED)
-
-
-@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="Linux's own")
-def test_text_is_made_where_nobody_else_wants_to_run_and_the_scorer_is_as_before() -> None:
-    threads = WritingThreads()
-
-    assert threads.text.submit(os.sched_getscheduler, 0).result() == os.SCHED_IDLE
-    assert threads.disk.submit(os.sched_getscheduler, 0).result() == os.sched_getscheduler(0) == os.SCHED_OTHER

@@ -40,9 +40,9 @@ def ledger(redis: Redis) -> Ledger:
 
 
 def score_all(queue: Queue) -> None:
-    scorer = queue.scorer()
-    while claimed := scorer.claim():
-        scorer.finish([succeed(entry) for entry in claimed], claim_next=False)
+    for scorer in (queue.scorer(), queue.batch_scorer()):
+        while claimed := scorer.claim():
+            scorer.finish([succeed(entry) for entry in claimed], claim_next=False)
 
 
 def test_everything_that_is_due_is_sent(queue: Queue, redis: Redis, receiver: Receiver, ledger: Ledger) -> None:
@@ -83,7 +83,7 @@ def test_a_batch_is_told_with_its_counts(queue: Queue, redis: Redis, receiver: R
 
 def test_progress_is_told_with_its_pace_as_it_was_then(queue: Queue, redis: Redis, receiver: Receiver) -> None:
     job_id = submit_batch(queue, 2, 2, url=receiver.url, events=("progress",))
-    scorer = queue.scorer()
+    scorer = queue.batch_scorer()
     (first,) = scorer.claim()
     scorer.bind_version(job_id, "v1")
     redis.hincrby(keys.job(job_id), "started_at", -1000)
