@@ -87,7 +87,7 @@ def read_pace(redis: Redis) -> Pace | None:
         chunk_call_ms=_mean([beat.chunk_call_ms for beat in chunks]),
         row_ms=_mean([beat.row_ms for beat in chunks]),
         scorers=len(workers),
-        is_fresh=max(beat.measured_at for beat in workers) > time.time() - FRESH_SECONDS,
+        is_fresh=min(beat.seconds_since(beat.measured_at) for beat in workers) < FRESH_SECONDS,
     )
 
 
