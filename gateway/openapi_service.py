@@ -86,8 +86,8 @@ def _health_paths(manifest: Manifest) -> dict[str, Any]:
                 "health",
                 {
                     "200": answer(
-                        "Jobs are answered; `problems` names what is not as it should be. A report is made at most once a "
-                        "second, for all who ask.",
+                        "Jobs are answered; `problems` names what is not as it should be. A report is made at most "
+                        "once a second, for all who ask.",
                         health,
                         _health(manifest),
                     ),
