@@ -10,6 +10,7 @@ MAX_SKEW_SECONDS = 5.0
 
 
 def workers_of(living: list[Heartbeat]) -> list[Heartbeat]:
+    """The processes that score."""
     return [process for process in living if process.role == "worker"]
 
 
@@ -27,6 +28,7 @@ def clock_problems(processes: Sequence[Heartbeat]) -> list[str]:
 
 
 def describe_worker(worker: Heartbeat) -> dict[str, Any]:
+    """A worker process as the report shows it."""
     return {
         "host": worker.host,
         "pid": worker.pid,
