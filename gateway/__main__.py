@@ -5,6 +5,8 @@ import sys
 from gateway.server import build_server
 from rhizome.errors import SettingsError
 from rhizome.settings import load_settings
+from rhizome.stray_output import log_stray_output
+from rhizome.telemetry import configure_logging
 
 
 def main() -> None:
@@ -13,6 +15,8 @@ def main() -> None:
         settings = load_settings()
     except SettingsError as error:
         sys.exit(f"rhizome: {error}")
+    configure_logging("gateway", settings.log_level)
+    log_stray_output("gateway")
     build_server(settings).serve()
 
 

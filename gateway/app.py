@@ -20,6 +20,7 @@ from rhizome.job_queue.submission import Submissions
 from rhizome.pulse import Pulse
 from rhizome.registry import Registry
 from rhizome.settings import Settings, load_settings
+from rhizome.stray_output import log_stray_output
 from rhizome.telemetry import configure_logging
 from rhizome.webhooks.ledger import Ledger
 
@@ -57,7 +58,15 @@ def create_app(settings: Settings, redis: Redis) -> Flask:
         registry=registry,
         champion=champion,
         notices=notices,
-        health=HealthReporter(redis, submissions, champion, notices, webhooks, started_at=time.time()),
+        health=HealthReporter(
+            redis,
+            submissions,
+            champion,
+            notices,
+            webhooks,
+            micro_batch_rows=settings.micro_batch_rows,
+            started_at=time.time(),
+        ),
         blobs=open_store(settings.blob_location, settings.blob_endpoint),
         upload_slots=Semaphore(UPLOADS),
         download_slots=Semaphore(DOWNLOADS),
@@ -82,5 +91,6 @@ def create_app_from_environment() -> Flask:
     """What each Granian process calls."""
     settings = load_settings()
     configure_logging("gateway", settings.log_level)
+    log_stray_output("gateway")
     Pulse(settings.pulse_dir, PULSE_ROLE, PATIENCE_SECONDS).start_thread()
     return create_app(settings, connect(settings.redis_url, socket_timeout=REDIS_TIMEOUT_SECONDS))

@@ -1,32 +1,42 @@
 """The health report: what an on-call engineer needs first, read from Redis alone and never behind inference."""
 
+import os
+import socket
 import time
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from gateway.champion import ChampionView
 from gateway.notices import Notices
+from gateway.process_health import clock_problems, describe_worker, workers_of
+from gateway.shared_computation import SharedComputation
+from gateway.waiting_health import report_waiting
 from gateway.webhook_health import report_webhooks
 from rhizome import heartbeats, keys, latency
-from rhizome.errors import NoChampion, QueueUnavailable, RhizomeError
+from rhizome.connection import says_cannot_write
+from rhizome.errors import NoChampion, QueueUnavailable, RhizomeError, StorageFull
 from rhizome.heartbeats import Heartbeat
 from rhizome.job_queue.pace import Pace
 from rhizome.job_queue.submission import HIGH_WATER, Submissions
-from rhizome.job_queue.views import LaneDepth
 from rhizome.jobs import Lane
 from rhizome.registry import Pointer
 from rhizome.training_runs import read_runs
 from rhizome.webhooks.ledger import Ledger
 
-#: A waiting job this old, while nothing is in flight, means: the workers live but do not consume.
-STALLED_SECONDS = 15.0
+KEEP_SECONDS = 1.0  #: a report is good for so long; heartbeats come no more often
 _WINDOW_SECONDS = latency.BUCKET_SECONDS * latency.WINDOW_BUCKETS
 
 
 class HealthReporter:
-    """Builds reports for one gateway process."""
+    """Builds reports for one gateway process, one at a time for all who ask.
+
+    Args:
+        redis, submissions, champion, notices, webhooks: looked at.
+        micro_batch_rows: single jobs of a full call of the workers.
+        started_at: when this process did, in seconds since 1970.
+    """
 
     def __init__(
         self,
@@ -36,6 +46,7 @@ class HealthReporter:
         notices: Notices,
         webhooks: Ledger,
         *,
+        micro_batch_rows: int,
         started_at: float,
     ) -> None:
         self._redis = redis
@@ -43,22 +54,26 @@ class HealthReporter:
         self._champion = champion
         self._notices = notices
         self._webhooks = webhooks
+        self._micro_batch_rows = micro_batch_rows
         self._started_at = started_at
+        #: Whether a job submitted now would be answered, and if not, why.
+        self.is_ready = SharedComputation(self._find_ready)
+        #: Whether the service can answer, and everything there is to know.
+        self.report = SharedComputation(self._report, KEEP_SECONDS)
 
-    def is_ready(self) -> tuple[bool, str]:
-        """Whether a job submitted now would be answered, and if not, why."""
+    def _find_ready(self) -> tuple[bool, str]:
         try:
             pointer = self._champion.pointer()
-            workers = _workers(heartbeats.living(self._redis))
+            workers = workers_of(heartbeats.living(self._redis))
+            if not any(worker.version and worker.lane == Lane.INTERACTIVE for worker in workers):
+                return False, "no worker has loaded a version yet"
+            stuck = report_waiting(self._submissions.depths(), workers, self._micro_batch_rows).stuck
+            self._submissions.check_accepting()
         except (RedisError, RhizomeError) as error:
-            is_away = isinstance(error, (RedisError, QueueUnavailable))
-            return False, "Redis does not answer" if is_away else str(error)
-        if not any(worker.version and worker.lane == Lane.INTERACTIVE for worker in workers):
-            return False, "no worker has loaded a version yet"
-        return True, f"version {pointer.version}"
+            return False, _describe_failure(error)
+        return not stuck, stuck or f"version {pointer.version}"
 
-    def report(self) -> tuple[bool, dict[str, Any]]:
-        """Whether the service can answer, and everything there is to know."""
+    def _report(self) -> tuple[bool, dict[str, Any]]:
         gateway = {
             "uptime_seconds": round(time.time() - self._started_at, 1),
             "waiting_requests": self._notices.waiting,
@@ -66,12 +81,10 @@ class HealthReporter:
         try:
             return self._full_report(gateway)
         except (RedisError, RhizomeError) as error:
-            is_away = isinstance(error, (RedisError, QueueUnavailable))
-            problem = "Redis does not answer" if is_away else str(error)
             return False, {
                 "status": "unavailable",
-                "problems": [problem],
-                "redis": {"reachable": not is_away},
+                "problems": [_describe_failure(error)],
+                "redis": {"reachable": not _is_away(error)},
                 "gateway": gateway,
             }
 
@@ -80,13 +93,17 @@ class HealthReporter:
         depths = self._submissions.depths()
         redis_ms = round((time.perf_counter() - begun) * 1000, 3)
         living = heartbeats.living(self._redis)
-        workers = _workers(living)
+        workers = workers_of(living)
         champion = self._pointer()
         converged = champion is not None and bool(workers) and all(w.version == champion.version for w in workers)
         memory = self._submissions.memory_fraction()
-        fatal, other = _problems(depths, workers, champion, converged)
+        fatal, other = _problems(workers, champion, converged)
+        waiting = report_waiting(depths, workers, self._micro_batch_rows)
+        fatal += [waiting.stuck] if workers and waiting.stuck else []
+        other += waiting.other + clock_problems([*living, self._own_beat()])
         webhooks, undelivered = report_webhooks(self._webhooks, living)
         other += undelivered
+        fatal += self._find_refusal()
         if memory > HIGH_WATER:
             other.append("Redis's memory is almost full: no jobs are accepted until results have expired")
         status = "unavailable" if fatal else "degraded" if other else "ok"
@@ -101,13 +118,39 @@ class HealthReporter:
             "workers": {
                 "living": len(workers),
                 "converged": converged,
-                "processes": [_describe(worker) for worker in workers],
+                "processes": [describe_worker(worker) for worker in workers],
             },
             "champion": _pointer_facts(champion),
             "webhooks": webhooks,
             "training": read_runs(self._redis),
             "gateway": gateway,
         }
+
+    def _find_refusal(self) -> list[str]:
+        """Why Redis would refuse every submit, beside its high-water mark, at which results are still written."""
+        try:
+            self._submissions.check_accepting()
+        except StorageFull:
+            return []
+        except QueueUnavailable as error:
+            if not _cannot_write(error):
+                raise
+            return [_describe_failure(error)]
+        return []
+
+    def _own_beat(self) -> Heartbeat:
+        """This process as the others tell of themselves: its clock beside Redis's."""
+        seconds, microseconds = self._redis.time()
+        now = time.time()
+        return Heartbeat(
+            role="gateway",
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            state="serving",
+            at=now,
+            started_at=self._started_at,
+            heard_at=seconds + microseconds / 1e6,
+        )
 
     def _pointer(self) -> Pointer | None:
         try:
@@ -125,13 +168,22 @@ class HealthReporter:
         return shown
 
 
-def _workers(living: list[Heartbeat]) -> list[Heartbeat]:
-    return [process for process in living if process.role == "worker"]
+def _is_away(error: Exception) -> bool:
+    return isinstance(error, (RedisError, QueueUnavailable)) and not _cannot_write(error)
 
 
-def _problems(
-    depths: dict[str, LaneDepth], workers: list[Heartbeat], champion: Pointer | None, converged: bool
-) -> tuple[list[str], list[str]]:
+def _cannot_write(error: Exception) -> bool:
+    cause = error.__cause__ or error
+    return isinstance(cause, ResponseError) and says_cannot_write(cause)
+
+
+def _describe_failure(error: Exception) -> str:
+    if _cannot_write(error):
+        return "Redis cannot write (its memory or disk is full, or it is a replica), so no job is accepted; see its log"
+    return "Redis does not answer" if _is_away(error) else str(error)
+
+
+def _problems(workers: list[Heartbeat], champion: Pointer | None, converged: bool) -> tuple[list[str], list[str]]:
     """What keeps the service from answering, and what an operator should know besides."""
     fatal, other = [], []
     if champion is None:
@@ -144,32 +196,10 @@ def _problems(
         fatal.append("no worker process serves single jobs; they wait until one does")
     elif Lane.BATCH not in lanes:
         other.append("no worker process serves batches and files; they wait until one does")
-    if workers and _is_stalled(depths):
-        fatal.append("jobs wait and nothing is in flight: the workers live but do not consume; restart them")
     if champion is not None and workers and not converged:
         other.append(f"not every worker process serves {champion.version} yet")
     other += [f"worker {worker.host}:{worker.pid}: {worker.detail}" for worker in workers if worker.detail]
     return fatal, other
-
-
-def _is_stalled(depths: dict[str, LaneDepth]) -> bool:
-    """Each lane has worker processes of its own: what one has in flight says nothing of the other."""
-    still = [depth for depth in depths.values() if not depth.in_flight]
-    return any((depth.oldest_waiting_seconds or 0.0) > STALLED_SECONDS for depth in still)
-
-
-def _describe(worker: Heartbeat) -> dict[str, Any]:
-    return {
-        "host": worker.host,
-        "pid": worker.pid,
-        "lane": worker.lane,
-        "state": worker.state,
-        "version": worker.version or None,
-        "artifact_sha256": worker.artifact_sha256 or None,
-        "heartbeat_age_seconds": round(max(0.0, time.time() - worker.at), 2),
-        "uptime_seconds": round(time.time() - worker.started_at, 1),
-        "runs": worker.runs,
-    }
 
 
 def _pace_facts(pace: Pace | None) -> dict[str, float] | None:

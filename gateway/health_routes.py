@@ -6,14 +6,16 @@ from gateway.documents import encode
 from gateway.service import service
 
 JSON = "application/json"
+LIVEZ = "/livez"
+ALIVE = encode({"status": "alive"})
 
 blueprint = Blueprint("health", __name__)
 
 
-@blueprint.get("/livez")
+@blueprint.get(LIVEZ)
 def livez() -> Response:
     """The gateway process runs; says nothing of Redis or the workers."""
-    return Response(encode({"status": "alive"}), 200, content_type=JSON)
+    return Response(ALIVE, 200, content_type=JSON)
 
 
 @blueprint.get("/readyz")

@@ -89,7 +89,10 @@ def _health_paths(manifest: Manifest) -> dict[str, Any]:
                 "health",
                 {
                     "200": answer(
-                        "Jobs are answered; `problems` names what is not as it should be.", health, _health(manifest)
+                        "Jobs are answered; `problems` names what is not as it should be. A report is made at most "
+                        "once a second, for all who ask.",
+                        health,
+                        _health(manifest),
                     ),
                     "503": answer(
                         "Nothing can answer now; the body says why, as far as Redis answers.",
@@ -105,7 +108,11 @@ def _health_paths(manifest: Manifest) -> dict[str, Any]:
                 summary,
                 "readyz",
                 {
-                    "200": answer("Yes.", ready, {"status": "ready", "detail": f"version {manifest.version}"}),
+                    "200": answer(
+                        "Yes: it was asked as a submit asks.",
+                        ready,
+                        {"status": "ready", "detail": f"version {manifest.version}"},
+                    ),
                     "503": answer("No; the body says why.", ready, waits),
                 },
             )

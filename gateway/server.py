@@ -6,7 +6,8 @@ has returned. `tests/contracts/test_server.py` holds what is relied on.
 """
 
 import signal
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -26,11 +27,33 @@ from rhizome.telemetry import log_config
 
 BACKPRESSURE_MARGIN = 32  #: requests beyond those that wait or are served, held back by Granian itself
 STOP_SECONDS = 10  #: how long requests under way may take to end
+#: How a process ends that was ended from outside: somebody or the kernel killed it, or told it to stop.
+ENDED_FROM_OUTSIDE = (0, -signal.SIGKILL, -signal.SIGTERM)
+#: A process that was killed before it was so old is not started again at once: whatever kills may well do so again.
+YOUNG_SECONDS = 1.0
 
 
-def build_server(settings: Settings) -> MPServer:
+class Server(MPServer):
+    """Granian's server, which also revives processes that are killed one soon after the other.
+
+    By itself it takes a process that ends within 5.5 s of its start for one that cannot run, and ends: the right thing
+    where the process ended by itself, since whoever started the server then waits longer and longer.
+    """
+
+    def _respawn_workers(self, workers: Sequence[int], *args: Any, **kwargs: Any) -> None:
+        killed = [self.wrks[index] for index in workers if self.wrks[index].inner.exitcode in ENDED_FROM_OUTSIDE]
+        if any(time.monotonic() - process.birth < YOUNG_SECONDS for process in killed):
+            time.sleep(YOUNG_SECONDS)
+        super()._respawn_workers(workers, *args, **kwargs)
+        for process in killed:
+            self.respawned_wrks.pop(process.idx, None)
+        if self.interrupt_children:
+            self.main_loop_interrupt.set()  # one that ended meanwhile: the loop has just cleared its news
+
+
+def build_server(settings: Settings) -> Server:
     """A server of this application, in as many processes as the settings say."""
-    return MPServer(
+    return Server(
         f"{__name__}:{create_dispatched_app.__name__}",
         address=settings.host,
         port=settings.port,

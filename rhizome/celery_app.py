@@ -9,10 +9,12 @@ from typing import Any
 
 import celery.apps.worker
 from celery import Celery, signals
+from celery.utils.log import get_multiprocessing_logger
 from kombu.entity import Queue
 
 from rhizome.celery_pulses import build_worker_step
 from rhizome.settings import Settings
+from rhizome.stray_output import log_stray_output
 from rhizome.telemetry import configure_logging
 
 #: A message held by a dead worker comes back after this; jobs do not wait for it, bells and training runs do.
@@ -102,8 +104,11 @@ def log_as_json(process: str, settings: Settings) -> None:
 
     def configure(**_: object) -> None:
         configure_logging(process, settings.log_level)
-        # Celery names each received and finished task at INFO; the tasks' own lines say more.
-        for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
+        log_stray_output(process)
+        # The pool's own logger has no handler and passes nothing on: its lines would be printed.
+        get_multiprocessing_logger().propagate = True
+        # Celery names each received and finished task at INFO, the pool each start; our own lines say more.
+        for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat", "multiprocessing"):
             logging.getLogger(name).setLevel(logging.WARNING)
 
     signals.setup_logging.connect(configure, weak=False)

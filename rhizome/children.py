@@ -13,10 +13,11 @@ from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1  #: prctl(2)
 FIRST_BACKOFF_SECONDS = 0.5
-MAX_BACKOFF_SECONDS = 30.0
+MAX_BACKOFF_SECONDS = 30.0  #: of a process that ends by itself as soon as it is started
+MAX_KILLED_BACKOFF_SECONDS = 2.0  #: of one that somebody or the kernel kills
 TAIL_BYTES = 64 * 1024
 MAX_LOG_BYTES = 64 * 1024 * 1024  #: looked at when a process starts
-STEADY_SECONDS = 30.0  #: a child that ran this long is started again without delay
+STEADY_SECONDS = 10.0  #: a child that ran this long could start, whatever ended it; the next pause is the first again
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +88,8 @@ class Child:
         if not self._restart_at:
             if now - self._started_at > STEADY_SECONDS:
                 self._backoff_seconds = FIRST_BACKOFF_SECONDS
+            elif status in (-signal.SIGKILL, -signal.SIGTERM):
+                self._backoff_seconds = min(self._backoff_seconds, MAX_KILLED_BACKOFF_SECONDS)
             self._sweep()
             log.warning(
                 "process_ended",

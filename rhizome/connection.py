@@ -12,6 +12,9 @@ from redis.retry import Retry
 CONNECT_TIMEOUT_SECONDS = 2.0
 SOCKET_TIMEOUT_SECONDS = 5.0  #: longer than any blocking read
 BLOCKING_MARGIN_SECONDS = 3.0
+#: Of one client. What bounds its connections is the threads: each holds one and borrows another for a moment. This only
+#: has to be more than they can need (RHIZOME_GATEWAY_THREADS is 512 at most); redis-py's own bound, 100, is less.
+MAX_CONNECTIONS = 2048
 _CANNOT_WRITE = ("OOM", "MISCONF", "READONLY", "NOREPLICAS")  #: how Redis begins to say that it cannot write
 
 
@@ -24,6 +27,7 @@ def connect(url: str, *, socket_timeout: float | None = None) -> Redis:
     """
     return Redis.from_url(
         url,
+        max_connections=MAX_CONNECTIONS,
         protocol=2,  # RESP3 changes the shape of stream replies
         decode_responses=False,
         socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,

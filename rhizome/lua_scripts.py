@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -20,8 +20,9 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 class Script:
     """A Lua script, sent to Redis at the first call, and again where Redis forgot it.
 
-    Each thread holds a connection of its own: borrowing one from the client's pool costs three times what the call
-    itself does. An answer that did not come, or came in part, costs the connection; the next call opens another.
+    Each thread holds a connection of its own (see `HeldConnection`): borrowing one from the client's pool for each call
+    costs three times what the call itself does. An answer that did not come, or came in part, costs the connection; the
+    next call opens another.
 
     Args:
         redis: a client.
@@ -66,6 +67,34 @@ class Call(NamedTuple):
         return ("EVALSHA", self.script.sha, len(self.keys), *self.keys, *self.args)
 
 
+class HeldConnection:
+    """A connection that a client's pool has lent for long: given back, closed, as soon as nobody holds this any more.
+
+    A pool counts the connections that it has made. One that is made past `get_connection` and dropped is counted for
+    ever, and one that is not given back cannot be lent to anybody else.
+
+    Args:
+        pool: a client's.
+
+    Raises:
+        redis.RedisError: Redis cannot be reached.
+    """
+
+    __slots__ = ("__weakref__", "_pool", "connection")
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = ref(pool)  # it may go before the thread that holds this
+        self.connection = pool.get_connection()
+
+    def __del__(self) -> None:
+        connection, pool = getattr(self, "connection", None), self._pool()
+        if connection is None:
+            return  # there never was one
+        connection.disconnect()  # what it may still have been sent is for nobody
+        if pool is not None:
+            pool.release(connection)
+
+
 class Flight:
     """One call at a time whose answer is read later, on a connection of its own: the caller works meanwhile.
 
@@ -75,20 +104,21 @@ class Flight:
 
     def __init__(self, redis: Redis) -> None:
         self._pool = redis.connection_pool
-        self._connection: Any = None  #: made once: a pool counts those it has made, and never less
+        self._held: HeldConnection | None = None
         self._call: Call | None = None
 
     def send(self, sent: Call) -> None:
-        """Sends a call; the answer to the one before has been received.
+        """Sends a call; nobody reads the answer to the one before any more.
 
         Raises:
             redis.RedisError: it could not be sent; it may have arrived all the same.
         """
-        if self._connection is None:
-            self._connection = self._pool.make_connection()
+        self.drop()
+        if self._held is None:
+            self._held = HeldConnection(self._pool)
         self._call = sent
         try:
-            self._connection.send_command(*sent.command)
+            self._held.connection.send_command(*sent.command)
         except BaseException:
             self.drop()
             raise
@@ -96,10 +126,10 @@ class Flight:
     @property
     def is_answered(self) -> bool:
         """Whether `receive` need not wait."""
-        if self._call is None:
+        if self._call is None or self._held is None:
             return False
         try:
-            return bool(self._connection.can_read(0))
+            return bool(self._held.connection.can_read(0))
         except RedisConnectionError:
             return True  # which `receive` will say
 
@@ -110,10 +140,10 @@ class Flight:
             redis.RedisError: the connection was cut, the answer did not come in time, or the script failed.
         """
         sent = self._call
-        if sent is None:
+        if sent is None or self._held is None:
             raise RedisConnectionError("nothing was sent")
         try:
-            answer = _read_answer(self._connection)
+            answer = _read_answer(self._held.connection)
         except BaseException:
             self.drop()
             raise
@@ -122,8 +152,8 @@ class Flight:
 
     def drop(self) -> None:
         """Forgets what was sent, if anything: nobody will read its answer."""
-        if self._call is not None:
-            self._connection.disconnect()
+        if self._call is not None and self._held is not None:
+            self._held.connection.disconnect()
             self._call = None
 
 
@@ -193,18 +223,18 @@ def _check(answer: Any) -> Any:
     return answer
 
 
-_held = threading.local()
+_held = threading.local()  #: what a thread that ends held goes with it
 
 
 def _held_connection(pool: Any) -> Any:
     """This thread's connection to the server of `pool`."""
-    connections: WeakKeyDictionary[Any, Any] | None = getattr(_held, "connections", None)
-    if connections is None:
-        connections = _held.connections = WeakKeyDictionary()
-    connection = connections.get(pool)
-    if connection is None:
-        connection = connections[pool] = pool.make_connection()
-    return connection
+    by_pool: WeakKeyDictionary[Any, HeldConnection] | None = getattr(_held, "by_pool", None)
+    if by_pool is None:
+        by_pool = _held.by_pool = WeakKeyDictionary()
+    held = by_pool.get(pool)
+    if held is None:
+        held = by_pool[pool] = HeldConnection(pool)
+    return held.connection
 
 
 @cache

@@ -23,6 +23,7 @@ from rhizome.connection import connect
 from rhizome.errors import QueueUnavailable, RhizomeError
 from rhizome.registry import Pointer, Registry
 from rhizome.settings import Settings, load_settings
+from rhizome.stray_output import log_stray_output
 from rhizome.telemetry import configure_logging
 from rhizome.training_runs import Outcome, claim_run
 from rhizome.version_store import VersionStore
@@ -120,6 +121,8 @@ def _command(*, as_json: bool) -> Iterator[tuple[Settings, Redis]]:
         configure_console()
     else:
         configure_logging("trainer", settings.log_level, "stderr" if as_json else "stdout")
+        if not as_json:  # else standard output is the document's
+            log_stray_output("trainer")
     try:
         redis = connect(settings.redis_url)
         redis.ping()

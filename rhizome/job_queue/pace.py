@@ -90,7 +90,7 @@ def read_pace(redis: Redis) -> Pace | None:
         row_ms=_mean([beat.row_ms for beat in chunks]),
         scorers=sum(beat.lane == Lane.INTERACTIVE for beat in workers),
         batch_scorers=sum(beat.lane == Lane.BATCH for beat in workers),
-        is_fresh=max(beat.measured_at for beat in workers) > time.time() - FRESH_SECONDS,
+        is_fresh=min(beat.seconds_since(beat.measured_at) for beat in workers) < FRESH_SECONDS,
     )
 
 

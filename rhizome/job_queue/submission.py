@@ -149,6 +149,17 @@ class Submissions:
         pace = self._look_at_pace()
         return [self._job_ids().secret, "1" if pace and pace.is_fresh else "0"]
 
+    def check_accepting(self) -> None:
+        """Goes the way of a submit, to the last question that is not the job's own, and submits nothing.
+
+        Raises:
+            StorageFull: Redis has little memory left.
+            QueueUnavailable: Redis did not answer, or cannot write.
+        """
+        if refusal := self._find_no_room():
+            raise refusal
+        self._call(self.submit_script, [], self.submit_head())
+
     def cancel(self, job_id: str) -> None:
         """Cancels a job that is queued or running; cancelling it again changes nothing.
 

@@ -8,7 +8,7 @@
 -- Returns per job {outcome, id of the first entry, entries waiting before it, job id, estimate (ms; -1: none)}; the outcome is
 -- `accepted`; `repeated` for the same job once more; `replayed` for the first job under the same Idempotency-Key; `conflict`
 -- where that key stands for another request; `late` where the estimate exceeds the deadline; `full`; or `no_room` where
--- nothing new is accepted.
+-- nothing new is accepted. A call without jobs fails where one that accepts a job would: where Redis cannot write.
 local secret, is_strict = ARGV[1], ARGV[2] == '1'
 
 local ENTRIES = 10  -- where a job's facts say how many entries it has
@@ -81,4 +81,5 @@ while at <= #ARGV do
   at = at + 1 + facts[ENTRIES]
 end
 for lane in pairs(must_ring) do ring(lane) end
+if #answers == 0 then redis.call('SETNX', ID_SECRET, secret) end
 return answers

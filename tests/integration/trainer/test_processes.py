@@ -242,9 +242,9 @@ def test_an_unreachable_redis_is_one_clear_line(environment: dict[str, str]) -> 
 def test_resident_processes_do_not_carry_scikit_learn(environment: dict[str, str]) -> None:
     probe = (
         "import sys, trainer.app, trainer.__main__; "
-        "print([name for name in ('sklearn', 'numpy', 'scipy', 'joblib') if name in sys.modules])"
+        "sys.exit([name for name in ('sklearn', 'numpy', 'scipy', 'joblib') if name in sys.modules] or 0)"
     )
     found = subprocess.run(
-        [sys.executable, "-c", probe], env=environment, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", probe], env=environment, capture_output=True, text=True, check=False, timeout=60
     )
-    assert found.stdout.strip() == "[]"
+    assert found.returncode == 0, found.stderr

@@ -41,6 +41,7 @@ def registry(redis: Redis) -> Registry:
 def build_app(redis_server: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[BuildApp]:
     """Builds applications with the settings a test asks for, and ends their threads."""
     monkeypatch.setattr("gateway.notices.LOOK_SECONDS", LOOK_SECONDS)
+    monkeypatch.setattr("gateway.health.KEEP_SECONDS", 0.0)  # a test changes something and asks again
     built: list[Flask] = []
 
     def build(**settings: Any) -> Flask:

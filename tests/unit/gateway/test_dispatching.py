@@ -100,7 +100,7 @@ def test_what_fails_in_a_route_is_answered(gateway: Dispatched, app: Flask) -> N
     def fail() -> None:
         raise ValueError("inside")
 
-    answer = gateway.send("GET", "/livez")
+    answer = gateway.send("GET", "/models")
 
     assert (answer.status, answer.json["code"]) == (500, "internal_error")
     assert b"inside" not in answer.body

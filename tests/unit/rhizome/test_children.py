@@ -1,5 +1,6 @@
 """Child processes end together, in their time, and leave nothing."""
 
+import os
 import signal
 import sys
 import time
@@ -19,6 +20,44 @@ print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pi
 time.sleep(60)
 """
 PATIENCE_SECONDS = 20.0
+
+
+def fall(child: Child, *, by_kill: bool) -> None:
+    """Has a child end and be started again."""
+    fallen = child.pid
+    if by_kill:
+        assert fallen is not None
+        os.kill(fallen, signal.SIGKILL)
+
+    def is_revived() -> bool:
+        child.revive()
+        return child.pid not in (None, fallen) or (not by_kill and child._restart_at == 0)
+
+    eventually(lambda: child.status is not None, what="the end of the child")
+    eventually(is_revived, what="another child")
+
+
+@pytest.mark.parametrize(
+    ("script", "pauses"),
+    [(SLEEPER, [0.01, 0.02, 0.02, 0.02]), ("print('begun'); raise SystemExit(1)", [0.01, 0.02, 0.04, 0.08])],
+    ids=["killed", "cannot run"],
+)
+def test_pauses_grow_for_what_cannot_run_and_hardly_for_what_is_killed(
+    script: str,
+    pauses: list[float],
+    start: Callable[..., Child],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("rhizome.children.FIRST_BACKOFF_SECONDS", pauses[0])
+    monkeypatch.setattr("rhizome.children.MAX_KILLED_BACKOFF_SECONDS", 2 * pauses[0])
+    child = start("falls", script)
+
+    for _ in pauses:
+        fall(child, by_kill=script is SLEEPER)
+
+    told = [vars(record)["restart_in_seconds"] for record in caplog.records if record.msg == "process_ended"]
+    assert told == pauses
 
 
 @pytest.fixture

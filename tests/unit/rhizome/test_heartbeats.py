@@ -3,10 +3,13 @@
 import time
 from typing import Any
 
+import msgspec
+import pytest
 from redis import Redis
 
 from rhizome import keys
 from rhizome.heartbeats import FORGET_SECONDS, LIVING_SECONDS, Heartbeat, beat, living, prune, withdraw
+from tests.support.heartbeats import write_silent
 
 
 def build_heartbeat(**changes: Any) -> Heartbeat:
@@ -19,7 +22,8 @@ def test_a_process_that_beats_lives(redis: Redis) -> None:
 
     beat(redis, heartbeat)
 
-    assert living(redis) == [heartbeat]
+    (heard,) = living(redis)
+    assert msgspec.structs.replace(heard, heard_at=0.0, silent_seconds=0.0) == heartbeat
 
 
 def test_a_process_is_known_once_by_role_host_and_pid(redis: Redis) -> None:
@@ -38,9 +42,35 @@ def test_a_process_is_known_once_by_role_host_and_pid(redis: Redis) -> None:
 
 
 def test_a_silent_process_does_not_live(redis: Redis) -> None:
-    beat(redis, build_heartbeat(at=time.time() - LIVING_SECONDS - 1))
+    write_silent(redis, build_heartbeat(), LIVING_SECONDS + 1)
 
     assert living(redis) == []
+
+
+@pytest.mark.parametrize("hours", [-3, 3])
+def test_a_process_whose_clock_is_wrong_lives_as_any_other(redis: Redis, hours: float) -> None:
+    now = time.time() + hours * 3600
+
+    beat(redis, build_heartbeat(at=now, measured_at=now - 20))
+
+    (heard,) = living(redis)
+    assert heard.skew_seconds == pytest.approx(hours * 3600, abs=5)
+    assert heard.seconds_since(heard.measured_at) == pytest.approx(20, abs=5)
+
+
+def test_a_process_that_is_silent_is_dead_whatever_its_clock_says(redis: Redis) -> None:
+    write_silent(redis, build_heartbeat(at=time.time() + 3600), LIVING_SECONDS + 1)
+
+    assert living(redis) == []
+
+
+def test_a_process_of_an_earlier_release_is_judged_by_its_own_clock(redis: Redis) -> None:
+    heartbeat = build_heartbeat()
+    redis.hset(keys.PROCESSES, heartbeat.key, msgspec.json.encode(heartbeat))
+
+    (heard,) = living(redis)
+
+    assert heard.skew_seconds == 0
 
 
 def test_a_process_that_withdraws_is_gone_at_once(redis: Redis) -> None:
@@ -55,8 +85,8 @@ def test_a_process_that_withdraws_is_gone_at_once(redis: Redis) -> None:
 
 def test_only_the_long_silent_are_forgotten(redis: Redis) -> None:
     beat(redis, build_heartbeat(pid=1))
-    beat(redis, build_heartbeat(pid=2, at=time.time() - LIVING_SECONDS - 1))
-    beat(redis, build_heartbeat(pid=3, at=time.time() - FORGET_SECONDS - 1))
+    write_silent(redis, build_heartbeat(pid=2), LIVING_SECONDS + 1)
+    write_silent(redis, build_heartbeat(pid=3), FORGET_SECONDS + 1)
 
     prune(redis)
 

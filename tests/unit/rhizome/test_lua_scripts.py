@@ -1,17 +1,22 @@
 """Lua scripts: all are called in one way, on a connection that the thread keeps."""
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from rhizome.connection import connect
 from rhizome.job_queue import scripts as queue_scripts
 from rhizome.lua_scripts import Call, Flight, Script, write_constants
 from rhizome.webhooks import scripts as webhook_scripts
+from tests.support.service import eventually
 
 DEADLINE_SECONDS = 5.0
+MANY_THREADS = 150  #: more than the connections that redis-py allows a client by itself
 LoadScript = Callable[[Redis, str], Script]
 
 
@@ -140,3 +145,69 @@ def test_after_a_connection_was_cut_the_next_call_opens_another(redis: Redis) ->
     flight.send(Call(script, (), [3]))
 
     assert flight.receive() == 3
+
+
+@pytest.fixture
+def own(redis_server: str) -> Iterator[Redis]:
+    """A client whose connections can be told from all others."""
+    client = connect(f"{redis_server}?client_name=own")
+    yield client
+    client.close()
+
+
+def has_open(redis: Redis, most: int) -> bool:
+    """Whether at most so many of those connections stay open, as the server sees it."""
+    return sum(entry["name"] == "own" for entry in redis.client_list()) <= most
+
+
+def test_no_thread_is_refused_a_connection_however_many_call_at_once(own: Redis) -> None:
+    script, together = Script(own, "return 1"), threading.Barrier(MANY_THREADS)
+
+    def call_both_ways(_: int) -> object:
+        together.wait(DEADLINE_SECONDS)
+        return script(), own.ping()
+
+    with ThreadPoolExecutor(MANY_THREADS) as threads:
+        answers = list(threads.map(call_both_ways, range(MANY_THREADS)))
+
+    assert answers == [(1, True)] * MANY_THREADS
+
+
+def test_a_thread_that_ends_gives_its_connection_back(own: Redis, redis: Redis) -> None:
+    script = Script(own, "return 1")
+
+    for _ in range(MANY_THREADS):
+        thread = threading.Thread(target=script)
+        thread.start()
+        thread.join()
+
+    assert own.connection_pool._created_connections <= 2  # that of the last thread may be on its way back
+    eventually(lambda: has_open(redis, most=1))
+
+
+def test_a_flight_that_nobody_holds_gives_its_connection_back(own: Redis, redis: Redis) -> None:
+    script = Script(own, "return 1")
+
+    for _ in range(own.connection_pool.max_connections + 1):
+        send_and_receive(Flight(own), Call(script, (), ()))
+
+    assert own.connection_pool._created_connections <= 2  # this thread loads the script
+    eventually(lambda: has_open(redis, most=1))
+
+
+def test_what_was_sent_last_is_what_is_received(own: Redis) -> None:
+    script, flight = Script(own, "return tonumber(ARGV[1])"), Flight(own)
+
+    flight.send(Call(script, (), [1]))
+    flight.send(Call(script, (), [2]))
+
+    assert flight.receive() == 2
+
+
+def test_a_client_that_is_gone_is_not_kept_by_the_threads_that_called(redis_server: str, redis: Redis) -> None:
+    client = connect(f"{redis_server}?client_name=own")
+    Script(client, "return 1")()
+
+    del client
+
+    eventually(lambda: has_open(redis, most=0))

@@ -86,6 +86,12 @@ def test_a_submit_is_answered_as_by_the_routes(
     assert by_dispatcher(answer) == by_routes(client, "POST", path, body, sent)
 
 
+def test_whether_the_process_lives_is_told_as_by_the_routes(gateway: Dispatched, client: FlaskClient) -> None:
+    answer = gateway.send("GET", "/livez", None, MANY)
+
+    assert by_dispatcher(answer) == by_routes(client, "GET", "/livez", None, MANY)
+
+
 @pytest.mark.parametrize("headers", [{"Prefer": "wait=5"}, {}])
 def test_a_waiting_submit_gets_the_workers_document(gateway: Dispatched, queue: Queue, headers: dict[str, str]) -> None:
     path = "/predict" if headers else "/predict?wait=5"

@@ -94,6 +94,22 @@ def test_a_wait_ends_on_time_while_redis_hangs(alone: Dispatched, server: RedisS
     assert time.monotonic() - begun < 3.5  # a read of a Redis that hangs takes 8 s
 
 
+def test_a_process_lives_though_all_its_routes_wait_for_a_redis_that_hangs(
+    alone: Dispatched, app_alone: Flask, server: RedisServer
+) -> None:
+    threads = service_of(app_alone).settings.gateway_threads
+    server.pause()
+    try:
+        waiting = [alone.begin("GET", "/models") for _ in range(2 * threads)]
+        alive = alone.begin("GET", "/livez")
+        answered = [answer.arrived.is_set() for answer in (alive, *waiting)]
+    finally:
+        server.resume()
+
+    assert answered == [True] + [False] * len(waiting)
+    assert {answer.wait().status for answer in waiting} <= {200, 503}
+
+
 @pytest.mark.parametrize("path", ["/predict", "/predict?wait=5"])
 def test_what_nobody_foresaw_is_an_internal_error_for_all_and_the_next_are_served(
     gateway: Dispatched, monkeypatch: pytest.MonkeyPatch, path: str

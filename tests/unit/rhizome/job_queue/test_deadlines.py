@@ -10,6 +10,7 @@ from rhizome.heartbeats import Heartbeat, beat
 from rhizome.job_queue import pace
 from rhizome.job_queue.terms import Idempotency, Terms
 from rhizome.jobs import Lane, State
+from tests.support.heartbeats import write_silent
 from tests.support.queue import DEADLINE_SECONDS, Queue, build_request, succeed
 
 SOON = Terms(deadline_ms=30)
@@ -237,7 +238,8 @@ def test_a_batch_is_not_expired_by_a_read_while_a_scorer_holds_a_chunk(queue: Qu
 
 
 def test_dead_and_versionless_workers_do_not_count(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
-    beat(queue.redis, Heartbeat("worker", "here", 1, "serving", time.time() - 60, 0.0, version="v1", single_ms=10))
+    silent = Heartbeat("worker", "here", 1, "serving", time.time(), 0.0, version="v1", single_ms=10)
+    write_silent(queue.redis, silent, seconds=60)
     beat(queue.redis, Heartbeat("worker", "there", 1, "waiting", time.time(), 0.0, single_ms=10))
 
     assert pace.read_pace(queue.redis) is None
