@@ -4,6 +4,7 @@ import sys
 
 from gateway.server import build_server
 from rhizome.errors import SettingsError
+from rhizome.ownership import refuse_foreign_database
 from rhizome.settings import load_settings
 
 
@@ -13,6 +14,7 @@ def main() -> None:
         settings = load_settings()
     except SettingsError as error:
         sys.exit(f"rhizome: {error}")
+    refuse_foreign_database(settings)
     build_server(settings).serve()
 
 

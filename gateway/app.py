@@ -44,7 +44,7 @@ def create_app(settings: Settings, redis: Redis) -> Flask:
     submissions = Submissions(redis, settings.max_waiting, settings.result_ttl_seconds)
     champion = ChampionView(registry)
     notices = Notices(
-        lambda: connect(settings.redis_url),
+        lambda: connect(settings.redis_url, model_name=settings.model_name),
         settings.max_waiters,
         settings.max_waiting_threads,
         on_champion_moved=champion.forget,
@@ -83,4 +83,5 @@ def create_app_from_environment() -> Flask:
     settings = load_settings()
     configure_logging("gateway", settings.log_level)
     Pulse(settings.pulse_dir, PULSE_ROLE, PATIENCE_SECONDS).start_thread()
-    return create_app(settings, connect(settings.redis_url, socket_timeout=REDIS_TIMEOUT_SECONDS))
+    redis = connect(settings.redis_url, model_name=settings.model_name, socket_timeout=REDIS_TIMEOUT_SECONDS)
+    return create_app(settings, redis)

@@ -2,6 +2,7 @@
 
 PREFIX = "rhizome:"
 
+OWNER = f"{PREFIX}owner"  #: string: the model name that this database serves, and no other
 BELL = f"{PREFIX}bell"  #: string with a TTL: a wake-up is on its way to a scorer
 LISTENING = f"{PREFIX}listening"  #: sorted set: scorer -> until when (ms) it listens on the streams
 DEAD_LETTERS = f"{PREFIX}dead"  #: stream: jobs given up after too many deliveries

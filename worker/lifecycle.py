@@ -58,7 +58,7 @@ def attach(settings: Settings) -> None:
 
 
 def _load_champion(settings: Settings, shelf: Shelf) -> None:
-    redis = connect(settings.redis_url)
+    redis = connect(settings.redis_url, model_name=settings.model_name)
     try:
         pointer = Registry(redis, settings.model_name).champion()
         if pointer is not None:
