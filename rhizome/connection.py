@@ -66,7 +66,7 @@ def _claim_database(model_name: str, connection: Any) -> None:
             f"database {connection.db} of the Redis at {connection.host}:{connection.port} serves the model '{owner}', "
             f"not '{model_name}'; set RHIZOME_MODEL_NAME={owner} if that one is meant, or give '{model_name}' a "
             f"database of its own with RHIZOME_REDIS_URL=redis://…/{other} (docker compose: "
-            f"RHIZOME_REDIS_DATABASE={other})"
+            f"RHIZOME_REDIS_DATABASE={other}); if nothing of '{owner}' is needed there any more, FLUSHDB frees it"
         )
 
 

@@ -187,7 +187,7 @@ class Supervisor:
             return
         self._children.remove(child)
         if child.status:
-            raise StartupError(f"the training did not give a version: {_last_detail(child.tail())}")
+            raise StartupError(f"there is no version to serve: {_last_detail(child.tail())}")
 
     def _await_ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS

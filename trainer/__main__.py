@@ -63,11 +63,28 @@ def main() -> None:
 )
 @click.option("--no-promote", is_flag=True, help="Publish the version, but leave the champion.")
 @click.option("--force", is_flag=True, help="Train though nothing has changed, and promote whatever the gate finds.")
+@click.option(
+    "--even-if-unchanged", is_flag=True, help="Train though nothing has changed; the gate judges all the same."
+)
 @click.option("--allow-new-schema", is_flag=True, help="Accept other features, targets or classes than the champion's.")
 @json_option
-def train(reason: str, if_missing: bool, no_promote: bool, force: bool, allow_new_schema: bool, as_json: bool) -> None:
-    """Train a version, judge it, and promote it if it passes the gate."""
-    wishes = Wishes(promote=not no_promote, force=force, allow_new_schema=allow_new_schema)
+def train(
+    *,
+    reason: str,
+    if_missing: bool,
+    no_promote: bool,
+    force: bool,
+    even_if_unchanged: bool,
+    allow_new_schema: bool,
+    as_json: bool,
+) -> None:
+    """Train a version, judge it, and promote it if it passes the gate.
+
+    Nothing is trained where dataset, settings and libraries are those of a version that stands: it would be the same.
+    """
+    wishes = Wishes(
+        promote=not no_promote, force=force, even_if_unchanged=even_if_unchanged, allow_new_schema=allow_new_schema
+    )
     with _command(as_json=as_json) as (settings, redis):
         if if_missing:
             registry = Registry(redis, settings.model_name)

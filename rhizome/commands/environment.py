@@ -43,18 +43,18 @@ def find_service_environment() -> dict[str, str]:
     So nobody trains or rolls back another model than the one that runs. A variable that is set and says otherwise is
     refused where it names another model, folder or Redis; of the others the command is told.
     """
-    environment = {name: value for name, value in os.environ.items() if value}
+    environment = dict(os.environ)
     run = find_run(load_settings_or_exit().var_dir)
-    if run is None and REDIS_VARIABLE not in environment:
+    if run is None and not environment.get(REDIS_VARIABLE):
         _end("no service runs in this folder; start it with 'make up', or set RHIZOME_REDIS_URL")
     if run is None:
         return environment
     if not run.settings:
         _end("the service of this folder was started by an earlier release; start it again")
-    if run.signs and SIGNING_KEY_VARIABLE not in environment:
+    if run.signs and not environment.get(SIGNING_KEY_VARIABLE):
         _end(f"the service of this folder signs its versions; set {SIGNING_KEY_VARIABLE} to its key")
     for name, value in {REDIS_VARIABLE: run.redis_url, **run.settings}.items():
-        given = environment.setdefault(name, value)
+        environment[name] = given = environment.get(name) or value
         if not _is_same(name, given, value):
             _tell_conflict(name, given, value)
     return environment

@@ -198,7 +198,7 @@ def test_the_command_line_promotes_and_rolls_back(
 def test_the_operators_commands_print_one_document_and_log_beside_it(
     champion: Pointer, environment: dict[str, str]
 ) -> None:
-    second = run_rhizome(environment, "train", "--json")
+    second = run_rhizome(environment, "train", "--force", "--json")
     back = run_rhizome(environment, "rollback", "--json")
     forth = run_rhizome(environment, "promote", json.loads(second.stdout)["version"], "--json")
     unknown = run_rhizome(environment, "promote", "20260101T000000Z-00000000", "--json")

@@ -88,7 +88,7 @@ def test_a_wiped_redis_does_not_spare_the_candidate_the_comparison(
     champion = registry.champion()
     redis.flushall()
 
-    carry_out(settings, redis)
+    carry_out(settings, redis, Wishes(even_if_unchanged=True))
 
     newest = registry.versions()[0]
     assert champion is not None
@@ -98,7 +98,7 @@ def test_a_wiped_redis_does_not_spare_the_candidate_the_comparison(
 def test_old_versions_are_pruned_by_a_run(settings: Settings, redis: Redis, registry: Registry) -> None:
     few = settings.model_copy(update={"keep_versions": 2})
     for _ in range(4):
-        carry_out(few, redis)
+        carry_out(few, redis, Wishes(even_if_unchanged=True))
     assert len(registry.versions()) == 2
 
 
