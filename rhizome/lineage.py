@@ -30,7 +30,12 @@ class Differences(NamedTuple):
     has_dataset: bool = True
 
     def __bool__(self) -> bool:
-        return bool(self.schema or self.training or not self.has_dataset)
+        return self.is_training_due or not self.has_dataset
+
+    @property
+    def is_training_due(self) -> bool:
+        """Whether a training would give another version, as far as is known."""
+        return bool(self.schema or self.training)
 
 
 def compare(settings: Settings, manifest: Manifest, libraries: Mapping[str, str] | None = None) -> Differences:

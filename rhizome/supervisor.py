@@ -164,10 +164,10 @@ class Supervisor:
             champion = find_champion(self._settings, redis)
             if champion is None:
                 _say("no version yet: looking for one on disk, or training a first one …")
-                self._train(environment, "--if-missing", "--reason", "first start")
-            elif self._allow_new_schema and any(compare(self._settings, champion)[:2]):
+                self._train(environment, "first start")
+            elif self._allow_new_schema and compare(self._settings, champion).is_training_due:
                 _say(f"training a version that may have another schema, to take the place of {champion.version} …")
-                self._train(environment, "--allow-new-schema", "--reason", "start with --allow-new-schema")
+                self._train(environment, "start with --allow-new-schema")
             if not self._stop_signals and (champion := find_champion(self._settings, redis)):
                 _say(resume(self._settings, redis, champion) or f"model '{champion.name}', version {champion.version}")
         except RedisError as error:
@@ -175,8 +175,9 @@ class Supervisor:
         finally:
             redis.close()
 
-    def _train(self, environment: dict[str, str], *options: str) -> None:
-        """Waits for a training in a process of its own; all it does is `trainer train` with these options."""
+    def _train(self, environment: dict[str, str], reason: str) -> None:
+        """Waits until a process of its own has found a champion among the versions on disk, or trained one."""
+        options = ["--if-missing", "--reason", reason, *(["--allow-new-schema"] if self._allow_new_schema else [])]
         child = self._spawn("training", (sys.executable, "-m", "trainer", "train", *options), environment)
         deadline = time.monotonic() + self._settings.training_time_limit_seconds
         while child.pid is not None and not self._stop_signals:

@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 from rhizome import keys
 from rhizome.connection import DatabaseTaken, connect
 from rhizome.errors import QueueUnavailable, RhizomeError
+from rhizome.lineage import compare
 from rhizome.ownership import await_own_database
 from rhizome.registry import Pointer, Registry
 from rhizome.resumption import resume
@@ -86,15 +87,8 @@ def train(
         promote=not no_promote, force=force, even_if_unchanged=even_if_unchanged, allow_new_schema=allow_new_schema
     )
     with _command(as_json=as_json) as (settings, redis):
-        if if_missing:
-            registry = Registry(redis, settings.model_name)
-            pointer = adopt(settings, registry)
-            if pointer:
-                detail = resume(settings, redis, registry.manifest(pointer.version))
-                known = {"model": settings.model_name, "version": pointer.version}
-                logger.info("champion_present", extra=known | ({"detail": detail} if detail else {}))
-                _print_pointer(settings, pointer, as_json)
-                return
+        if if_missing and _resume(settings, redis, as_json=as_json, allow_new_schema=allow_new_schema):
+            return
         run_id = _claim(redis, reason)
         result = execute_run(settings, redis, _announce(settings), run_id, reason, wishes)
         if as_json and result:
@@ -173,6 +167,22 @@ def _command(*, as_json: bool) -> Iterator[tuple[Settings, Redis]]:
         _fail(QueueUnavailable(f"Redis does not answer at {_address(settings)}; start it, or set RHIZOME_REDIS_URL"))
     except RhizomeError as error:
         _fail(error)
+
+
+def _resume(settings: Settings, redis: Redis, *, as_json: bool, allow_new_schema: bool) -> bool:
+    """Finds a champion; False if there is none, or another schema is to take its place."""
+    registry = Registry(redis, settings.model_name)
+    pointer = adopt(settings, registry)
+    if pointer is None:
+        return False
+    champion = registry.manifest(pointer.version)
+    if allow_new_schema and compare(settings, champion).is_training_due:
+        return False
+    detail = resume(settings, redis, champion)
+    known = {"model": settings.model_name, "version": pointer.version}
+    logger.info("champion_present", extra=known | ({"detail": detail} if detail else {}))
+    _print_pointer(settings, pointer, as_json)
+    return True
 
 
 def _print_pointer(settings: Settings, pointer: Pointer, as_json: bool) -> None:

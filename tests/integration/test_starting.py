@@ -160,6 +160,10 @@ def test_a_folder_whose_redis_was_lost_is_compared_all_the_same(tmp_path: Path, 
         pass
     (tmp_path / "var" / "redis").rename(tmp_path / "lost")
 
-    said = refuse(Service(tmp_path, dataset=wine, target="cultivar"))
+    service = Service(tmp_path, dataset=wine, target="cultivar")
+
+    said = refuse(service)
 
     assert "RHIZOME_MODEL_NAME" in said
+    with running(service, "--allow-new-schema"):
+        assert len(service.http.get("/models").json()["versions"]) == 2
