@@ -4,6 +4,7 @@ import sys
 
 from gateway.server import build_server
 from rhizome.errors import SettingsError
+from rhizome.ownership import refuse_foreign_database
 from rhizome.settings import load_settings
 from rhizome.stray_output import log_stray_output
 from rhizome.telemetry import configure_logging
@@ -17,6 +18,7 @@ def main() -> None:
         sys.exit(f"rhizome: {error}")
     configure_logging("gateway", settings.log_level)
     log_stray_output("gateway")
+    refuse_foreign_database(settings)
     build_server(settings).serve()
 
 

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, g, request
 
 from gateway.documents import encode
 from gateway.problems import problem
+from gateway.requests import read_flag
 from gateway.service import service
 from rhizome import keys
 from rhizome.errors import PromotionRefused
@@ -90,10 +91,12 @@ def roll_back() -> Response:
 @blueprint.post("/retrain")
 @needs_admin_key
 def retrain() -> Response:
-    """Asks for a training run, or names the one that is queued already."""
-    run_id, created = request_run(service().redis, "requested over HTTP", datetime.now(UTC))
+    """Asks for a training run, or names the one that is queued already; `?force=true` trains though nothing changed."""
+    here, force = service(), read_flag("force")
+    run_id, created = request_run(here.redis, "requested over HTTP", datetime.now(UTC), force=force)
     log.info("retrain_requested", extra={"run_id": run_id, "is_new": created, "request_id": g.request_id})
     body = {
+        "model": here.registry.model_name,
         "run_id": run_id,
         "status": "queued" if created else "already_queued",
         "urls": {"health": "/health"},
@@ -108,6 +111,7 @@ def _swung(pointer: Pointer) -> Response:
     service().redis.lpush(keys.TRAINING_QUEUE, build_task_message(ANNOUNCE_TASK, keys.TRAINING_QUEUE))
     log.info("champion_changed", extra={"version": pointer.version, "request_id": g.request_id})
     body = {
+        "model": service().registry.model_name,
         "version": pointer.version,
         "previous": pointer.previous or None,
         "promoted_at": pointer.promoted_at,

@@ -45,7 +45,7 @@ def create_app(settings: Settings, redis: Redis) -> Flask:
     submissions = Submissions(redis, settings.max_waiting, settings.result_ttl_seconds)
     champion = ChampionView(registry)
     notices = Notices(
-        lambda: connect(settings.redis_url),
+        lambda: connect(settings.redis_url, model_name=settings.model_name),
         settings.max_waiters,
         settings.max_waiting_threads,
         on_champion_moved=champion.forget,
@@ -93,4 +93,5 @@ def create_app_from_environment() -> Flask:
     configure_logging("gateway", settings.log_level)
     log_stray_output("gateway")
     Pulse(settings.pulse_dir, PULSE_ROLE, PATIENCE_SECONDS).start_thread()
-    return create_app(settings, connect(settings.redis_url, socket_timeout=REDIS_TIMEOUT_SECONDS))
+    redis = connect(settings.redis_url, model_name=settings.model_name, socket_timeout=REDIS_TIMEOUT_SECONDS)
+    return create_app(settings, redis)

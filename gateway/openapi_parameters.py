@@ -45,6 +45,11 @@ IDEMPOTENCY_KEY = _header(
 LAST_EVENT_ID = _header(
     "Last-Event-ID", "The last event that was seen; sent by browsers when they come back.", {"type": "string"}
 )
+FORCE = _query(
+    "force",
+    "Train though dataset, settings and libraries are those of a version that stands. The gate judges all the same.",
+    {"type": "boolean", "default": False},
+)
 REQUEST_ID = _header(
     "X-Request-ID",
     "Follows the job through every log: 1 to 64 letters, digits, `.`, `_` or `-`. Made here where it is anything else.",

@@ -3,6 +3,7 @@
 from typing import Any
 
 from gateway.openapi_operations import answer, operation
+from gateway.openapi_parameters import FORCE
 from rhizome.jobs import Lane
 from rhizome.manifest import Manifest
 
@@ -64,9 +65,10 @@ def service_schemas() -> dict[str, Any]:
     return {
         "Health": _object(always | where_redis_answers, len(always)),
         "Versions": _object(models | {"history": {"type": "array", "items": former}}),
-        "Pointer": _object({"version": _TEXT, "previous": _MAYBE_TEXT, "promoted_at": _MOMENT}),
+        "Pointer": _object({"model": _TEXT, "version": _TEXT, "previous": _MAYBE_TEXT, "promoted_at": _MOMENT}),
         "TrainingRun": _object(
             {
+                "model": _TEXT,
                 "run_id": _TEXT,
                 "status": {"enum": ["queued", "already_queued"]},
                 "urls": _object({"health": _TEXT}),
@@ -128,9 +130,9 @@ def _health_paths(manifest: Manifest) -> dict[str, Any]:
 def _model_paths(manifest: Manifest) -> dict[str, Any]:
     version = {"name": "version", "in": "path", "required": True, "schema": _TEXT}
     admin: dict[str, Any] = {"security": [{"adminKey": []}]}
-    pointer = {"version": manifest.version, "previous": _FORMER, "promoted_at": _AT}
+    pointer = {"model": manifest.name, "version": manifest.version, "previous": _FORMER, "promoted_at": _AT}
     swung = answer("The pointer was swung.", {"$ref": "#/components/schemas/Pointer"}, pointer)
-    run = {"run_id": _RUN_ID, "status": "queued", "urls": {"health": "/health"}}
+    run = {"model": manifest.name, "run_id": _RUN_ID, "status": "queued", "urls": {"health": "/health"}}
     started = answer("Queued, or queued already.", {"$ref": "#/components/schemas/TrainingRun"}, run)
     listed = answer("Newest first.", {"$ref": "#/components/schemas/Versions"}, _versions(manifest))
     return {
@@ -161,7 +163,14 @@ def _model_paths(manifest: Manifest) -> dict[str, Any]:
             | admin
         },
         "/retrain": {
-            "post": operation("models", "Start a training run", "retrain", {"202": started}, errors=(401, 403, 503))
+            "post": operation(
+                "models",
+                "Start a training run; where nothing has changed it ends as `unchanged` in /health",
+                "retrain",
+                {"202": started},
+                errors=(400, 401, 403, 503),
+                parameters=[FORCE],
+            )
             | admin
         },
     }

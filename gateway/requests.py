@@ -159,6 +159,18 @@ def make_idempotency(key: str, path: str, parameters: Sequence[tuple[str, str]],
     return Idempotency(hashlib.blake2b(key.encode(), digest_size=_DIGEST_BYTES).hexdigest(), fingerprint.hexdigest())
 
 
+def read_flag(name: str) -> bool:
+    """A query parameter that is `true` or `false`; false where it is not given.
+
+    Raises:
+        InvalidRequest: with code `bad_parameter`.
+    """
+    given = request.args.get(name, "false")
+    if given not in ("true", "false"):
+        raise _bad_parameter(name, "is neither true nor false", "send true or false")
+    return given == "true"
+
+
 def _bad_parameter(name: str, problem: str, remedy: str) -> InvalidRequest:
     return InvalidRequest(
         f"the parameter '{name}' {problem}; {remedy}",

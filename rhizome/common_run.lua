@@ -3,10 +3,11 @@
 local hash, pending_key = KEYS[1], KEYS[2]
 
 -- Makes a run the current one, which waits to be taken up for at most `seconds`.
-local function queue(run_id, reason, queued_at, seconds)
+-- One that is forced trains though nothing has changed.
+local function queue(run_id, reason, queued_at, seconds, force)
   redis.call('SET', pending_key, run_id, 'EX', seconds)
   redis.call('HSET', hash, 'state', 'queued', 'run_id', run_id, 'reason', reason, 'queued_at', queued_at,
-    'started_at', '', 'attempts', '0')
+    'started_at', '', 'attempts', '0', 'force', force or '')
 end
 
 -- Records how the current run ended, and lets the one that waits behind it, if any, be the current one.
@@ -16,12 +17,13 @@ local function conclude(now, outcome, version, detail, queued_ttl)
   end
   redis.call('HSET', hash, 'state', 'idle', 'last_finished_at', now, 'last_outcome', outcome,
     'last_version', version, 'last_detail', detail)
-  redis.call('HDEL', hash, 'run_id', 'reason', 'queued_at', 'started_at', 'attempts')
+  redis.call('HDEL', hash, 'run_id', 'reason', 'queued_at', 'started_at', 'attempts', 'force')
   redis.call('DEL', pending_key)
-  local follower = redis.call('HMGET', hash, 'next_run_id', 'next_reason', 'next_queued_at', 'next_message')
+  local fields = {'next_run_id', 'next_reason', 'next_queued_at', 'next_message', 'next_force'}
+  local follower = redis.call('HMGET', hash, unpack(fields))
   if not follower[1] then return end
-  redis.call('HDEL', hash, 'next_run_id', 'next_reason', 'next_queued_at', 'next_message')
-  queue(follower[1], follower[2], follower[3], queued_ttl)
+  redis.call('HDEL', hash, unpack(fields))
+  queue(follower[1], follower[2], follower[3], queued_ttl, follower[5])
   redis.call('LPUSH', KEYS[3], follower[4])
 end
 

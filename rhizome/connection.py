@@ -4,10 +4,16 @@ redis-py retries a failed command ten times by default, which would replay a non
 sent once, and the caller that knows it is safe to repeat says so.
 """
 
+from functools import partial
+from typing import Any, cast
+
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 from redis.retry import Retry
+
+from rhizome import keys
+from rhizome.errors import RhizomeError
 
 CONNECT_TIMEOUT_SECONDS = 2.0
 SOCKET_TIMEOUT_SECONDS = 5.0  #: longer than any blocking read
@@ -18,11 +24,19 @@ MAX_CONNECTIONS = 2048
 _CANNOT_WRITE = ("OOM", "MISCONF", "READONLY", "NOREPLICAS")  #: how Redis begins to say that it cannot write
 
 
-def connect(url: str, *, socket_timeout: float | None = None) -> Redis:
+class DatabaseTaken(RhizomeError, RedisError):
+    """The Redis database serves another model name; also a RedisError, since to this process it is as good as away."""
+
+    code = "queue_unavailable"
+
+
+def connect(url: str, *, model_name: str = "", socket_timeout: float | None = None) -> Redis:
     """Builds a client for `url` (`redis://` or `rediss://`); no connection is made yet.
 
     Args:
         url: where Redis is.
+        model_name: whose jobs, runs and processes the database may hold. Each new connection looks, so that no process
+            of another model gets one, however it was started; `DatabaseTaken` says so. Unchecked if empty.
         socket_timeout: seconds before an unanswered command fails.
     """
     return Redis.from_url(
@@ -35,7 +49,34 @@ def connect(url: str, *, socket_timeout: float | None = None) -> Redis:
         socket_keepalive=True,
         health_check_interval=0,
         retry=Retry(NoBackoff(), 0),
+        redis_connect_func=partial(_claim_database, model_name) if model_name else None,
     )
+
+
+def _claim_database(model_name: str, connection: Any) -> None:
+    """Makes the database this model's if it is nobody's; the first connection to an empty one does."""
+    connection.on_connect()
+    raw = _ask(connection, "GET", keys.OWNER)
+    if raw is None:
+        try:
+            raw = _ask(connection, "SET", keys.OWNER, model_name, "NX", "GET")
+        except ResponseError as error:  # the next connection tries again
+            if not says_cannot_write(error):
+                raise
+    owner = model_name if raw is None else raw.decode()
+    if owner != model_name:
+        other = connection.db + 1
+        raise DatabaseTaken(
+            f"database {connection.db} of the Redis at {connection.host}:{connection.port} serves the model '{owner}', "
+            f"not '{model_name}'; set RHIZOME_MODEL_NAME={owner} if that one is meant, or give '{model_name}' a "
+            f"database of its own with RHIZOME_REDIS_URL=redis://…/{other} (docker compose: "
+            f"RHIZOME_REDIS_DATABASE={other}); if nothing of '{owner}' is needed there any more, FLUSHDB frees it"
+        )
+
+
+def _ask(connection: Any, *command: str) -> bytes | None:
+    connection.send_command(*command)
+    return cast(bytes | None, connection.read_response(disable_decoding=True))
 
 
 def says_cannot_write(error: ResponseError) -> bool:

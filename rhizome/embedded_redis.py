@@ -10,6 +10,7 @@ from pathlib import Path
 from rhizome.errors import StartupError
 
 CONFIG_FILE = "valkey.conf"
+OWNER_FILE = "model_name"  #: in the folder of the data
 #: Up to here the append-only file is never rewritten, then whenever it has doubled. From the default of 64 MB on, that
 #: takes a fifth of the server's CPU time while a backlog drains; 256 MB are read in 3 s at the next start.
 REWRITE_FROM = "256mb"
@@ -39,6 +40,22 @@ def find_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def choose_folder(var_dir: Path, model_name: str, models_dir: Path) -> Path:
+    """Where the server's data for this model name is: one Redis holds the jobs of one service.
+
+    The first name keeps `redis`, where releases before kept everybody's; each other one has a folder of its own.
+    """
+    first = var_dir / "redis"
+    note = first / OWNER_FILE
+    if not note.exists():
+        promoted = {journal.parent.name for journal in models_dir.glob("*/champion.json")}
+        if (first / "appendonlydir").exists() and promoted and model_name not in promoted:
+            return var_dir / f"redis-{model_name}"  # an earlier release left it, and for another name
+        first.mkdir(parents=True, exist_ok=True, mode=0o700)
+        note.write_text(f"{model_name}\n")
+    return first if note.read_text().strip() == model_name else var_dir / f"redis-{model_name}"
 
 
 def write_config(folder: Path, port: int, *, fsync: str, maxmemory: str = "1gb") -> str:

@@ -2,6 +2,7 @@
 
 PREFIX = "rhizome:"
 
+OWNER = f"{PREFIX}owner"  #: string: the model name that this database serves, and no other
 BELL = f"{PREFIX}bell"  #: string with a TTL: a wake-up is on its way to a scorer of the interactive lane
 BATCH_BELL = f"{PREFIX}bell:batch"  #: the same, of the batch lane
 LISTENING = f"{PREFIX}listening"  #: sorted set: scorer -> until when (ms) it listens on the interactive lane's streams

@@ -15,6 +15,7 @@ ARTIFACT_FILE = "model.joblib"
 MANIFEST_FILE = "manifest.json"
 METRICS_FILE = "metrics.json"
 _READ_BYTES = 1024 * 1024
+_LATER_FIELDS = ("range_margin", "estimator_sha256")
 
 
 class _Part(BaseModel):
@@ -82,6 +83,8 @@ class Manifest(_Part):
     gate: dict[str, Any]
     golden: Golden
     drift_reference: dict[str, FeatureReference]
+    range_margin: float | None = None  #: None in manifests of releases before
+    estimator_sha256: str | None = None  #: of the source of the estimator's module; None likewise
     hmac_sha256: str | None = None
 
     def signed(self, key: bytes) -> "Manifest":
@@ -96,7 +99,9 @@ class Manifest(_Part):
             raise ArtifactTampered(f"the signature of version {self.version} does not match its manifest")
 
     def _hmac(self, key: bytes) -> str:
-        content = self.model_dump(mode="json", exclude={"hmac_sha256"})
+        # What a release before did not know is not in what it signed.
+        unknown = {name for name in _LATER_FIELDS if getattr(self, name) is None}
+        content = self.model_dump(mode="json", exclude={"hmac_sha256", *unknown})
         return hmac.new(key, msgspec.json.encode(content, order="sorted"), hashlib.sha256).hexdigest()
 
 

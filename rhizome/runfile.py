@@ -1,4 +1,7 @@
-"""What a running `rhizome up` tells other commands of the same folder: where its Redis and its gateway are."""
+"""What a running `rhizome up` tells other commands of the same folder: where it is and what it runs.
+
+No secrets beside the URL of Redis: a command that signs needs the key in its own environment.
+"""
 
 import json
 import os
@@ -9,11 +12,20 @@ FILE = "run.json"
 
 
 class Run(NamedTuple):
-    """A running service: the supervisor's process id, Redis's URL and the gateway's URL."""
+    """A running service.
+
+    Attributes:
+        pid: of the supervisor.
+        redis_url, gateway_url: where they are.
+        settings: which model it runs and how it is trained, by environment variable; empty in notes of releases before.
+        signs: whether it signs versions, and refuses those that are not signed.
+    """
 
     pid: int
     redis_url: str
     gateway_url: str
+    settings: dict[str, str] = {}  # noqa: RUF012 - of a named tuple: never changed
+    signs: bool = False
 
 
 def write_run(var_dir: Path, run: Run) -> None:

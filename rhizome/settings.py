@@ -25,7 +25,19 @@ Count = Annotated[int, Field(ge=1)]
 _CRON_RANGES = (("minute", 0, 59), ("hour", 0, 23), ("day-of-month", 1, 31), ("month", 1, 12), ("day-of-week", 0, 6))
 #: Variables of docker-compose.yml that are no settings.
 _MEMORIES = {f"{name}_MEMORY" for name in ("GATEWAY", "REDIS", "TRAINER", "WORKER", "BATCHES")}
-_COMPOSE = {"BIND", "DATA", "TAG"} | _MEMORIES
+_COMPOSE = {"BIND", "DATA", "TAG", "REDIS_DATABASE"} | _MEMORIES
+#: What a training run, a promotion or a rollback goes by.
+_TRAINING = (
+    "model_name",
+    "target",
+    "estimator",
+    "seed",
+    "training_time_limit_seconds",
+    "keep_versions",
+    "range_margin",
+    "gate_max_accuracy_drop",
+    "gate_alpha",
+)
 #: So alike are a misspelt name and the setting that was meant (difflib's ratio).
 _MISSPELT = 0.75
 
@@ -192,6 +204,13 @@ class Settings(BaseSettings):
     def max_waiting(self) -> dict[str, int]:
         """The most entries that may wait, per lane."""
         return {"interactive": self.max_waiting_interactive, "batch": self.max_waiting_batch}
+
+
+def name_training(settings: Settings) -> dict[str, str]:
+    """Which model and how it is trained, by environment variable and without secrets; paths are absolute."""
+    found = {f"RHIZOME_{name.upper()}": str(getattr(settings, name)) for name in _TRAINING}
+    paths = {f"RHIZOME_{name.upper()}": str(getattr(settings, name).absolute()) for name in ("dataset", "models_dir")}
+    return found | paths
 
 
 def load_settings() -> Settings:

@@ -21,13 +21,13 @@ from redis.exceptions import RedisError
 
 from rhizome.children import Child
 from rhizome.connection import connect
-from rhizome.embedded_redis import CONFIG_FILE, find_binary, find_free_port, write_config
-from rhizome.errors import RhizomeError, StartupError
+from rhizome.embedded_redis import CONFIG_FILE, choose_folder, find_binary, find_free_port, write_config
+from rhizome.errors import StartupError
+from rhizome.lineage import compare
 from rhizome.preflight import check_machine
-from rhizome.registry import Registry
+from rhizome.resumption import find_champion, resume
 from rhizome.runfile import Run, remove_run, write_run
-from rhizome.settings import Settings
-from rhizome.version_store import VersionStore
+from rhizome.settings import Settings, name_training
 from rhizome.webhooks.signing import make_secret
 
 READY_SECONDS = 60.0
@@ -59,11 +59,13 @@ class Supervisor:
     Args:
         settings: this deployment's.
         is_redis_given: False where the Redis URL is only the default, and a server is to be embedded.
+        allow_new_schema: another schema than the champion's takes its place, after a training that its gate lets pass.
     """
 
-    def __init__(self, settings: Settings, *, is_redis_given: bool) -> None:
+    def __init__(self, settings: Settings, *, is_redis_given: bool, allow_new_schema: bool = False) -> None:
         self._settings = settings
         self._is_redis_given = is_redis_given
+        self._allow_new_schema = allow_new_schema
         self._var = settings.var_dir.resolve()
         self._log_dir = self._var / "log"
         self._children: list[Child] = []
@@ -106,11 +108,10 @@ class Supervisor:
     def _start(self) -> None:
         redis_url = self._start_redis()
         environment = self._environment(redis_url)
-        write_run(self._var, Run(os.getpid(), redis_url, self._gateway_url()))
-        if not self._has_champion(redis_url):
-            self._train(environment)
-            if self._stop_signals:
-                return
+        write_run(self._var, self._describe_run(redis_url))
+        self._settle_champion(redis_url, environment)
+        if self._stop_signals:
+            return
         for name, arguments, niceness in (
             ("beat", ("trainer", "beat"), BACKGROUND_NICENESS),
             ("trainer", ("trainer", "serve"), BACKGROUND_NICENESS),
@@ -134,8 +135,8 @@ class Supervisor:
             if not _await_redis(url, seconds=5.0):
                 raise StartupError("Redis does not answer at RHIZOME_REDIS_URL; start it, or unset the variable")
             return url
-        folder = self._var / "redis"
         settings = self._settings
+        folder = choose_folder(self._var, settings.model_name, settings.models_dir)
         url = write_config(folder, find_free_port(), fsync=settings.redis_fsync, maxmemory=settings.redis_maxmemory)
         child = self._spawn("redis", (str(find_binary()), str(folder / CONFIG_FILE)), dict(os.environ))
         if not _await_redis(url, seconds=REDIS_READY_SECONDS):
@@ -152,6 +153,12 @@ class Supervisor:
             environment["RHIZOME_WEBHOOK_SECRET"] = self._load_secret(WEBHOOK_SECRET_FILE, make_secret)
         return environment
 
+    def _describe_run(self, redis_url: str) -> Run:
+        settings = self._settings
+        return Run(
+            os.getpid(), redis_url, self._gateway_url(), name_training(settings), settings.signing_key is not None
+        )
+
     def _load_secret(self, name: str, make: Callable[[], str]) -> str:
         """A secret of this folder's, made at the first start."""
         path = self._var / name
@@ -160,34 +167,38 @@ class Supervisor:
             path.write_text(make())
         return path.read_text().strip()
 
-    def _has_champion(self, redis_url: str) -> bool:
-        redis = connect(redis_url)
+    def _settle_champion(self, redis_url: str, environment: dict[str, str]) -> None:
+        """Finds the version that will serve, or has one trained; says what these settings would do otherwise."""
+        redis = connect(redis_url, model_name=self._settings.model_name)
         try:
-            pointer = Registry(redis, self._settings.model_name).champion()
-            if pointer is None:
-                return False
-            VersionStore(self._settings.models_dir, self._settings.model_name).path(pointer.version)
-            return True
-        except RhizomeError:
-            return False
+            champion = find_champion(self._settings, redis)
+            if champion is None:
+                _say("no version yet: looking for one on disk, or training a first one …")
+                self._train(environment, "first start")
+            elif self._allow_new_schema and compare(self._settings, champion).is_training_due:
+                _say(f"training a version that may have another schema, to take the place of {champion.version} …")
+                self._train(environment, "start with --allow-new-schema")
+            if not self._stop_signals and (champion := find_champion(self._settings, redis)):
+                _say(resume(self._settings, redis, champion) or f"model '{champion.name}', version {champion.version}")
+        except RedisError as error:
+            raise StartupError(str(error)) from None
         finally:
             redis.close()
 
-    def _train(self, environment: dict[str, str]) -> None:
-        """Finds a champion among the versions on disk, or trains a first one."""
-        _say("no version yet: training a first one …")
-        command = (sys.executable, "-m", "trainer", "train", "--if-missing", "--reason", "first start")
-        child = self._spawn("training", command, environment)
+    def _train(self, environment: dict[str, str], reason: str) -> None:
+        """Waits until a process of its own has found a champion among the versions on disk, or trained one."""
+        options = ["--if-missing", "--reason", reason, *(["--allow-new-schema"] if self._allow_new_schema else [])]
+        child = self._spawn("training", (sys.executable, "-m", "trainer", "train", *options), environment)
         deadline = time.monotonic() + self._settings.training_time_limit_seconds
         while child.pid is not None and not self._stop_signals:
             if time.monotonic() > deadline:
-                raise StartupError("the first training took longer than RHIZOME_TRAINING_TIME_LIMIT_SECONDS")
+                raise StartupError("the training took longer than RHIZOME_TRAINING_TIME_LIMIT_SECONDS")
             time.sleep(LOOK_SECONDS)
         if self._stop_signals:
             return
         self._children.remove(child)
         if child.status:
-            raise StartupError(f"the first training did not give a version: {_last_detail(child.tail())}")
+            raise StartupError(f"there is no version to serve: {_last_detail(child.tail())}")
 
     def _await_ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS

@@ -47,24 +47,27 @@ class Outcome(StrEnum):
 
     PROMOTED = "promoted"
     TRAINED = "trained"  #: published; promotion was not asked for
+    UNCHANGED = "unchanged"  #: nothing was trained: it would have given a version that stands already
     REFUSED = "refused"  #: published; the gate, or a champion that moved meanwhile, stood against it
     FAILED = "failed"
 
 
-def request_run(redis: Redis, reason: str, now: datetime) -> tuple[str, bool]:
+def request_run(redis: Redis, reason: str, now: datetime, *, force: bool = False) -> tuple[str, bool]:
     """Asks the trainer for a run.
 
     Args:
         redis: where the runs are recorded.
         reason: who or what asks, for the record.
         now: the time to record.
+        force: train though nothing has changed; a queued run that stands for this one then does, too.
 
     Returns:
         The run's id, and whether it is new; False where a queued one, which will read its data later, stands for it.
     """
     run_id = uuid.uuid4().hex
     message = build_task_message(RETRAIN_TASK, keys.TRAINING_QUEUE, [run_id, reason])
-    answer = _evaluate(redis, "request_run", run_id, reason, _moment(now), QUEUED_TTL_SECONDS, message)
+    forced = "1" if force else ""
+    answer = _evaluate(redis, "request_run", run_id, reason, _moment(now), QUEUED_TTL_SECONDS, message, forced)
     return _standing_run(answer)
 
 
@@ -82,6 +85,11 @@ def begin_run(redis: Redis, run_id: str, now: datetime) -> Start:
     """Takes a requested run up; only after `BEGUN` may the caller train."""
     arguments = (run_id, _moment(now), LEASE_SECONDS, MAXIMUM_ATTEMPTS)
     return Start(cast(bytes, _evaluate(redis, "begin_run", *arguments)).decode())
+
+
+def is_forced(redis: Redis) -> bool:
+    """Whether the run that runs is to train though nothing has changed."""
+    return redis.hget(keys.TRAINING, "force") == b"1"
 
 
 def renew_run(redis: Redis, run_id: str) -> bool:
@@ -117,7 +125,7 @@ def read_runs(redis: Redis) -> dict[str, Any]:
     raw, is_pending = cast(tuple[dict[bytes, bytes], int], pipeline.execute())
     fields = {name.decode(): value.decode() for name, value in raw.items()}
     state = fields.pop("state", "idle")
-    for internal in ("attempts", "next_message"):
+    for internal in ("attempts", "force", "next_force", "next_message"):
         fields.pop(internal, None)
     runs: dict[str, dict[str, str]] = {"current": {}, "next": {}, "last": {}}
     for name, value in fields.items():

@@ -77,7 +77,9 @@ class Promoter:
             PromotionRefused: there is no former champion.
         """
         pointer = self.registry.roll_back(reason=reason)
-        logger.warning("rolled_back", extra={"version": pointer.version, "reason": reason})
+        logger.warning(
+            "rolled_back", extra={"model": self.registry.model_name, "version": pointer.version, "reason": reason}
+        )
         self._follow(pointer)
         return pointer
 
@@ -90,7 +92,13 @@ class Promoter:
     def _swing(self, manifest: Manifest, reason: str, *, expected: str | None = None, force: bool = False) -> Pointer:
         pointer = self.registry.promote(manifest.version, reason=reason, expected=expected, lift_rejection=force)
         logger.info(
-            "promoted", extra={"version": pointer.version, "previous": pointer.previous, "reason": pointer.reason}
+            "promoted",
+            extra={
+                "model": self.registry.model_name,
+                "version": pointer.version,
+                "previous": pointer.previous,
+                "reason": pointer.reason,
+            },
         )
         self._follow(pointer)
         return pointer

@@ -69,12 +69,12 @@ def _recover(
 ) -> Pointer | None:
     """Restores the journalled pointer, or else promotes the newest sound version that passed its gate."""
     journal = read_journal(store)
-    if lost is None and journal is not None and _is_sound(store, manifests.get(journal.pointer.version)):
+    if lost is None and journal is not None and is_sound(store, manifests.get(journal.pointer.version)):
         return _restore(registry, journal, manifests)
     rejected = registry.rejected() | (journal.rejected if journal else {})
     for version in sorted(manifests.keys() - rejected.keys(), reverse=True):
         manifest = manifests[version]
-        if manifest.gate.get("passed") is True and _is_sound(store, manifest):
+        if manifest.gate.get("passed") is True and is_sound(store, manifest):
             return _promote(registry, version, lost)
     if lost is not None:
         logger.error(
@@ -101,7 +101,8 @@ def _promote(registry: Registry, version: str, lost: Pointer | None) -> Pointer 
     return pointer
 
 
-def _is_sound(store: VersionStore, manifest: Manifest | None) -> bool:
+def is_sound(store: VersionStore, manifest: Manifest | None) -> bool:
+    """Whether the artefact on disk is the one that the manifest describes."""
     if manifest is None:
         return False
     try:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,11 +27,13 @@ from rhizome.training_runs import (
     Start,
     begin_run,
     finish_run,
+    is_forced,
     renew_run,
 )
 from rhizome.version_store import VersionStore
 from trainer.promotion import Announce, Promoter
 from trainer.recovery import adopt
+from trainer.unchanged import describe_unchanged, find_unchanged
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +47,8 @@ class Wishes:
     """What whoever asked for a run wants of it; the defaults are a scheduled run's."""
 
     promote: bool = True
-    force: bool = False
+    force: bool = False  #: promote whatever the gate finds; implies `even_if_unchanged`
+    even_if_unchanged: bool = False
     allow_new_schema: bool = False
 
 
@@ -79,12 +82,17 @@ def execute_run(
         result = Result(Outcome.FAILED, detail="the training process died in each attempt; see its memory limit")
     elif start is Start.BEGUN:
         with _lease(redis, run_id):
-            result = _attempt(settings, redis, announce, reason, wishes)
+            result = _attempt(settings, redis, announce, reason, _with_requested(redis, wishes))
     else:
         logger.info("run_skipped", extra={"run_id": run_id, "detail": start.value})
         return None
     _finish(redis, run_id, result)
     return result
+
+
+def _with_requested(redis: Redis, wishes: Wishes) -> Wishes:
+    """What is asked for in Redis comes on top: somebody may have joined the run while it waited."""
+    return replace(wishes, even_if_unchanged=wishes.even_if_unchanged or is_forced(redis))
 
 
 def _begin(redis: Redis, run_id: str) -> Start:
@@ -160,6 +168,12 @@ def _train_and_promote(settings: Settings, redis: Redis, announce: Announce, rea
     registry = Registry(redis, settings.model_name)
     store = VersionStore(settings.models_dir, settings.model_name)
     adopt(settings, registry)  # a Redis that lost its data must not let the candidate pass without a champion
+    if not (wishes.force or wishes.even_if_unchanged):
+        standing = find_unchanged(settings, registry, allow_new_schema=wishes.allow_new_schema)
+        if standing:
+            detail = describe_unchanged(standing, registry)
+            logger.info("training_unchanged", extra={"model": settings.model_name, "detail": detail})
+            return Result(Outcome.UNCHANGED, standing.version, detail)
     manifest = train(settings, registry, reason, allow_new_schema=wishes.allow_new_schema)
     result = Result(Outcome.TRAINED, manifest.version)
     if wishes.promote:

@@ -67,7 +67,7 @@ def _promoter(app: Celery, settings: Settings, redis: Redis) -> Promoter:
 
 @contextmanager
 def _task(name: str, settings: Settings) -> Iterator[Redis]:
-    redis = connect(settings.redis_url)
+    redis = connect(settings.redis_url, model_name=settings.model_name)
     try:
         yield redis
     except Exception as error:

@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 from rhizome.artifact import dump_estimator, load_estimator
 from rhizome.errors import ArtifactError
 from rhizome.inference import find_classes
+from rhizome.lineage import hash_source
 from rhizome.manifest import ARTIFACT_FILE, Data, Manifest, hash_file
 from rhizome.registry import Registry
 from rhizome.settings import Settings
@@ -67,7 +68,9 @@ def train(settings: Settings, registry: Registry | None, reason: str, *, allow_n
         ArtifactError: the version cannot be written or does not load again.
     """
     started = time.monotonic()
-    logger.info("training_started", extra={"reason": reason, "dataset": str(settings.dataset)})
+    logger.info(
+        "training_started", extra={"model": settings.model_name, "reason": reason, "dataset": str(settings.dataset)}
+    )
     store = VersionStore(settings.models_dir, settings.model_name)
     remove_leftovers(store)
     with threadpool_limits(limits=1), open_staging(store) as staging:
@@ -154,6 +157,8 @@ def _draft_manifest(settings: Settings, lesson: _Lesson, fitted: Any, artifact: 
         gate={},
         golden=build_golden(fitted, dataset, lesson.split.training),
         drift_reference=build_drift_reference(dataset, lesson.split.training),
+        range_margin=settings.range_margin,
+        estimator_sha256=hash_source(settings.estimator),
     )
 
 

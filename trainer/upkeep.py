@@ -49,7 +49,7 @@ class Upkeep:
         self._thread.join(timeout=BEAT_SECONDS * 3)
 
     def _run(self) -> None:
-        redis = connect(self._settings.redis_url)
+        redis = connect(self._settings.redis_url, model_name=self._settings.model_name)
         registry = Registry(redis, self._settings.model_name)
         is_adopted, journal_due = False, 0.0
         while not self._done.is_set():

@@ -9,6 +9,7 @@ import sys
 
 from rhizome.celery_app import run_worker
 from rhizome.errors import SettingsError
+from rhizome.ownership import await_own_database
 
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
@@ -20,13 +21,14 @@ def main() -> None:
     try:
         # Each of these reads the environment, which may be unusable.
         if role == "webhooks":
-            from worker.webhooks.app import app  # noqa: PLC0415
+            from worker.webhooks.app import app, settings  # noqa: PLC0415
         elif role == "batches":
-            from worker.batch_app import app  # noqa: PLC0415
+            from worker.batch_app import app, settings  # noqa: PLC0415
         else:
-            from worker.app import app  # noqa: PLC0415
+            from worker.app import app, settings  # noqa: PLC0415
     except SettingsError as error:
         sys.exit(f"rhizome: {error}")
+    await_own_database(settings)
     run_worker(app, role, *(("--pool", "threads") if role == "webhooks" else ()))
 
 

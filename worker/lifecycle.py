@@ -81,7 +81,7 @@ def attach(app: Celery, settings: Settings, lane: Lane) -> None:
 
 def _find_champion(settings: Settings) -> str:
     """The champion's version; empty where none is known."""
-    redis = connect(settings.redis_url)
+    redis = connect(settings.redis_url, model_name=settings.model_name)
     try:
         pointer = Registry(redis, settings.model_name).champion()
     except RedisError as error:

@@ -46,7 +46,7 @@ class WorkerProcess:
     """
 
     def __init__(self, settings: Settings, shelf: Shelf, flags: Flags, lane: Lane) -> None:
-        self._redis = redis = connect(settings.redis_url)
+        self._redis = redis = connect(settings.redis_url, model_name=settings.model_name)
         # A pid alone comes back in the next container; what never comes back must name the consumer.
         self._consumer = consumer = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         claims = Claims(redis, settings, consumer, lane)

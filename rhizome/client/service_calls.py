@@ -53,18 +53,20 @@ class Models(msgspec.Struct, frozen=True):
 
 
 class TrainingRun(msgspec.Struct, frozen=True):
-    """A training run that was asked for: `queued`, or `already_queued` by somebody else."""
+    """A training run of a model that was asked for: `queued`, or `already_queued` by somebody else."""
 
     run_id: str
     status: str
+    model: str = ""
 
 
 class Promotion(msgspec.Struct, frozen=True):
-    """The champion since `promoted_at`, and the one before."""
+    """The champion of a model since `promoted_at`, and the one before."""
 
     version: str
     previous: str | None
     promoted_at: str
+    model: str = ""
 
 
 class ServiceCalls(Session):
@@ -97,13 +99,16 @@ class ServiceCalls(Session):
         versions = tuple(_version_of(version) for version in document.get("versions", ()))
         return Models(document.get("name", ""), document.get("champion"), versions, document)
 
-    def retrain(self) -> Flow[TrainingRun]:
+    def retrain(self, *, force: bool = False) -> Flow[TrainingRun]:
         """Has a version trained, judged, and promoted if it passes; names the queued run if there is one.
+
+        Args:
+            force: train though nothing has changed since a version that stands was trained.
 
         Raises:
             NotAllowed: the admin key is missing or wrong.
         """
-        return read_as(TrainingRun, (yield from self._order("/retrain")))
+        return read_as(TrainingRun, (yield from self._order("/retrain", {"force": "true"} if force else {})))
 
     def promote(self, version: str) -> Flow[Promotion]:
         """Makes a version that passed its gate the champion.
@@ -124,8 +129,8 @@ class ServiceCalls(Session):
         """
         return read_as(Promotion, (yield from self._order("/models/rollback", is_repeatable=False)))
 
-    def _order(self, path: str, *, is_repeatable: bool = True) -> Flow[Reply]:
-        request = Request("POST", path, headers=self._authorization(), is_repeatable=is_repeatable)
+    def _order(self, path: str, params: dict[str, str] | None = None, *, is_repeatable: bool = True) -> Flow[Reply]:
+        request = Request("POST", path, params or {}, self._authorization(), is_repeatable=is_repeatable)
         return (yield from send(request, self._patience()))
 
     def _feature_names(self, version: str | None) -> Flow[tuple[str, ...]]:

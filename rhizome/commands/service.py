@@ -42,6 +42,7 @@ def models(url: str | None, as_json: bool) -> None:
     found = {name for version in listing.versions for name in version.metrics}
     names = sorted(name for name in found if not name.endswith(_BOUNDS))[:_MAX_METRICS]
     rows = [_version_row(version, names) for version in listing.versions]
+    click.echo(f"model {listing.name}")
     click.echo(table([["", "version", "created", "gate", *names], *rows]))
 
 

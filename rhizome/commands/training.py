@@ -1,6 +1,5 @@
 """`rhizome train`, `promote` and `rollback`: beside a service through its Redis, or from anywhere over HTTP."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,8 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from rhizome.commands.environment import REDIS_VARIABLE, URL_VARIABLE, load_settings_or_exit
-from rhizome.runfile import find_run
+from rhizome.commands.environment import URL_VARIABLE, find_service_environment
 
 if TYPE_CHECKING:
     from rhizome.client import Client
@@ -25,7 +23,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
 
 @click.command()
 @click.option("--reason", default="requested by rhizome train", show_default=True, help="Kept with the version.")
-@click.option("--force", is_flag=True, help="Promote even if the gate refuses.")
+@click.option("--force", is_flag=True, help="Train though nothing has changed, and promote even if the gate refuses.")
 @click.option("--no-promote", is_flag=True, help="Publish the version only.")
 @click.option("--allow-new-schema", is_flag=True, help="Accept other features, targets or classes than the champion's.")
 @_remote
@@ -33,6 +31,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
 def train(reason: str, force: bool, no_promote: bool, allow_new_schema: bool, url: str | None, as_json: bool) -> None:
     """Train a version now, and promote it if the gate lets it pass.
 
+    Nothing is trained where dataset, settings and libraries are those of a version that stands: it would be the same.
     Over HTTP, the run is only asked for; 'rhizome health' shows how it goes.
     """
     flags = {"--force": force, "--no-promote": no_promote, "--allow-new-schema": allow_new_schema}
@@ -68,18 +67,8 @@ def rollback(url: str | None, as_json: bool) -> None:
 
 def _run_trainer(*arguments: str, as_json: bool) -> NoReturn:
     """Runs the trainer against the service of this folder, or the Redis that the environment names."""
-    environment = dict(os.environ)
-    if not environment.get(REDIS_VARIABLE):
-        run = find_run(load_settings_or_exit().var_dir)
-        if run is None:
-            click.echo(
-                "rhizome: no service runs in this folder; start it with 'make up', or set RHIZOME_REDIS_URL",
-                err=True,
-            )
-            sys.exit(1)
-        environment[REDIS_VARIABLE] = run.redis_url
     command = [sys.executable, "-m", "trainer", *arguments, *(["--json"] if as_json else [])]
-    sys.exit(subprocess.run(command, env=environment, check=False).returncode)
+    sys.exit(subprocess.run(command, env=find_service_environment(), check=False).returncode)
 
 
 def _refuse_over_http(*options: str) -> None:

@@ -51,7 +51,7 @@ def check_requested_retraining(client: Client, admin_key: str, containers: int) 
     former = client.served_version()
     refused = client.call("POST", "/retrain", headers={"Authorization": "Bearer wrong"})
     expect(refused.status in (401, 403), f"a wrong admin key was answered {refused.status}")
-    answer = client.call("POST", "/retrain", headers={"Authorization": f"Bearer {admin_key}"})
+    answer = client.call("POST", "/retrain?force=true", headers={"Authorization": f"Bearer {admin_key}"})
     expect(answer.status == 202, f"POST /retrain was answered {answer.status}: {answer.body}")
     client.await_version(containers, RETRAIN_SECONDS, other_than=former)
 

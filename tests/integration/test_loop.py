@@ -54,7 +54,7 @@ def test_workers_under_load_change_versions_without_a_failed_or_mixed_answer(ser
 
     with Load(service).running() as load:
         for _ in range(3):
-            assert service.admin("/retrain").status_code == 202
+            assert service.admin("/retrain?force=true").status_code == 202
             eventually(lambda: service.champion() != seen[-1], what="a new champion")
             seen.append(service.champion())
             eventually(lambda: service.health()["workers"]["converged"], what="all workers on one version")

@@ -99,7 +99,7 @@ def test_an_unknown_id_is_not_found_and_never_pending(service: Service) -> None:
 
 def test_a_version_can_be_pinned(service: Service) -> None:
     former = service.champion()
-    assert service.admin("/retrain").status_code == 202
+    assert service.admin("/retrain?force=true").status_code == 202
     eventually(lambda: service.champion() != former, what="a new champion")
 
     pinned = service.http.post("/predict", params={"wait": 10, "version": former}, json=SAMPLE).json()

@@ -56,14 +56,19 @@ class Service:
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
     @property
+    def environment(self) -> dict[str, str]:
+        """What the command is started with."""
+        return dict(self._environment)
+
+    @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
 
-    def start(self) -> "Service":
+    def start(self, *options: str) -> "Service":
         with self._log.open("wb") as log:  # anew: an old banner would look like a new one
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "rhizome", "up"],
+                [sys.executable, "-m", "rhizome", "up", *options],
                 cwd=ROOT,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,

@@ -30,7 +30,7 @@ def build_deliverer(settings: Settings) -> Celery:
     app = build_celery("webhooks", settings, queues=(keys.WEBHOOKS_QUEUE,), include=())
     app.conf.update(worker_pool="threads", worker_concurrency=settings.webhook_concurrency)
     stopping = threading.Event()
-    redis = connect(settings.redis_url)
+    redis = connect(settings.redis_url, model_name=settings.model_name)
     outbox = _build_outbox(settings, redis)
     deliverer = _build_deliverer(settings, outbox, stopping)
     keeper = Keeper(redis, outbox if deliverer else None)

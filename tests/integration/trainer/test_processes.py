@@ -15,6 +15,7 @@ import pytest
 from redis import Redis
 
 from rhizome import keys
+from rhizome.embedded_redis import find_free_port
 from rhizome.heartbeats import living
 from rhizome.registry import Pointer, Registry
 from rhizome.settings import Settings
@@ -199,7 +200,7 @@ def test_the_command_line_promotes_and_rolls_back(
 def test_the_operators_commands_print_one_document_and_log_beside_it(
     champion: Pointer, environment: dict[str, str]
 ) -> None:
-    second = run_rhizome(environment, "train", "--json")
+    second = run_rhizome(environment, "train", "--force", "--json")
     back = run_rhizome(environment, "rollback", "--json")
     forth = run_rhizome(environment, "promote", json.loads(second.stdout)["version"], "--json")
     unknown = run_rhizome(environment, "promote", "20260101T000000Z-00000000", "--json")
@@ -248,3 +249,71 @@ def test_resident_processes_do_not_carry_scikit_learn(environment: dict[str, str
         [sys.executable, "-c", probe], env=environment, capture_output=True, text=True, check=False, timeout=60
     )
     assert found.returncode == 0, found.stderr
+
+
+def test_training_unchanged_data_is_said_and_publishes_nothing(
+    champion: Pointer, environment: dict[str, str], registry: Registry
+) -> None:
+    again = run_rhizome(environment, "train", "--json")
+
+    assert again.returncode == 0
+    said = json.loads(again.stdout)
+    assert (said["model"], said["status"], said["version"]) == ("iris", "unchanged", champion.version)
+    assert "rhizome train --force" in said["detail"]
+    assert registry.version_names() == [champion.version]
+
+
+def test_a_start_with_another_estimator_leaves_a_run_to_the_trainer(
+    champion: Pointer, environment: dict[str, str], redis: Redis
+) -> None:
+    changed = environment | {"RHIZOME_ESTIMATOR": "trainer.estimators:random_forest"}
+
+    started = run_cli(changed, "train", "--if-missing")
+
+    assert started.returncode == 0
+    assert "trainer.estimators:random_forest, not trainer.estimators:logistic_regression" in started.stdout
+    assert read_runs(redis)["state"] == "queued"
+
+
+def test_a_start_with_another_schema_fails_and_names_the_remedy(
+    champion: Pointer, environment: dict[str, str], redis: Redis
+) -> None:
+    started = run_cli(environment | {"RHIZOME_TARGET": "petal_width"}, "train", "--if-missing")
+
+    assert started.returncode == 1
+    assert "RHIZOME_MODEL_NAME" in started.stdout
+    assert read_runs(redis)["state"] == "idle"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("trainer", "serve"),
+        ("trainer", "beat"),
+        ("trainer", "train"),
+        ("trainer", "train", "--if-missing"),
+        ("trainer", "rollback"),
+        ("worker",),
+        ("worker", "batches"),
+        ("worker", "webhooks"),
+        ("gateway",),
+        ("rhizome", "up"),
+        ("rhizome", "train"),
+        ("rhizome", "rollback"),
+    ],
+    ids=" ".join,
+)
+def test_no_process_of_another_model_works_on_this_redis(
+    champion: Pointer, environment: dict[str, str], redis: Redis, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    redis.set(keys.OWNER, "iris")
+    outside = {"RHIZOME_MODEL_NAME": "wine", "RHIZOME_VAR_DIR": str(tmp_path / "var")}
+    port = {"RHIZOME_PORT": str(find_free_port())}
+
+    module, *rest = arguments
+    ended = run_module(module, environment | outside | port, *rest)
+
+    assert ended.returncode == 1
+    assert "serves the model 'iris', not 'wine'" in ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stdout + ended.stderr
+    assert not redis.exists(keys.champion("wine"), keys.TRAINING, keys.PROCESSES)

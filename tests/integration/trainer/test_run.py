@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from rhizome import keys
 from rhizome.registry import Registry
 from rhizome.settings import Settings
-from rhizome.training_runs import Outcome, begin_run, claim_run, finish_run, read_runs
+from rhizome.training_runs import Outcome, begin_run, claim_run, finish_run, read_runs, request_run
+from rhizome.version_store import VersionStore
 from trainer.run import Wishes, execute_run
 
 RAISING_FACTORY = """
@@ -88,7 +90,7 @@ def test_a_wiped_redis_does_not_spare_the_candidate_the_comparison(
     champion = registry.champion()
     redis.flushall()
 
-    carry_out(settings, redis)
+    carry_out(settings, redis, Wishes(even_if_unchanged=True))
 
     newest = registry.versions()[0]
     assert champion is not None
@@ -98,7 +100,7 @@ def test_a_wiped_redis_does_not_spare_the_candidate_the_comparison(
 def test_old_versions_are_pruned_by_a_run(settings: Settings, redis: Redis, registry: Registry) -> None:
     few = settings.model_copy(update={"keep_versions": 2})
     for _ in range(4):
-        carry_out(few, redis)
+        carry_out(few, redis, Wishes(even_if_unchanged=True))
     assert len(registry.versions()) == 2
 
 
@@ -109,3 +111,113 @@ def test_a_missing_dataset_is_recorded_by_its_name_alone(settings: Settings, red
 
     assert "gone.csv" in detail
     assert str(tmp_path) not in detail
+
+
+def test_a_run_that_would_repeat_the_champion_trains_nothing_and_says_so(
+    settings: Settings, redis: Redis, registry: Registry
+) -> None:
+    carry_out(settings, redis)
+    champion = registry.champion()
+
+    assert carry_out(settings, redis) is Outcome.UNCHANGED
+
+    last = read_runs(redis)["last"]
+    assert champion is not None
+    assert registry.champion() == champion
+    assert registry.version_names() == [champion.version]
+    assert (last["outcome"], last["version"]) == ("unchanged", champion.version)
+    assert "rhizome train --force" in last["detail"]
+
+
+@pytest.mark.parametrize("wishes", [Wishes(force=True), Wishes(even_if_unchanged=True)], ids=str)
+def test_an_unchanged_run_can_be_forced(settings: Settings, redis: Redis, registry: Registry, wishes: Wishes) -> None:
+    carry_out(settings, redis)
+
+    assert carry_out(settings, redis, wishes) is Outcome.PROMOTED
+
+    assert len(registry.version_names()) == 2
+
+
+def test_what_was_asked_for_while_the_run_waited_counts(settings: Settings, redis: Redis, registry: Registry) -> None:
+    carry_out(settings, redis)
+    run_id, _ = request_run(redis, "schedule", datetime.now(UTC))
+    request_run(redis, "somebody", datetime.now(UTC), force=True)
+
+    result = execute_run(settings, redis, lambda _: None, run_id, "schedule", Wishes())
+
+    assert result is not None
+    assert result.outcome is Outcome.PROMOTED
+    assert len(registry.version_names()) == 2
+
+
+@pytest.mark.parametrize("changes", [{"seed": 7}, {"range_margin": 1.0}, {"dataset": "longer"}], ids=str)
+def test_a_run_trains_where_anything_has_changed(
+    settings: Settings, redis: Redis, registry: Registry, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    carry_out(settings, redis)
+    if "dataset" in changes:
+        longer = tmp_path / "longer.csv"
+        lines = settings.dataset.read_text()
+        longer.write_text(lines + lines.splitlines()[-1] + "\n")
+        changes = {"dataset": longer}
+
+    carry_out(settings.model_copy(update=changes), redis, Wishes(allow_new_schema=True))
+
+    assert len(registry.version_names()) == 2
+
+
+def test_a_rolled_back_version_does_not_come_back_by_night(
+    settings: Settings, redis: Redis, registry: Registry
+) -> None:
+    carry_out(settings, redis)
+    former = registry.champion()
+    forest = settings.model_copy(update={"estimator": "trainer.estimators:random_forest"})
+    assert carry_out(forest, redis) is Outcome.PROMOTED
+    registry.roll_back(reason="operator")
+
+    assert carry_out(forest, redis) is Outcome.UNCHANGED
+
+    standing, last = registry.champion(), read_runs(redis)["last"]
+    assert standing is not None
+    assert former is not None
+    assert standing.version == former.version
+    assert f"rhizome promote {last['version']}" in last["detail"]
+    assert len(registry.version_names()) == 2
+
+
+def test_a_refused_version_is_judged_anew_by_other_margins_or_with_another_schema_allowed(
+    settings: Settings, redis: Redis, tmp_path: Path
+) -> None:
+    carry_out(settings, redis)
+    other = tmp_path / "other.csv"
+    other.write_text("x,species\n" + "".join(f"{i}.5,{'ab'[i // 40]}\n" for i in range(80)))
+    changed = settings.model_copy(update={"dataset": other})
+    assert carry_out(changed, redis) is Outcome.REFUSED
+
+    assert carry_out(changed, redis) is Outcome.UNCHANGED
+    assert "--force" in read_runs(redis)["last"]["detail"]
+    wider = changed.model_copy(update={"gate_max_accuracy_drop": 0.5})
+    assert carry_out(wider, redis) is Outcome.REFUSED
+    assert carry_out(changed, redis, Wishes(allow_new_schema=True)) is Outcome.PROMOTED
+
+
+def test_a_champion_that_cannot_serve_is_replaced_though_nothing_has_changed(
+    settings: Settings, redis: Redis, registry: Registry, store: VersionStore
+) -> None:
+    carry_out(settings, redis)
+    champion = registry.champion()
+    assert champion is not None
+    (store.path(champion.version) / "model.joblib").write_bytes(b"broken")
+
+    assert carry_out(settings, redis) is Outcome.PROMOTED
+
+
+def test_a_champion_that_failed_in_service_is_replaced_though_nothing_has_changed(
+    settings: Settings, redis: Redis, registry: Registry
+) -> None:
+    carry_out(settings, redis)
+    champion = registry.champion()
+    assert champion is not None
+    redis.hset(keys.rejected("iris"), champion.version, "it burnt")
+
+    assert carry_out(settings, redis) is Outcome.PROMOTED

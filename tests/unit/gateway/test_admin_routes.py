@@ -9,6 +9,7 @@ from redis import Redis
 from rhizome import keys
 from rhizome.registry import Registry
 from rhizome.task_message import ANNOUNCE_TASK, RETRAIN_TASK
+from rhizome.training_runs import is_forced
 from tests.support.versions import build_manifest
 from tests.unit.gateway.conftest import ADMIN_KEY, CHAMPION, OTHER, BuildApp
 
@@ -164,3 +165,27 @@ def test_looking_at_no_versions_is_no_error(build_app: BuildApp, redis: Redis) -
     document = build_app().test_client().get("/models").get_json()
 
     assert (document["champion"], document["versions"], document["history"]) == (None, [], [])
+
+
+def test_retraining_may_be_forced_though_nothing_has_changed(client: FlaskClient, redis: Redis) -> None:
+    assert client.post("/retrain?force=false", headers=KEY).status_code == 202
+    assert not is_forced(redis)
+
+    response = client.post("/retrain?force=true", headers=KEY)
+
+    assert (response.status_code, response.get_json()["status"]) == (202, "already_queued")
+    assert is_forced(redis)
+
+
+def test_a_force_that_is_no_flag_is_named(client: FlaskClient, redis: Redis) -> None:
+    response = client.post("/retrain?force=1", headers=KEY)
+
+    assert (response.status_code, response.get_json()["code"]) == (400, "bad_parameter")
+    assert response.get_json()["errors"][0]["field"] == "force"
+    assert sent_tasks(redis) == []
+
+
+def test_every_change_names_its_model(client: FlaskClient) -> None:
+    answers = [client.post(path, headers=KEY).get_json() for path in ("/retrain", GUARDED[0], "/models/rollback")]
+
+    assert [answer["model"] for answer in answers] == ["iris"] * 3

@@ -1,10 +1,12 @@
 """Manifests: read strictly, signed whole, and never believed when a byte of them has changed."""
 
 import hashlib
+import hmac
 import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from rhizome.errors import ArtifactError, ArtifactTampered
@@ -126,3 +128,25 @@ def test_a_files_hash_is_its_sha256_whatever_its_size(tmp_path: Path, size: int)
     (tmp_path / "file").write_bytes(content)
 
     assert hash_file(tmp_path / "file") == hashlib.sha256(content).hexdigest()
+
+
+def test_what_an_earlier_release_signed_is_still_believed() -> None:
+    manifest = build_manifest()
+    content = manifest.model_dump(mode="json", exclude={"hmac_sha256", "range_margin", "estimator_sha256"})
+    signature = hmac.new(SIGNING_KEY, msgspec.json.encode(content, order="sorted"), hashlib.sha256).hexdigest()
+
+    earlier = parse_manifest(json.dumps(content | {"hmac_sha256": signature}))
+
+    earlier.check_signature(SIGNING_KEY)
+    with pytest.raises(ArtifactTampered):
+        earlier.model_copy(update={"range_margin": 100.0}).check_signature(SIGNING_KEY)
+
+
+def test_what_this_release_adds_is_signed_too() -> None:
+    signed = (
+        build_manifest().model_copy(update={"range_margin": 3.0, "estimator_sha256": "ab" * 32}).signed(SIGNING_KEY)
+    )
+
+    for name in ("range_margin", "estimator_sha256"):
+        with pytest.raises(ArtifactTampered):
+            signed.model_copy(update={name: None}).check_signature(SIGNING_KEY)

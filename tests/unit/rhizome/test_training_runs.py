@@ -16,6 +16,7 @@ from rhizome.training_runs import (
     begin_run,
     claim_run,
     finish_run,
+    is_forced,
     read_runs,
     relieve_run,
     renew_run,
@@ -224,3 +225,31 @@ def test_a_slot_is_claimed_once(redis: Redis) -> None:
     assert claim_slot(redis, "20260102T0300Z")
     assert not claim_slot(redis, "20260102T0300Z")
     assert claim_slot(redis, "20260103T0300Z")
+
+
+def test_a_forced_request_forces_the_queued_run_that_stands_for_it(redis: Redis) -> None:
+    run_id, _ = request_run(redis, "schedule", NOW)
+    assert not is_forced(redis)
+
+    assert request_run(redis, "somebody", NOW, force=True) == (run_id, False)
+    request_run(redis, "another", NOW)
+    begin_run(redis, run_id, NOW)
+
+    assert is_forced(redis)
+    assert "force" not in read_runs(redis)["current"]
+
+
+def test_a_forced_request_during_a_run_forces_the_one_after_it_alone(redis: Redis) -> None:
+    first, _ = request_run(redis, "first", NOW)
+    begin_run(redis, first, NOW)
+    second, _ = request_run(redis, "second", NOW)
+    request_run(redis, "third", NOW, force=True)
+    assert not is_forced(redis)
+    assert set(read_runs(redis)["next"]) == {"run_id", "reason", "queued_at"}
+
+    finish_run(redis, first, NOW, Outcome.UNCHANGED, version="v1")
+    begin_run(redis, second, NOW)
+
+    assert is_forced(redis)
+    finish_run(redis, second, NOW, Outcome.PROMOTED, version="v2")
+    assert not is_forced(redis)

@@ -112,8 +112,9 @@ def test_models_are_a_table_with_the_champion_marked(server: ScriptedServer, run
     ]
     server.answers(says({"name": "iris", "champion": "v2", "versions": versions}))
 
-    lines = run("models").stdout.splitlines()
+    name, *lines = run("models").stdout.splitlines()
 
+    assert name == "model iris"
     assert lines[0].split() == ["version", "created", "gate", "accuracy"]
     assert lines[1].split() == ["*", "v2", "2026-11-23T20:57:58", "passed", "0.9643"]
     assert lines[2].split() == ["v1", "2026-11-23T20:57:58", "refused"]
@@ -123,14 +124,14 @@ def test_orders_over_http_carry_the_admin_key(
     server: ScriptedServer, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RHIZOME_ADMIN_KEY", "from-the-environment")
-    pointer = {"version": "v1", "previous": "v2", "promoted_at": "now"}
-    server.answers(says({"run_id": "r", "status": "queued"}, 202), says(pointer))
+    pointer = {"version": "v1", "previous": "v2", "promoted_at": "now", "model": "iris"}
+    server.answers(says({"model": "iris", "run_id": "r", "status": "queued"}, 202), says(pointer))
 
     trained = run("train", "--url", server.url)
     promoted = run("promote", "v1", "--url", server.url, "--json")
     rolled_back = run("rollback", "--url", server.url)
 
-    assert trained.stdout == "run id  r\nstatus  queued\n"
+    assert trained.stdout == "run id  r\nstatus  queued\nmodel   iris\n"
     assert json.loads(promoted.stdout) == pointer
     assert "v1" in rolled_back.stdout
     assert [seen.path for seen in server.seen] == ["/retrain", "/models/v1/promote", "/models/rollback"]
