@@ -50,6 +50,7 @@ def create_app(settings: Settings, redis: Redis) -> Flask:
         on_champion_moved=champion.forget,
     )
     webhooks = Ledger(redis, settings.webhook_max_pending)
+    blobs = open_store(settings.blob_location, settings.blob_endpoint, settings.blob_min_free_bytes)
     app.extensions[EXTENSION] = Service(
         settings=settings,
         redis=redis,
@@ -57,8 +58,8 @@ def create_app(settings: Settings, redis: Redis) -> Flask:
         registry=registry,
         champion=champion,
         notices=notices,
-        health=HealthReporter(redis, submissions, champion, notices, webhooks, started_at=time.time()),
-        blobs=open_store(settings.blob_location, settings.blob_endpoint),
+        health=HealthReporter(redis, submissions, champion, notices, webhooks, blobs, started_at=time.time()),
+        blobs=blobs,
         upload_slots=Semaphore(UPLOADS),
         download_slots=Semaphore(DOWNLOADS),
         webhooks=webhooks,

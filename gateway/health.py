@@ -10,7 +10,8 @@ from gateway.champion import ChampionView
 from gateway.notices import Notices
 from gateway.webhook_health import report_webhooks
 from rhizome import heartbeats, keys, latency
-from rhizome.errors import NoChampion, QueueUnavailable, RhizomeError
+from rhizome.blob_store import BlobStore
+from rhizome.errors import BlobStoreFull, BlobStoreUnavailable, NoChampion, QueueUnavailable, RhizomeError
 from rhizome.heartbeats import Heartbeat
 from rhizome.job_queue.pace import Pace
 from rhizome.job_queue.submission import HIGH_WATER, Submissions
@@ -34,6 +35,7 @@ class HealthReporter:
         champion: ChampionView,
         notices: Notices,
         webhooks: Ledger,
+        blobs: BlobStore,
         *,
         started_at: float,
     ) -> None:
@@ -42,6 +44,7 @@ class HealthReporter:
         self._champion = champion
         self._notices = notices
         self._webhooks = webhooks
+        self._blobs = blobs
         self._started_at = started_at
 
     def is_ready(self) -> tuple[bool, str]:
@@ -88,6 +91,7 @@ class HealthReporter:
         other += undelivered
         if memory > HIGH_WATER:
             other.append("Redis's memory is almost full: no jobs are accepted until results have expired")
+        other += _store_problems(self._blobs)
         status = "unavailable" if fatal else "degraded" if other else "ok"
         return not fatal, {
             "status": status,
@@ -145,6 +149,20 @@ def _problems(
         other.append(f"not every worker process serves {champion.version} yet")
     other += [f"worker {worker.host}:{worker.pid}: {worker.detail}" for worker in workers if worker.state == "failed"]
     return fatal, other
+
+
+def _store_problems(blobs: BlobStore) -> list[str]:
+    """What keeps files from being taken in and answered."""
+    try:
+        blobs.check_room()
+    except BlobStoreFull:
+        return [
+            "the store of files is full (RHIZOME_BLOB_MIN_FREE_BYTES stay free): no file is accepted, and jobs of "
+            "files wait until results have expired or space is freed"
+        ]
+    except BlobStoreUnavailable as error:
+        return [str(error)]
+    return []
 
 
 def _is_stalled(depths: dict[str, LaneDepth]) -> bool:

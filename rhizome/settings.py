@@ -100,7 +100,8 @@ class Settings(BaseSettings):
     blob_url: str = ""  #: where uploads and their results are kept; `<var_dir>/blobs` if empty
     blob_endpoint: str = ""  #: of an S3-compatible server; empty for the provider's own
     max_upload_bytes: Count = 5 * 1024**3  #: of an uploaded file, after decompression
-    #: With less left on the file system that holds the folder of uploads, further ones are refused; 0 for no bound.
+    #: With less left on the file system that holds the folder of uploads, nothing is written to it: further uploads are
+    #: refused, and jobs of files wait; 0 for no bound.
     blob_min_free_bytes: Annotated[int, Field(ge=0)] = 1024**3
     file_chunk_bytes: Annotated[int, Field(ge=1024, le=64 * 1024**2)] = 512 * 1024  #: of a file in one stream entry
 

@@ -31,7 +31,6 @@ class Intake:
         admission: what was found before it came.
         chunk_bytes: of one chunk.
         most: bytes, after decompression.
-        min_free_bytes: stay free in the store.
     """
 
     def __init__(
@@ -44,7 +43,6 @@ class Intake:
         *,
         chunk_bytes: int,
         most: int,
-        min_free_bytes: int,
     ) -> None:
         self.job_id = job_id
         self.file_format = file_format
@@ -59,7 +57,7 @@ class Intake:
             return
         signature = admission.known.manifest.signature
         try:
-            self._deposit = Deposit(store, job_id, file_format, signature, chunk_bytes, min_free_bytes)
+            self._deposit = Deposit(store, job_id, file_format, signature, chunk_bytes)
         except RhizomeError as error:
             self._refuse(error)
 
@@ -68,7 +66,7 @@ class Intake:
 
         Raises:
             InvalidRequest: they are broken, too many, or not of a file that can be scored.
-            StorageFull, BlobStoreUnavailable: the store has no room for them, or cannot be used now.
+            BlobStoreFull, BlobStoreUnavailable: the store has no room for them, or cannot be used now.
         """
         self._received += len(data)
         self._check_size(self._received)

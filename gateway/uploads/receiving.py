@@ -169,7 +169,6 @@ def _open_intake(here: Service, admission: Admission, file_format: FileFormat, e
         admission,
         chunk_bytes=here.settings.file_chunk_bytes,
         most=here.settings.max_upload_bytes,
-        min_free_bytes=here.settings.blob_min_free_bytes,
     )
 
 

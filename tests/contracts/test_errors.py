@@ -29,6 +29,7 @@ CODES = {
     "AnswerUnavailable": "answer_unavailable",
     "TooManyWaiters": "too_many_waiters",
     "StorageFull": "storage_full",
+    "BlobStoreFull": "storage_full",
     "BlobStoreUnavailable": "file_store_unavailable",
     "BlobNotFound": "rows_gone",
     "RowsIncomplete": "rows_incomplete",
