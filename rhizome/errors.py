@@ -153,7 +153,7 @@ class BlobStoreUnavailable(RhizomeError):
 
 
 class BlobStoreFull(BlobStoreUnavailable):
-    code = "storage_full"
+    code = "file_store_full"
 
 
 class BlobNotFound(RhizomeError):

@@ -117,7 +117,7 @@ def test_an_option_that_is_unusable_is_told_first(
 
 
 def test_a_full_store_is_told_first(build_client: BuildClient, store: Path) -> None:
-    problem = assert_is_refused_unread(build_client(blob_min_free_bytes=10**17), 503, "storage_full")
+    problem = assert_is_refused_unread(build_client(blob_min_free_bytes=10**17), 503, "file_store_full")
 
     assert "RHIZOME_BLOB_MIN_FREE_BYTES" in problem["detail"]
     assert files_in(store) == []
@@ -129,7 +129,7 @@ def test_a_file_that_would_fill_the_store_is_told_first(
     monkeypatch.setattr(FolderStore, "free_bytes", lambda _: 1000 + LARGE - 1)
     client = build_client(blob_min_free_bytes=1000)
 
-    assert_is_refused_unread(client, 503, "storage_full")
+    assert_is_refused_unread(client, 503, "file_store_full")
     assert client.post("/predict/batch", data=CSV, content_type="text/csv").status_code == 202
 
 
@@ -150,7 +150,7 @@ def test_a_store_that_fills_up_meanwhile_ends_the_upload(
 
     response = client.post("/predict/batch", data=CSV + b"5.1,3.5,1.4,0.2\n" * rows, content_type="text/csv")
 
-    assert (response.status_code, response.get_json()["code"]) == (503, "storage_full")
+    assert (response.status_code, response.get_json()["code"]) == (503, "file_store_full")
     assert response.headers["Retry-After"]
     assert files_in(store) == []
     assert queue.waiting(Lane.BATCH) == 0
