@@ -131,6 +131,18 @@ def read_count(name: str, default: int, least: int, most: int) -> int:
     return int(given)
 
 
+def read_flag(name: str) -> bool:
+    """A parameter of the query string that is on or off; off where it is not there.
+
+    Raises:
+        InvalidRequest: it is neither.
+    """
+    given = request.args.get(name, "false")
+    if given not in ("true", "false"):
+        raise _bad_parameter(name, "is neither on nor off", "send true or false")
+    return given == "true"
+
+
 def read_idempotency(body: bytes) -> Idempotency | None:
     """The `Idempotency-Key` with a fingerprint of this request: method, path, parameters but for `wait`, and body.
 

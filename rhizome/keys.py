@@ -6,6 +6,7 @@ BELL = f"{PREFIX}bell"  #: string with a TTL: a wake-up is on its way to a score
 LISTENING = f"{PREFIX}listening"  #: sorted set: scorer -> until when (ms) it listens on the streams
 DEAD_LETTERS = f"{PREFIX}dead"  #: stream: jobs given up after too many deliveries
 FINISHED = f"{PREFIX}finished"  #: channel: one message per finished micro-batch
+EXPORT = f"{PREFIX}export:"  #: begins the names of `export`
 CHAMPION_MOVED = f"{PREFIX}champion-moved"  #: channel: the champion pointer was swung
 ID_SECRET = f"{PREFIX}id-secret"  #: string: keys the check digits of job ids
 BLOB_SWEEP = f"{PREFIX}blob-sweep"  #: string with a TTL: the store of files was swept lately
@@ -46,7 +47,7 @@ def idempotency(digest: str) -> str:
 
 def export(job_id: str, file_format: str) -> str:
     """Stands while a file of a job's rows is being made in that form."""
-    return f"{PREFIX}export:{job_id}:{file_format}"
+    return f"{EXPORT}{job_id}:{file_format}"
 
 
 def webhook(delivery_id: str) -> str:

@@ -103,6 +103,9 @@ class Settings(BaseSettings):
     #: With less left on the file system that holds the folder of uploads, nothing is written to it: further uploads are
     #: refused, and jobs of files wait; 0 for no bound.
     blob_min_free_bytes: Annotated[int, Field(ge=0)] = 1024**3
+    max_file_rows: Count = 500_000_000  #: of an uploaded file: compressed, a billion rows may be a kilobyte
+    max_failed_rows: Annotated[int, Field(ge=0)] = 1_000_000  #: of a file's job; with more it fails as a whole
+    max_answer_bytes: Count = 64 * 1024**3  #: of a file's job; with more it fails, and its answers are removed
     file_chunk_bytes: Annotated[int, Field(ge=1024, le=64 * 1024**2)] = 512 * 1024  #: of a file in one stream entry
 
     # House

@@ -76,7 +76,12 @@ class FileChunks:
         def begin() -> "FileScoring":
             from worker.files.scoring import FileScoring  # noqa: PLC0415 - see the module
 
-            return FileScoring(self._store, self._settings.max_upload_bytes, self._settings.file_chunk_bytes)
+            return FileScoring(
+                self._store,
+                self._settings.max_upload_bytes,
+                self._settings.file_chunk_bytes,
+                self._settings.max_file_rows,
+            )
 
         with ThreadPoolExecutor(1) as thread:  # importing takes as long as many a single job
             begun = thread.submit(begin)

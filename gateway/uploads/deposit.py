@@ -25,6 +25,7 @@ class Deposit:
         file_format: what it is.
         signature: what its columns must be.
         chunk_bytes: of one chunk.
+        max_rows: of a file of lines.
 
     Raises:
         BlobStoreFull, BlobStoreUnavailable: the store has no room, or cannot be used now.
@@ -37,12 +38,13 @@ class Deposit:
         file_format: FileFormat,
         signature: Signature,
         chunk_bytes: int,
+        max_rows: int,
     ) -> None:
         self._store = store
         self._job_id = job_id
         self._format = file_format
         self._path = input_path(job_id, file_format)
-        self._splitter = _open_splitter(file_format, signature, chunk_bytes)
+        self._splitter = _open_splitter(file_format, signature, chunk_bytes, max_rows)
         self._size = 0
         self._beginning = self._ending = b""
         self._is_kept = False
@@ -104,10 +106,10 @@ class Deposit:
         return BlobSlice(self._format, self._path, cut.start, cut.end, cut.first_line, columns)
 
 
-def _open_splitter(file_format: FileFormat, signature: Signature, chunk_bytes: int) -> Splitter | None:
+def _open_splitter(file_format: FileFormat, signature: Signature, chunk_bytes: int, max_rows: int) -> Splitter | None:
     """What cuts a file of this format; None for Parquet, whose row groups a worker reads from its footer."""
     if file_format is FileFormat.PARQUET:
         return None
     if file_format is FileFormat.NDJSON:
-        return Splitter(partial(read_ndjson_head, signature), NDJSON_SCALE * chunk_bytes, is_quoted=False)
-    return Splitter(partial(read_csv_head, signature), chunk_bytes, is_quoted=True)
+        return Splitter(partial(read_ndjson_head, signature), NDJSON_SCALE * chunk_bytes, max_rows, is_quoted=False)
+    return Splitter(partial(read_csv_head, signature), chunk_bytes, max_rows, is_quoted=True)

@@ -30,6 +30,7 @@ class Intake:
         encoding: its `Content-Encoding`.
         admission: what was found before it came.
         chunk_bytes: of one chunk.
+        max_rows: the file's, at most.
         most: bytes, after decompression.
     """
 
@@ -42,6 +43,7 @@ class Intake:
         admission: Admission,
         *,
         chunk_bytes: int,
+        max_rows: int,
         most: int,
     ) -> None:
         self.job_id = job_id
@@ -57,7 +59,7 @@ class Intake:
             return
         signature = admission.known.manifest.signature
         try:
-            self._deposit = Deposit(store, job_id, file_format, signature, chunk_bytes)
+            self._deposit = Deposit(store, job_id, file_format, signature, chunk_bytes, max_rows)
         except RhizomeError as error:
             self._refuse(error)
 

@@ -5,12 +5,14 @@ from functools import cache
 from redis import Redis
 
 from rhizome import keys
+from rhizome.blob_slices import FileFormat
 from rhizome.jobs import PRIORITIES, STREAMS
 from rhizome.lua_scripts import Script, read_source, write_constants
 from rhizome.task_message import SCORE_TASK, build_task_message
 from rhizome.webhooks.scripts import outbox_source
 
 BELL_ID = "@bell@"
+PURGED = "purged"  #: in place of a state: the job was removed for good
 BELL_TTL_SECONDS = 5  #: a bell that nobody answered is rung again after this
 #: The streams' names in the order of `STREAMS`; scripts name a stream by its index here, counted from 1.
 STREAM_KEYS = [keys.lane(stream) for stream in STREAMS]
@@ -38,6 +40,9 @@ def _constants() -> str:
         {
             "GROUP": keys.GROUP,
             "ROWS": keys.rows(""),
+            "EXPORT": keys.EXPORT,
+            "FORMS": [form.value for form in FileFormat],
+            "PURGED": PURGED,
             "LANE": keys.lane(""),
             "BELL": keys.BELL,
             "LISTENING": keys.LISTENING,

@@ -24,7 +24,7 @@ _READ_BYTES = 1024 * 1024
 
 
 def plan_file(
-    store: BlobStore, whole: BlobSlice, signature: Signature, *, max_bytes: int, chunk_bytes: int
+    store: BlobStore, whole: BlobSlice, signature: Signature, *, max_bytes: int, chunk_bytes: int, max_rows: int
 ) -> list[BlobSlice]:
     """The chunks of a file, in order: ranges of rows.
 
@@ -34,6 +34,7 @@ def plan_file(
         signature: what its columns must be.
         max_bytes: so large a text file may be; rows that could not even fit in there are refused.
         chunk_bytes: of one chunk, unless its row group would then be read too often.
+        max_rows: of a file.
 
     Raises:
         InvalidFile: it cannot be read, its columns are not the signature's, or it holds no rows or too many.
@@ -46,6 +47,10 @@ def plan_file(
             raise InvalidFile("the file holds no rows; send one at least")
         if rows * 2 * len(signature.features) > max_bytes:
             raise InvalidFile(f"the file holds {rows} rows, more than are accepted at once; send it in parts")
+        if rows > max_rows:
+            raise InvalidFile(
+                f"the file holds {rows} rows, more than {max_rows} (RHIZOME_MAX_FILE_ROWS); send it in parts"
+            )
         groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
         largest, sizes = max(group.num_rows for group in groups), list(map(_bytes_of, groups))
         if largest > MAX_CHUNKS_OF_GROUP * MAX_CHUNK_ROWS or max(sizes) > MAX_GROUP_BYTES:

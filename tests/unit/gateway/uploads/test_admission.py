@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 from redis import Redis
 
-from rhizome import blob_folder
+from rhizome import blob_folder, keys
 from rhizome.blob_folder import FolderStore
 from rhizome.jobs import Lane
 from tests.support.queue import Queue
@@ -160,3 +160,26 @@ def test_the_room_of_a_folder_that_is_still_to_be_made_is_known(tmp_path: Path) 
     free = FolderStore(tmp_path / "not" / "there").free_bytes()
 
     assert free > 0
+
+
+@pytest.mark.parametrize(("asked", "kept"), [(None, b"10"), ("-1", b"10"), ("3", b"3"), ("2000", b"10"), ("0", b"0")])
+def test_a_file_may_have_no_more_bad_rows_than_is_set(
+    build_client: BuildClient, queue: Queue, asked: str | None, kept: bytes
+) -> None:
+    client, query = build_client(max_failed_rows=10), {} if asked is None else {"error_threshold": asked}
+
+    response = client.post("/predict/batch", data=CSV, content_type="text/csv", query_string=query)
+
+    job_id = response.get_json()["id"]
+    assert queue.redis.hget(keys.job(job_id), "error_threshold") == kept
+
+
+def test_a_file_of_too_many_rows_becomes_no_job(build_client: BuildClient, queue: Queue, store: Path) -> None:
+    client = build_client(max_file_rows=10)
+
+    response = client.post("/predict/batch", data=CSV + b"5.1,3.5,1.4,0.2\n" * 10, content_type="text/csv")
+
+    assert (response.status_code, response.get_json()["code"]) == (413, "body_too_large")
+    assert "RHIZOME_MAX_FILE_ROWS" in response.get_json()["detail"]
+    assert files_in(store) == []
+    assert queue.waiting(Lane.BATCH) == 0

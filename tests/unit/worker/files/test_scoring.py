@@ -29,7 +29,7 @@ def score(bench: Bench, lines: list[str]) -> tuple[list[int | None], int]:
         nonlocal turns
         turns += 1
 
-    scored = FileScoring(bench.blobs, 10**9, 2**19).score(request, bench.shelf.champion, take_turn)
+    scored = FileScoring(bench.blobs, 10**9, 2**19, 10**9).score(request, bench.shelf.champion, take_turn)
     parts = scored.finish(take_turn)
     answers = read_part(bench.blobs, request.job_id, parts, bench.shelf.champion.signature, is_first=True)
     assert (parts.rows, parts.failed) == (len(lines), sum("error" in answer for answer in answers))
