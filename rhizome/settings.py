@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     max_wait_seconds: Seconds = 60.0
     max_body_bytes: Count = 8 * 1024 * 1024
     max_batch_rows: Count = 10_000
+    #: That JSON bodies may take while they are decoded, per process: some take thirty times their size.
+    json_memory_bytes: Annotated[int, Field(ge=16 * 1024**2)] = 96 * 1024**2
     admin_key: SecretStr | None = None  #: without one the admin calls are switched off
 
     # Queue
