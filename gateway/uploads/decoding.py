@@ -16,8 +16,8 @@ _GZIP = 31  #: zlib's number for "gzip, with the largest window"
 #: RFC 8878 (section 3.1.1.1.2) asks decoders for 8 MB at least; more would be a request's to spend.
 _ZSTD_WINDOW_LOG = 23
 
-#: So many parts are accepted in any case, and beyond that one for each so many bytes: `bgzip` makes one of some ten thousand,
-#: and a few lines that were appended to a file are some hundreds.
+#: So many parts are accepted in any case, and beyond that one for each so many bytes: `bgzip` makes one of some ten
+#: thousand, and a few lines that were appended to a file are some hundreds.
 FREE_PARTS, PART_BYTES = 4_096, 128
 #: Given to a decoder at once: what a part leaves over is copied, so a step with many parts is copied so often.
 _STEP_BYTES = 16 * 1024
