@@ -92,7 +92,7 @@ OPTIONS = [
 ERROR_THRESHOLD = _query(
     "error_threshold",
     "More failed rows than this fail the job, and the rest is not scored; -1 for any number. Of a file, no more than "
-    "RHIZOME_MAX_FAILED_ROWS (1,000,000) may fail.",
+    "RHIZOME_MAX_FAILED_ROWS (100,000) may fail.",
     {"type": "integer", "minimum": -1, "maximum": 2**31, "default": -1},
 )
 

@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     #: refused, and jobs of files wait; 0 for no bound.
     blob_min_free_bytes: Annotated[int, Field(ge=0)] = 1024**3
     max_file_rows: Count = 500_000_000  #: of an uploaded file: compressed, a billion rows may be a kilobyte
-    max_failed_rows: Annotated[int, Field(ge=0)] = 1_000_000  #: of a file's job; with more it fails as a whole
+    max_failed_rows: Annotated[int, Field(ge=0)] = 100_000  #: of a file's job; with more it fails as a whole
     max_answer_bytes: Count = 64 * 1024**3  #: of a file's job; with more it fails, and its answers are removed
     file_chunk_bytes: Annotated[int, Field(ge=1024, le=64 * 1024**2)] = 512 * 1024  #: of a file in one stream entry
 
