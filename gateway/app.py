@@ -10,8 +10,10 @@ from gateway import admin_routes, documentation_routes, health_routes, mlflow_ro
 from gateway.champion import ChampionView
 from gateway.health import HealthReporter
 from gateway.inference_protocol import routes as protocol_routes
+from gateway.json_memory import JsonMemory
 from gateway.notices import Notices
 from gateway.problems import handle_errors
+from gateway.requests import release_bodies
 from gateway.service import EXTENSION, Service
 from gateway.tracing import trace_requests
 from rhizome.blob_store import open_store
@@ -51,6 +53,7 @@ def create_app(settings: Settings, redis: Redis) -> Flask:
         on_champion_moved=champion.forget,
     )
     webhooks = Ledger(redis, settings.webhook_max_pending)
+    blobs = open_store(settings.blob_location, settings.blob_endpoint, settings.blob_min_free_bytes)
     app.extensions[EXTENSION] = Service(
         settings=settings,
         redis=redis,
@@ -64,13 +67,15 @@ def create_app(settings: Settings, redis: Redis) -> Flask:
             champion,
             notices,
             webhooks,
+            blobs,
             micro_batch_rows=settings.micro_batch_rows,
             started_at=time.time(),
         ),
-        blobs=open_store(settings.blob_location, settings.blob_endpoint),
+        blobs=blobs,
         upload_slots=Semaphore(UPLOADS),
         download_slots=Semaphore(DOWNLOADS),
         webhooks=webhooks,
+        json_memory=JsonMemory(settings.json_memory_bytes),
     )
     for module in (
         routes,
@@ -82,6 +87,7 @@ def create_app(settings: Settings, redis: Redis) -> Flask:
         documentation_routes,
     ):
         app.register_blueprint(module.blueprint)
+    release_bodies(app)
     handle_errors(app)
     trace_requests(app)
     return app

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from gateway.complaints import describe_cells, refusal
+from gateway.complaints import MAX_EXAMINED, describe_cells, refusal
 from gateway.value_types import value_type
 from rhizome.signature import Signature
 
@@ -35,13 +35,16 @@ class ColumnValidator:
             InvalidRequest: naming every bad cell.
         """
         errors: dict[str, ValidationError] = {}
+        count = 0
         checked: list[list[Any]] = []
         for feature, kind, column in zip(self._signature.features, self._types, columns, strict=True):
             try:
                 checked.append(kind.validate_python(column))  # an integer becomes the float that it means
             except ValidationError as error:
+                count += error.error_count()
                 errors[feature.name] = error
-        if errors:
-            count = sum(error.error_count() for error in errors.values())
+                if count > MAX_EXAMINED:
+                    errors.clear()  # none is named, and each takes its memory
+        if count:
             raise refusal(describe_cells(errors, form, self._signature), count)
         return zip(*checked, strict=True)

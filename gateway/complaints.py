@@ -74,14 +74,24 @@ def is_malformed(error: ValidationError) -> bool:
     return error.error_count() == 1 and error.errors(include_input=False)[0]["type"] == _MALFORMED
 
 
-def describe_problems(error: ValidationError, signature: Signature) -> tuple[dict[str, object], ...]:
-    """One mapping per offending field: `field`, `problem`, `remedy`, and `row` in a batch; `MAX_PROBLEMS` at most."""
+def describe_problems(
+    error: ValidationError, signature: Signature, rows: tuple[str, int] | None = None
+) -> tuple[dict[str, object], ...]:
+    """One mapping per offending field: `field`, `problem`, `remedy`, and `row` in a batch; `MAX_PROBLEMS` at most.
+
+    Args:
+        error: what is wrong with a body, or with some of its rows.
+        signature: of the version.
+        rows: of rows alone, the field that held them, and the index of the first of them.
+    """
     if error.error_count() > MAX_EXAMINED:  # each would become a Python object before the first could be named
         return ()
     features = {feature.name: feature for feature in signature.features}
     seen: dict[tuple[Any, ...], dict[str, object]] = {}
     for problem in error.errors(include_url=False):
         loc = problem["loc"]
+        if rows:
+            loc = (rows[0], rows[1] + int(loc[0]), *loc[1:])
         place = tuple(loc[: _DEPTHS.get(str(loc[0]), 1) if loc else 1])  # a union's branches are one field
         if place not in seen:
             seen[place] = _describe(place, problem, features)

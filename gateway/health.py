@@ -15,8 +15,16 @@ from gateway.shared_computation import SharedComputation
 from gateway.waiting_health import report_waiting
 from gateway.webhook_health import report_webhooks
 from rhizome import heartbeats, keys, latency
+from rhizome.blob_store import BlobStore
 from rhizome.connection import says_cannot_write
-from rhizome.errors import NoChampion, QueueUnavailable, RhizomeError, StorageFull
+from rhizome.errors import (
+    BlobStoreFull,
+    BlobStoreUnavailable,
+    NoChampion,
+    QueueUnavailable,
+    RhizomeError,
+    StorageFull,
+)
 from rhizome.heartbeats import Heartbeat
 from rhizome.job_queue.pace import Pace
 from rhizome.job_queue.submission import HIGH_WATER, Submissions
@@ -45,6 +53,7 @@ class HealthReporter:
         champion: ChampionView,
         notices: Notices,
         webhooks: Ledger,
+        blobs: BlobStore,
         *,
         micro_batch_rows: int,
         started_at: float,
@@ -55,6 +64,7 @@ class HealthReporter:
         self._notices = notices
         self._webhooks = webhooks
         self._micro_batch_rows = micro_batch_rows
+        self._blobs = blobs
         self._started_at = started_at
         #: Whether a job submitted now would be answered, and if not, why.
         self.is_ready = SharedComputation(self._find_ready)
@@ -106,6 +116,7 @@ class HealthReporter:
         fatal += self._find_refusal()
         if memory > HIGH_WATER:
             other.append("Redis's memory is almost full: no jobs are accepted until results have expired")
+        other += _store_problems(self._blobs)
         status = "unavailable" if fatal else "degraded" if other else "ok"
         return not fatal, {
             "status": status,
@@ -200,6 +211,20 @@ def _problems(workers: list[Heartbeat], champion: Pointer | None, converged: boo
         other.append(f"not every worker process serves {champion.version} yet")
     other += [f"worker {worker.host}:{worker.pid}: {worker.detail}" for worker in workers if worker.detail]
     return fatal, other
+
+
+def _store_problems(blobs: BlobStore) -> list[str]:
+    """What keeps files from being taken in and answered."""
+    try:
+        blobs.check_room()
+    except BlobStoreFull:
+        return [
+            "the store of files is full (RHIZOME_BLOB_MIN_FREE_BYTES stay free): no file is accepted, and jobs of "
+            "files wait until results have expired or space is freed"
+        ]
+    except BlobStoreUnavailable as error:
+        return [str(error)]
+    return []
 
 
 def _pace_facts(pace: Pace | None) -> dict[str, float] | None:

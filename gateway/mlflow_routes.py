@@ -53,7 +53,7 @@ def invocations() -> Response:
         response = accept(submitted)
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     else:
-        asked = options or _options_for(here, answers.version, parse)
+        asked = options or _options_for(here, answers.version, body, parse)
         predictions = [predictions_of(answer, asked) for answer in answers.rows]
         response = Response(encode({"predictions": predictions}), 200, content_type=JSON)
     return conclude(response, submitted)
@@ -106,14 +106,15 @@ def _with_labels(options: JobOptions, rows: Rows) -> JobOptions:
     return options._replace(returns=Returns.LABEL.value)
 
 
-def _options_for(here: Service, version: str, parse: Callable[[Known], Rows]) -> JobOptions:
+def _options_for(here: Service, version: str, body: bytes, parse: Callable[[Known], Rows]) -> JobOptions:
     """The options of a request that only a former champion can read: by the one that answered it.
 
     Raises:
         JobExpired: that version is gone.
     """
     try:
-        rows = parse(here.champion.version(version))
+        with here.json_memory.decoding(body):
+            rows = parse(here.champion.version(version))
     except VersionNotFound:
         raise JobExpired("the version that answered this job is no longer kept; submit it as a new request") from None
     return _with_labels(read_options(rows.options), rows)

@@ -14,6 +14,7 @@ from gateway.openapi_parameters import (
     OFFSET,
     OPTIONS,
     PREFER,
+    PURGE,
     REQUEST_ID,
     WAIT,
     limit,
@@ -116,11 +117,14 @@ def _job_paths(sample: dict[str, Any], max_rows: int, examples: JobExamples) -> 
             ),
             "delete": operation(
                 "jobs",
-                "Cancel a job that is queued or running",
+                "Cancel a job that is queued or running, or remove any for good",
                 "cancel",
-                {"200": answer("Cancelled, now or before.", _JOB, examples.cancelled)},
-                errors=(404, 409, 410, 503),
-                parameters=[ID, REQUEST_ID],
+                {
+                    "200": answer("Cancelled, now or before.", _JOB, examples.cancelled),
+                    "204": {"description": "Purged: nothing of it is kept, and its id reads as gone (410)."},
+                },
+                errors=(400, 404, 409, 410, 503),
+                parameters=[ID, PURGE, REQUEST_ID],
             ),
         },
         "/result/{id}/stream": {

@@ -36,6 +36,12 @@ WAIT = _query(
     {"type": "number", "minimum": 0},
     example=5,
 )
+PURGE = _query(
+    "purge",
+    "Remove the job for good, whatever its state, with its rows, files, Idempotency-Key and webhook's log; events that "
+    "were not delivered never are.",
+    {"type": "string", "enum": ["true", "false"], "default": "false"},
+)
 PREFER = _header("Prefer", "`wait=N`: as the parameter `wait` (RFC 7240).", {"type": "string"})
 IDEMPOTENCY_KEY = _header(
     "Idempotency-Key",
@@ -90,7 +96,8 @@ OPTIONS = [
 ]
 ERROR_THRESHOLD = _query(
     "error_threshold",
-    "More failed rows than this fail the job, and the rest is not scored; -1 for any number.",
+    "More failed rows than this fail the job, and the rest is not scored; -1 for any number. Of a file, no more than "
+    "RHIZOME_MAX_FAILED_ROWS (100,000) may fail.",
     {"type": "integer", "minimum": -1, "maximum": 2**31, "default": -1},
 )
 

@@ -69,6 +69,7 @@ STATUS_OF_CODE = {
     "queue_unavailable": 503,
     "too_many_waiters": 503,
     "storage_full": 503,
+    "file_store_full": 503,
     "file_store_unavailable": 503,
     "answer_overdue": 504,
     "internal_error": 500,

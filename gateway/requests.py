@@ -4,10 +4,13 @@ import hashlib
 import math
 import re
 from collections.abc import Sequence
+from contextlib import ExitStack
 
-from flask import Response, abort, request
+from flask import Flask, Response, abort, g, request
 from werkzeug.http import parse_list_header
 
+from gateway.json_memory import LIGHT_BYTES
+from gateway.service import service
 from rhizome.errors import InvalidRequest
 from rhizome.job_queue.terms import Idempotency
 
@@ -42,11 +45,31 @@ def read_json_body(*, most: int, may_be_untyped: bool = False, also: str | None 
     if request.headers.get("Content-Encoding", "").lower() not in ("", "identity"):
         raise InvalidRequest("encoded bodies are not accepted; send plain JSON", code="unsupported_media_type")
     request.max_content_length = most
+    _keep_body(min(request.content_length or most, most))
     body = request.get_data(cache=False)
     # Werkzeug cuts a body without a length at the bound and says nothing.
     if request.content_length is None and len(body) >= most:
         abort(413)
     return body
+
+
+def _keep_body(size: int) -> None:
+    """Takes room for a body of so many bytes until the end of the request.
+
+    Raises:
+        TooManyWaiters: there is none for now.
+    """
+    if size > LIGHT_BYTES and "body_room" not in g:
+        g.body_room = ExitStack()
+        g.body_room.enter_context(service().json_memory.keeping(size))
+
+
+def release_bodies(app: Flask) -> None:
+    """Gives the room of each request's body back at its end."""
+
+    @app.teardown_appcontext
+    def release(_: BaseException | None) -> None:
+        g.pop("body_room", ExitStack()).close()
 
 
 def read_wait_seconds(most: float, unless_said: float = 0.0) -> float:
@@ -131,6 +154,18 @@ def read_count(name: str, default: int, least: int, most: int) -> int:
     return int(given)
 
 
+def read_flag(name: str) -> bool:
+    """A parameter of the query string that is on or off; off where it is not there.
+
+    Raises:
+        InvalidRequest: it is neither.
+    """
+    given = request.args.get(name, "false")
+    if given not in ("true", "false"):
+        raise _bad_parameter(name, "is neither on nor off", "send true or false")
+    return given == "true"
+
+
 def read_idempotency(body: bytes) -> Idempotency | None:
     """The `Idempotency-Key` with a fingerprint of this request: method, path, parameters but for `wait`, and body.
 
@@ -157,18 +192,6 @@ def make_idempotency(key: str, path: str, parameters: Sequence[tuple[str, str]],
     fingerprint = hashlib.blake2b(repr((path, counted)).encode(), digest_size=_DIGEST_BYTES)
     fingerprint.update(body)
     return Idempotency(hashlib.blake2b(key.encode(), digest_size=_DIGEST_BYTES).hexdigest(), fingerprint.hexdigest())
-
-
-def read_flag(name: str) -> bool:
-    """A query parameter that is `true` or `false`; false where it is not given.
-
-    Raises:
-        InvalidRequest: with code `bad_parameter`.
-    """
-    given = request.args.get(name, "false")
-    if given not in ("true", "false"):
-        raise _bad_parameter(name, "is neither true nor false", "send true or false")
-    return given == "true"
 
 
 def _bad_parameter(name: str, problem: str, remedy: str) -> InvalidRequest:

@@ -10,14 +10,14 @@ from flask import Blueprint, Response, g, request
 from gateway.answers import conclude, find_submitted
 from gateway.champion import Known
 from gateway.documents import batch_document, file_document, pending_document, result_url
-from gateway.requests import acknowledge_preferences, read_count, read_json_body, read_wait_seconds
+from gateway.requests import acknowledge_preferences, read_count, read_flag, read_json_body, read_wait_seconds
 from gateway.results.negotiation import choose_format
 from gateway.results.routing import send_rows
 from gateway.results.rows import is_from_file, page_of
 from gateway.service import Service, service
 from gateway.streams import event_id, stream_job
 from gateway.submitting import JSON, Submitted, accept, parse_rows, read_job, submit_rows
-from gateway.uploads.receiving import is_file, remove_input, submit_file
+from gateway.uploads.receiving import is_file, remove_files, submit_file
 from gateway.validation import Rows
 from gateway.webhook_documents import add_webhook_status, with_webhook_status
 from rhizome.errors import InvalidRequest, TooManyWaiters, VersionNotFound
@@ -72,9 +72,7 @@ def stream(job_id: str) -> Response:
     here = service()
     job, seen = here.submissions.read(job_id), request.headers.get("Last-Event-ID", "")
     if job.is_final and seen == event_id(job):
-        over = Response(status=204)
-        del over.headers["Content-Type"]  # of no content
-        return over
+        return _no_content()
     waiter = here.notices.register(job_id)
     if waiter is None:
         raise TooManyWaiters("too many requests wait or stream already; try again shortly, or poll the result")
@@ -90,14 +88,25 @@ def stream(job_id: str) -> Response:
 
 @blueprint.delete("/result/<job_id>")
 def cancel(job_id: str) -> Response:
-    """Cancels a job that is not final; once more changes nothing."""
+    """Cancels a job that is not final, and once more changes nothing; or removes one for good, whatever its state."""
     here = service()
+    if read_flag("purge"):
+        here.submissions.purge(job_id)
+        remove_files(here, job_id)
+        log.info("job_purged", extra={"job_id": job_id, "request_id": g.request_id})
+        return _no_content()
     here.submissions.cancel(job_id)
     log.info("job_cancelled", extra={"job_id": job_id, "request_id": g.request_id})
     job = here.submissions.read(job_id)
     if is_from_file(job):
-        remove_input(here, job)
+        remove_files(here, job_id)
     return Response(_document_with_status(here, job, offset=0, limit=0), 200, content_type=JSON)  # nobody asks for rows
+
+
+def _no_content() -> Response:
+    response = Response(status=204)
+    del response.headers["Content-Type"]
+    return response
 
 
 def _submit(here: Service, lane: Lane, body: bytes, parse: Callable[[Known], Rows], wait_seconds: float) -> Response:

@@ -9,6 +9,7 @@ from redis import Redis
 
 from gateway.champion import ChampionView
 from gateway.health import HealthReporter
+from gateway.json_memory import JsonMemory
 from gateway.notices import Notices
 from rhizome.blob_store import BlobStore
 from rhizome.job_queue.submission import Submissions
@@ -35,6 +36,7 @@ class Service:
     upload_slots: Semaphore
     download_slots: Semaphore
     webhooks: Ledger
+    json_memory: JsonMemory
 
 
 def service() -> Service:

@@ -68,9 +68,11 @@ def parse_rows(here: Service, body: bytes, parse: Callable[[Known], Rows]) -> Pa
 
     Raises:
         InvalidRequest: whatever `parse` raises, or the pinned version is not known.
+        TooManyWaiters: too much JSON is being decoded.
         NoChampion: nothing has been promoted yet.
     """
-    known, is_pinned, rows = _parse_against(here, body, parse)
+    with here.json_memory.decoding(body):
+        known, is_pinned, rows = _parse_against(here, body, parse)
     return Parsed(known, is_pinned, rows, read_options(rows.options))
 
 

@@ -31,11 +31,13 @@ class Table(NamedTuple):
     Attributes:
         form: the field that held it.
         columns: one list per feature, in order and of one length; None where the table is a list of records.
+        records: those, the first of which is an object; None where there are columns.
         beside: the body's other fields.
     """
 
     form: str
     columns: list[list[Any]] | None
+    records: list[Any] | None
     beside: dict[str, Any]
 
 
@@ -56,12 +58,7 @@ def read_table(body: bytes, names: Sequence[str], *, max_rows: int) -> Table:
     Raises:
         InvalidRequest: the body is not JSON, or holds no table of these columns; every problem is named.
     """
-    try:
-        document = from_json(body, cache_strings="keys")
-    except ValueError as error:
-        remedy = "send one valid JSON document in UTF-8"
-        problem: Problem = {"field": "body", "problem": f"is not JSON: {error}", "remedy": remedy}
-        raise InvalidRequest("the body is not valid JSON", code="malformed_json", problems=(problem,)) from None
+    document = read_document(body)
     if not isinstance(document, dict):
         raise refuse("body", f"is {kind_of(document)}, not an object", _one_form())
     form = _find_form(document)
@@ -74,7 +71,21 @@ def read_table(body: bytes, names: Sequence[str], *, max_rows: int) -> Table:
         columns = _read_columns(form, table, names, max_rows)
     else:
         columns = _read_list(form, table, names, max_rows)
-    return Table(form, columns, document)
+    return Table(form, columns, table if columns is None else None, document)
+
+
+def read_document(body: bytes) -> Any:
+    """The JSON document that a body is.
+
+    Raises:
+        InvalidRequest: it is none.
+    """
+    try:
+        return from_json(body, cache_strings="keys")
+    except ValueError as error:
+        remedy = "send one valid JSON document in UTF-8"
+        problem: Problem = {"field": "body", "problem": f"is not JSON: {error}", "remedy": remedy}
+        raise InvalidRequest("the body is not valid JSON", code="malformed_json", problems=(problem,)) from None
 
 
 def _find_form(document: dict[str, Any]) -> str:

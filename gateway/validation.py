@@ -8,20 +8,20 @@ import math
 import struct
 import sys
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from operator import attrgetter
 from typing import Annotated, Any, NamedTuple, cast
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
 from gateway.columns import ColumnValidator
-from gateway.complaints import describe_problems, is_malformed, refusal
+from gateway.complaints import MAX_EXAMINED, Problem, describe_problems, is_malformed, refusal, refuse
 from gateway.csv_table import CSV_FORM, read_csv
 from gateway.options import BATCH_FIELDS, MAX_NAME_CHARACTERS, OPTION_PREFIX, SINGLE_FIELDS
 from gateway.records import RecordDecoder
-from gateway.tabular_forms import find_records, read_table
+from gateway.tabular_forms import find_records, read_document, read_table
 from gateway.value_types import value_type
 from rhizome.errors import InvalidRequest
 from rhizome.jobs import Encoding
@@ -32,6 +32,8 @@ _CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 _OPTIONS: Any = create_model("Options", __config__=_CONFIG, **BATCH_FIELDS)
 #: Options of a body with a table: beside it, or in MLflow's `params`.
 _BESIDE_TABLE: dict[str, Any] = BATCH_FIELDS | {"params": (_OPTIONS | None, None)}
+#: A larger sample is decoded before it is looked at: Pydantic would copy all of it for each field that is missing.
+_PLAIN_BYTES = 4096
 _BESIDE: Any = create_model("Beside", __config__=_CONFIG, **_BESIDE_TABLE)
 
 
@@ -58,6 +60,7 @@ class Validator:
         options = {name: field for name, field in SINGLE_FIELDS.items() if field[1].alias not in signature.names}
         self.row_model: type[BaseModel] = create_model("Row", __config__=_CONFIG, **cast(Any, fields))
         self.single_model: type[BaseModel] = create_model("Single", __config__=_CONFIG, **cast(Any, fields | options))
+        self._rows = TypeAdapter(cast(Any, list)[self.row_model], config=_CONFIG)
         self.columns = ColumnValidator(signature)
         self._records = RecordDecoder(signature)
         self._features = frozenset(fields)
@@ -88,13 +91,12 @@ class Validator:
             rows = self._records.decode(form, body)
             if rows and len(rows) <= max_rows:
                 return self.cut(rows, chunk_rows, {}, self._values)
-            return self._parse_records(form, body, max_rows, chunk_rows)
         _check_not_empty(body)
-        form, columns, beside = read_table(body, self.signature.names, max_rows=max_rows)
-        if columns is None:
-            return self._parse_records(form, body, max_rows, chunk_rows)
+        form, columns, records, beside = read_table(body, self.signature.names, max_rows=max_rows)
+        if records is not None:
+            return self._parse_records(form, records, beside, chunk_rows)
         options = _options_beside(self._check(_BESIDE.model_validate, beside))
-        return self.cut(list(self.columns.to_rows(columns, form)), chunk_rows, options)
+        return self.cut(list(self.columns.to_rows(columns or [], form)), chunk_rows, options)
 
     def parse_csv(self, body: bytes, *, max_rows: int, chunk_rows: int) -> Rows:
         """Many samples from CSV, cut into chunks; there is no place for options.
@@ -128,13 +130,55 @@ class Validator:
             self._batch_models[form, max_rows] = create_model("Batch", __config__=_CONFIG, **fields, **_BESIDE_TABLE)
         return self._batch_models[form, max_rows]
 
-    def _parse_records(self, form: str, body: bytes, max_rows: int, chunk_rows: int) -> Rows:
-        batch = self._validate(self.batch_model(max_rows, form), body)
-        return self.cut(getattr(batch, form), chunk_rows, _options_beside(batch), self._values)
+    def _parse_records(self, form: str, records: list[Any], beside: dict[str, Any], chunk_rows: int) -> Rows:
+        """The rows are looked at in groups, so that what is wrong with all of them is never held at once."""
+        rows: list[BaseModel] = []
+        problems: list[Problem] = []
+        options, count = None, 0
+        for start, group in self._groups(form, records):
+            try:
+                rows += self._rows.validate_python(group)
+            except ValidationError as error:
+                count += error.error_count()
+                problems += describe_problems(error, self.signature, (form, start)) if count <= MAX_EXAMINED else ()
+        try:
+            options = _BESIDE.model_validate(beside)
+        except ValidationError as error:
+            count += error.error_count()
+            problems += describe_problems(error, self.signature)
+        if options is None or count:
+            raise refusal(problems if count <= MAX_EXAMINED else (), count)
+        return self.cut(rows, chunk_rows, _options_beside(options), self._values)
+
+    def _groups(self, form: str, records: list[Any]) -> Iterator[tuple[int, list[Any]]]:
+        """Records in groups of not many fields, each with the index of its first.
+
+        Raises:
+            InvalidRequest: a record has far more fields than there are features.
+        """
+        start = fields = 0
+        for index, record in enumerate(records):
+            size = len(record) if isinstance(record, dict) else 0
+            self._check_size(f"{form}.{index}", size)
+            fields += size + len(self.signature.features)
+            if fields > MAX_EXAMINED:
+                yield start, records[start : index + 1]
+                start, fields = index + 1, 0
+        if start < len(records):
+            yield start, records[start:]
+
+    def _check_size(self, place: str, fields: int) -> None:
+        features = len(self.signature.features)
+        if fields > features + MAX_EXAMINED:
+            raise refuse(place, f"holds {fields} fields", f"send the {features} features and nothing else")
 
     def _validate(self, model: type[BaseModel], body: bytes) -> BaseModel:
         _check_not_empty(body)
-        return self._check(model.model_validate_json, body)
+        if len(body) <= _PLAIN_BYTES:
+            return self._check(model.model_validate_json, body)
+        document = read_document(body)
+        self._check_size("body", len(document) if isinstance(document, dict) else 0)
+        return self._check(model.model_validate, document)
 
     def _check(self, validate: Callable[[Any], BaseModel], value: Any) -> BaseModel:
         try:

@@ -91,9 +91,8 @@ class BucketStore:
             times = [item["last_modified"].timestamp() for items in self._store.list(f"{prefix}/") for item in items]
         return max(times, default=0.0)
 
-    def free_bytes(self) -> int | None:
+    def check_room(self, incoming: int = 0) -> None:
         """Nobody bounds a bucket."""
-        return None
 
 
 class ObjectWriter:

@@ -34,7 +34,8 @@ class BlobWriter(Protocol):
 class BlobStore(Protocol):
     """What both kinds of store can do.
 
-    Every call may raise `BlobStoreUnavailable`; those that read raise `BlobNotFound` where there is no such blob.
+    Every call may raise `BlobStoreUnavailable`; those that read raise `BlobNotFound` where there is no such blob. A
+    writer raises `BlobStoreFull`, too, as `check_room`.
     """
 
     def open_writer(self, path: str) -> BlobWriter:
@@ -55,21 +56,26 @@ class BlobStore(Protocol):
     def newest(self, prefix: str) -> float:
         """When a blob below `prefix` was written last, in seconds since 1970; 0 if there is none."""
 
-    def free_bytes(self) -> int | None:
-        """How many bytes can still be written; None where nothing bounds them."""
+    def check_room(self, incoming: int = 0) -> None:
+        """There is room for so many bytes more.
+
+        Raises:
+            BlobStoreFull: there is not.
+        """
 
 
-def open_store(url: str, endpoint: str = "") -> BlobStore:
+def open_store(url: str, endpoint: str = "", min_free_bytes: int = 0) -> BlobStore:
     """The store of a URL; nothing is connected and no folder is made yet.
 
     Args:
         url: `file:///folder`, or `s3://bucket/prefix` (and whatever else obstore knows).
         endpoint: of an S3-compatible server; empty for the provider's own. Credentials and region come from the
             standard variables (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_REGION`).
+        min_free_bytes: stay free on the file system of a folder; 0 for no bound.
     """
     parts = urlsplit(url)
     if parts.scheme == "file":
-        return FolderStore(Path(unquote(parts.path)))
+        return FolderStore(Path(unquote(parts.path)), min_free_bytes)
     return BucketStore(url, endpoint)
 
 

@@ -18,8 +18,9 @@
     ├── WebhooksSwitchedOff      a webhook is wanted where none can be signed
     ├── WebhooksFull             too many events wait for receivers that do not answer
     ├── TooManyWaiters           so many requests wait, stream or send that no further one may
-    ├── StorageFull              Redis has little memory left, or the store of files little room
+    ├── StorageFull              Redis has little memory left
     ├── BlobStoreUnavailable     the store of files cannot be used now
+    │   └── BlobStoreFull        it has so little room left that nothing is written to it
     ├── BlobNotFound             a file is not in the store (any more)
     ├── RowsIncomplete           a batch's rows are not all there to be read
     ├── ExportNotReady           a file of a batch's rows is still being made
@@ -149,6 +150,10 @@ class StorageFull(RhizomeError):
 
 class BlobStoreUnavailable(RhizomeError):
     code = "file_store_unavailable"
+
+
+class BlobStoreFull(BlobStoreUnavailable):
+    code = "file_store_full"
 
 
 class BlobNotFound(RhizomeError):

@@ -11,6 +11,7 @@ REST_COUNT = f"{PREFIX}rest"  #: number: chunks of all batch jobs that are kept 
 UPKEEP = f"{PREFIX}upkeep"  #: string with a TTL: a worker process healed the queue lately
 DEAD_LETTERS = f"{PREFIX}dead"  #: stream: jobs given up after too many deliveries
 FINISHED = f"{PREFIX}finished"  #: channel: one message per finished micro-batch
+EXPORT = f"{PREFIX}export:"  #: begins the names of `export`
 CHAMPION_MOVED = f"{PREFIX}champion-moved"  #: channel: the champion pointer was swung
 ID_SECRET = f"{PREFIX}id-secret"  #: string: keys the check digits of job ids
 BLOB_SWEEP = f"{PREFIX}blob-sweep"  #: string with a TTL: the store of files was swept lately
@@ -72,7 +73,7 @@ def idempotency(digest: str) -> str:
 
 def export(job_id: str, file_format: str) -> str:
     """Stands while a file of a job's rows is being made in that form."""
-    return f"{PREFIX}export:{job_id}:{file_format}"
+    return f"{EXPORT}{job_id}:{file_format}"
 
 
 def webhook(delivery_id: str) -> str:

@@ -66,6 +66,8 @@ class Settings(BaseSettings):
     max_wait_seconds: Seconds = 60.0
     max_body_bytes: Count = 8 * 1024 * 1024
     max_batch_rows: Count = 10_000
+    #: That JSON bodies may take while they are decoded, per process: some take thirty times their size.
+    json_memory_bytes: Annotated[int, Field(ge=16 * 1024**2)] = 96 * 1024**2
     admin_key: SecretStr | None = None  #: without one the admin calls are switched off
 
     # Queue
@@ -121,8 +123,12 @@ class Settings(BaseSettings):
     blob_url: str = ""  #: where uploads and their results are kept; `<var_dir>/blobs` if empty
     blob_endpoint: str = ""  #: of an S3-compatible server; empty for the provider's own
     max_upload_bytes: Count = 5 * 1024**3  #: of an uploaded file, after decompression
-    #: With less left on the file system that holds the folder of uploads, further ones are refused; 0 for no bound.
+    #: With less left on the file system that holds the folder of uploads, nothing is written to it: further uploads are
+    #: refused, and jobs of files wait; 0 for no bound.
     blob_min_free_bytes: Annotated[int, Field(ge=0)] = 1024**3
+    max_file_rows: Count = 500_000_000  #: of an uploaded file: compressed, a billion rows may be a kilobyte
+    max_failed_rows: Annotated[int, Field(ge=0)] = 100_000  #: of a file's job; with more it fails as a whole
+    max_answer_bytes: Count = 64 * 1024**3  #: of a file's job; with more it fails, and its answers are removed
     file_chunk_bytes: Annotated[int, Field(ge=1024, le=64 * 1024**2)] = 512 * 1024  #: of a file in one stream entry
 
     # House

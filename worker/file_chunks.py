@@ -82,7 +82,8 @@ class FileChunks:
         # The interactive lane has no files, and its processes no pyarrow. Those of the batch lane have imported it.
         from worker.files.scoring import FileScoring  # noqa: PLC0415
 
-        return FileScoring(self._store, self._settings.max_upload_bytes, self._settings.file_chunk_bytes)
+        settings = self._settings
+        return FileScoring(self._store, settings.max_upload_bytes, settings.file_chunk_bytes, settings.max_file_rows)
 
 
 def fail_job(entry: Claimed, error: dict[str, str], dead_reason: str = "") -> Finished:

@@ -53,7 +53,7 @@ class WorkerProcess:
         latencies = Latencies()
         self._shelf = shelf
         self._claims = claims
-        store = open_store(settings.blob_location, settings.blob_endpoint)
+        store = open_store(settings.blob_location, settings.blob_endpoint, settings.blob_min_free_bytes)
         files = FileChunks(store, claims, settings)
         pace = WorkPace(settings.micro_batch_rows)
         scoring = Scoring(shelf, claims, latencies, files)

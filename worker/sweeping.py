@@ -1,8 +1,12 @@
-"""Removes from the store what no job needs any more: files of jobs that are gone, inputs of jobs that are final."""
+"""Removes from the store what no job needs any more: files of jobs that are gone, inputs of jobs that are final.
+
+Of jobs that were purged, or ended without answers, all files go: also what a scorer wrote while its job was cancelled.
+"""
 
 import logging
 import time
-from typing import cast
+from collections.abc import Iterator
+from typing import Any, cast
 
 from redis import Redis
 
@@ -10,6 +14,7 @@ from rhizome import keys
 from rhizome.blob_slices import FileFormat, input_path
 from rhizome.blob_store import BlobStore
 from rhizome.job_ids import JobIds
+from rhizome.job_queue.scripts import PURGED
 from rhizome.jobs import State
 
 SWEEP_SECONDS = 30  #: one process sweeps, this often
@@ -50,11 +55,19 @@ class Sweeper:
         pipeline = self._redis.pipeline(transaction=False)
         for prefix in prefixes:
             pipeline.hmget(keys.job(prefix), ["state", "source"])
+            pipeline.exists(keys.rows(prefix))
+        found: Iterator[Any] = iter(pipeline.execute())
         removed = 0
-        for prefix, (state, source) in zip(prefixes, cast(list[list[bytes | None]], pipeline.execute()), strict=True):
+        for prefix, (state, source), has_answers in zip(prefixes, found, found, strict=True):
             if state is None:
                 removed += self._remove_orphan(prefix)
-            elif source is not None and State(state.decode()).is_final and prefix not in self._settled:
+            elif state.decode() == PURGED:
+                removed += self._remove(prefix)
+            elif source is None or not State(state.decode()).is_final:
+                continue
+            elif not has_answers:
+                removed += self._remove(prefix)
+            elif prefix not in self._settled:
                 self._store.delete(input_path(prefix, FileFormat(source.decode())))
                 self._settled.add(prefix)
         if removed:
@@ -64,5 +77,8 @@ class Sweeper:
     def _remove_orphan(self, prefix: str) -> bool:
         if time.time() - self._store.newest(prefix) < ORPHAN_SECONDS:
             return False
+        return self._remove(prefix)
+
+    def _remove(self, prefix: str) -> bool:
         self._store.delete(prefix)
         return True

@@ -11,8 +11,9 @@ from typing import Annotated, Any
 
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
-from gateway.complaints import MAX_EXAMINED, MAX_PROBLEMS, Complaints, Problem, is_malformed, refusal
+from gateway.complaints import MAX_EXAMINED, MAX_PROBLEMS, Complaints, Problem, refusal
 from gateway.options import MAX_DEADLINE_MS, REMEDIES, accepts_option
 from rhizome.errors import InvalidRequest
 from rhizome.jobs import PRIORITIES
@@ -55,6 +56,9 @@ class InferOutput(_Part):
     parameters: dict[str, Any] | None = None
 
 
+_FIELDS = {*InferInput.model_fields, *InferOutput.model_fields, "id", "inputs", "outputs"}
+
+
 class InferRequest(_Part):
     """The body of an inference request."""
 
@@ -73,10 +77,14 @@ def parse_infer_request(body: bytes) -> InferRequest:
     if BINARY_HEADER in request.headers:
         raise InvalidRequest(f"{BINARY_HEADER} is set: {_NO_BINARY}", code="bad_parameter")
     try:
-        parsed = InferRequest.model_validate_json(body)
+        document = from_json(body)
+    except ValueError:
+        raise InvalidRequest("the body is not valid JSON; send one JSON object", code="malformed_json") from None
+    _check_fields(document)
+    try:
+        # Of what is decoded already Pydantic's errors hold no copies.
+        parsed = InferRequest.model_validate(document)
     except ValidationError as error:
-        if is_malformed(error):
-            raise InvalidRequest("the body is not valid JSON; send one JSON object", code="malformed_json") from None
         examined = error.errors(include_url=False) if error.error_count() <= MAX_EXAMINED else []
         raise refusal(map(_describe, examined[:MAX_PROBLEMS]), error.error_count()) from None
     complaints = Complaints()
@@ -84,6 +92,18 @@ def parse_infer_request(body: bytes) -> InferRequest:
     _check_outputs(parsed.outputs or [], complaints)
     complaints.settle()
     return parsed
+
+
+def _check_fields(document: Any) -> None:
+    """Far too many fields are counted only: each would become an error before the first could be named."""
+    found = document if isinstance(document, dict) else {}
+    parts: list[Any] = [found]
+    for name in ("inputs", "outputs"):
+        tensors = found.get(name)
+        parts += tensors if isinstance(tensors, list) and len(tensors) <= MAX_TENSORS else ()
+    unknown = sum(len(part.keys() - _FIELDS) for part in parts if isinstance(part, dict))
+    if unknown > MAX_EXAMINED:
+        raise refusal((), unknown)
 
 
 def read_parameters(parameters: Mapping[str, Any], query: Mapping[str, str]) -> dict[str, Any]:

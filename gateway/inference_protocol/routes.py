@@ -85,18 +85,16 @@ def infer(model: str, version: str | None) -> Response:
     _check_model(here, model)
     body = read_json_body(most=here.settings.max_body_bytes, may_be_untyped=True)
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds, unless_said=here.settings.max_wait_seconds)
-    asked = parse_infer_request(body)
+    with here.json_memory.decoding(body):
+        asked, parsed = _read(here, body, version)
     # Who says how long to wait knows of receipts; who does not has a client that only knows tensors and errors.
     takes_receipt = is_async_preferred() or is_wait_said()
-    try:
-        parsed = _parse(here, asked, version)
-    except InvalidRequest:
-        # The same request may have been accepted when the champion had other tensors.
-        if (standing := find_submitted(here, body, wait_seconds)) is None:
-            raise
+    if isinstance(parsed, Parsed):
+        submitted = _submit(here, asked, body, parsed, wait_seconds, must_wait=not takes_receipt)
+    elif standing := find_submitted(here, body, wait_seconds):
         submitted = standing
     else:
-        submitted = _submit(here, asked, body, parsed, wait_seconds, must_wait=not takes_receipt)
+        raise parsed
     answers = collect_answers(here, submitted)
     if answers is not None:
         response = _respond(_answer(here, asked, answers))
@@ -106,6 +104,21 @@ def infer(model: str, version: str | None) -> Response:
         where = result_url(submitted.receipt.job_id)
         raise AnswerOverdue(f"not answered within {wait_seconds:g} s; the job goes on, and GET {where} has its result")
     return conclude(response, submitted)
+
+
+def _read(here: Service, body: bytes, version: str | None) -> tuple[InferRequest, Parsed | InvalidRequest]:
+    """The request, whose data is not kept, and its rows, or why there are none.
+
+    The same request may have been accepted when the champion had other tensors.
+    """
+    asked = parse_infer_request(body)
+    parsed: Parsed | InvalidRequest
+    try:
+        parsed = _parse(here, asked, version)
+    except InvalidRequest as error:
+        parsed = error.with_traceback(None)
+    asked.inputs.clear()
+    return asked, parsed
 
 
 def _submit(

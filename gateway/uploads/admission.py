@@ -12,7 +12,6 @@ from gateway.service import Service
 from gateway.submitting import find_pinned
 from gateway.webhook_targets import webhook_record
 from rhizome import keys
-from rhizome.blob_store import BlobStore
 from rhizome.errors import LaneFull, QueueUnavailable, RhizomeError, StorageFull
 from rhizome.job_queue.submission import HIGH_WATER
 from rhizome.jobs import Lane
@@ -42,7 +41,7 @@ def admit(here: Service, options: JobOptions) -> Admission:
         InvalidRequest: the version is not known, cannot give what is wanted, or the webhook's URL is unusable.
         NoChampion: nothing has been promoted yet.
         WebhooksSwitchedOff, WebhooksFull: there can be no webhook, or none now.
-        LaneFull, StorageFull, BlobStoreUnavailable: there is no room for the job, or none for the file.
+        LaneFull, StorageFull, BlobStoreFull, BlobStoreUnavailable: there is no room for the job, or none for the file.
         QueueUnavailable: Redis did not answer.
     """
     may_be_repeated = _may_be_repeated(here)
@@ -77,24 +76,4 @@ def _check_room(here: Service) -> None:
         raise LaneFull(Lane.BATCH, waiting)
     if here.submissions.memory_fraction() > HIGH_WATER:
         raise StorageFull("Redis's memory is almost full; files are accepted again when results have expired")
-    check_space(here.blobs, here.settings.blob_min_free_bytes, request.content_length or 0)
-
-
-def check_space(store: BlobStore, least: int, incoming: int = 0) -> None:
-    """The store has room.
-
-    Args:
-        store: where files go.
-        least: bytes that stay free; 0 for no bound.
-        incoming: bytes that are still to come, as far as is known.
-
-    Raises:
-        StorageFull: it would be less.
-        BlobStoreUnavailable: the store cannot be used now.
-    """
-    free = store.free_bytes() if least else None
-    if free is not None and free - incoming < least:
-        raise StorageFull(
-            f"the store of files has no room: {least} bytes of it stay free (RHIZOME_BLOB_MIN_FREE_BYTES); "
-            "send the file later, or a smaller one"
-        )
+    here.blobs.check_room(request.content_length or 0)

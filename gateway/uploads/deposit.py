@@ -1,9 +1,8 @@
-"""One file on its way into the store: its head is looked at, chunks are cut, and blocks written while there is room."""
+"""One file on its way into the store: its head is looked at, chunks are cut, and blocks written."""
 
 from contextlib import suppress
 from functools import partial
 
-from gateway.uploads.admission import check_space
 from gateway.uploads.heads import read_csv_head, read_ndjson_head
 from gateway.uploads.splitting import Cut, Splitter
 from rhizome.blob_slices import PLAN, BlobSlice, FileFormat, input_path
@@ -15,7 +14,6 @@ _MAGIC = b"PAR1"  #: begins and ends a Parquet file
 _SMALLEST_PARQUET = 12  #: both magic numbers and the length of the footer
 #: A line of NDJSON names each of its values: it takes so many times a CSV row's bytes, and a chunk as few rows.
 NDJSON_SCALE = 4
-SPACE_BYTES = 16 * 1024 * 1024  #: written between two looks at the room that is left
 
 
 class Deposit:
@@ -27,10 +25,10 @@ class Deposit:
         file_format: what it is.
         signature: what its columns must be.
         chunk_bytes: of one chunk.
-        min_free_bytes: stay free in the store.
+        max_rows: of a file of lines.
 
     Raises:
-        BlobStoreUnavailable: the store cannot be used now.
+        BlobStoreFull, BlobStoreUnavailable: the store has no room, or cannot be used now.
     """
 
     def __init__(
@@ -40,15 +38,14 @@ class Deposit:
         file_format: FileFormat,
         signature: Signature,
         chunk_bytes: int,
-        min_free_bytes: int,
+        max_rows: int,
     ) -> None:
         self._store = store
         self._job_id = job_id
         self._format = file_format
         self._path = input_path(job_id, file_format)
-        self._splitter = _open_splitter(file_format, signature, chunk_bytes)
-        self._min_free_bytes = min_free_bytes
-        self._size = self._look_at_space = 0
+        self._splitter = _open_splitter(file_format, signature, chunk_bytes, max_rows)
+        self._size = 0
         self._beginning = self._ending = b""
         self._is_kept = False
         self._writer = store.open_writer(self._path)
@@ -58,15 +55,12 @@ class Deposit:
 
         Raises:
             InvalidRequest: they are not of a file that can be scored.
-            StorageFull, BlobStoreUnavailable: the store has no room for them, or cannot be used now.
+            BlobStoreFull, BlobStoreUnavailable: the store has no room for them, or cannot be used now.
         """
         if self._splitter is None:
             self._look_at_parquet(block)
         else:
             self._splitter.feed(block)
-        if self._size >= self._look_at_space:
-            check_space(self._store, self._min_free_bytes)
-            self._look_at_space = self._size + SPACE_BYTES
         self._size += len(block)
         self._writer.write(block)
 
@@ -112,10 +106,10 @@ class Deposit:
         return BlobSlice(self._format, self._path, cut.start, cut.end, cut.first_line, columns)
 
 
-def _open_splitter(file_format: FileFormat, signature: Signature, chunk_bytes: int) -> Splitter | None:
+def _open_splitter(file_format: FileFormat, signature: Signature, chunk_bytes: int, max_rows: int) -> Splitter | None:
     """What cuts a file of this format; None for Parquet, whose row groups a worker reads from its footer."""
     if file_format is FileFormat.PARQUET:
         return None
     if file_format is FileFormat.NDJSON:
-        return Splitter(partial(read_ndjson_head, signature), NDJSON_SCALE * chunk_bytes, is_quoted=False)
-    return Splitter(partial(read_csv_head, signature), chunk_bytes, is_quoted=True)
+        return Splitter(partial(read_ndjson_head, signature), NDJSON_SCALE * chunk_bytes, max_rows, is_quoted=False)
+    return Splitter(partial(read_csv_head, signature), chunk_bytes, max_rows, is_quoted=True)

@@ -30,8 +30,8 @@ class Intake:
         encoding: its `Content-Encoding`.
         admission: what was found before it came.
         chunk_bytes: of one chunk.
+        max_rows: the file's, at most.
         most: bytes, after decompression.
-        min_free_bytes: stay free in the store.
     """
 
     def __init__(
@@ -43,8 +43,8 @@ class Intake:
         admission: Admission,
         *,
         chunk_bytes: int,
+        max_rows: int,
         most: int,
-        min_free_bytes: int,
     ) -> None:
         self.job_id = job_id
         self.file_format = file_format
@@ -59,7 +59,7 @@ class Intake:
             return
         signature = admission.known.manifest.signature
         try:
-            self._deposit = Deposit(store, job_id, file_format, signature, chunk_bytes, min_free_bytes)
+            self._deposit = Deposit(store, job_id, file_format, signature, chunk_bytes, max_rows)
         except RhizomeError as error:
             self._refuse(error)
 
@@ -68,7 +68,7 @@ class Intake:
 
         Raises:
             InvalidRequest: they are broken, too many, or not of a file that can be scored.
-            StorageFull, BlobStoreUnavailable: the store has no room for them, or cannot be used now.
+            BlobStoreFull, BlobStoreUnavailable: the store has no room for them, or cannot be used now.
         """
         self._received += len(data)
         self._check_size(self._received)

@@ -22,7 +22,7 @@ from gateway.uploads.admission import Admission, admit
 from gateway.uploads.body import Body, check_length
 from gateway.uploads.intake import Intake
 from gateway.validation import Rows
-from rhizome.blob_slices import FileFormat, encode_slice, input_path
+from rhizome.blob_slices import FileFormat, encode_slice
 from rhizome.errors import (
     BlobNotFound,
     BlobStoreUnavailable,
@@ -32,7 +32,6 @@ from rhizome.errors import (
     RhizomeError,
     TooManyWaiters,
 )
-from rhizome.job_queue.views import JobView
 from rhizome.jobs import Encoding, Lane
 
 FORM = "multipart/form-data"
@@ -93,10 +92,10 @@ def submit_file(here: Service, wait_seconds: float) -> Submitted:
         here.upload_slots.release()
 
 
-def remove_input(here: Service, job: JobView) -> None:
-    """Removes the file of a job that has ended early; what cannot be removed now is swept away later."""
+def remove_files(here: Service, job_id: str) -> None:
+    """Removes a job's file and the answers to it; what cannot be removed now is swept away later."""
     with suppress(BlobStoreUnavailable, BlobNotFound):
-        here.blobs.delete(input_path(job.job_id, FileFormat(job.facts["source"].decode())))
+        here.blobs.delete(job_id)
 
 
 def _submit_form(here: Service, admission: Admission, body: Body, wait_seconds: float) -> Submitted:
@@ -168,8 +167,8 @@ def _open_intake(here: Service, admission: Admission, file_format: FileFormat, e
         encoding,
         admission,
         chunk_bytes=here.settings.file_chunk_bytes,
+        max_rows=here.settings.max_file_rows,
         most=here.settings.max_upload_bytes,
-        min_free_bytes=here.settings.blob_min_free_bytes,
     )
 
 
@@ -197,7 +196,7 @@ def _submit_new(
     body: bytes,
     wait_seconds: float,
 ) -> Submitted:
-    options = read_options({name: _parse_field(name, text) for name, text in fields.items()})
+    options = _bound(here, read_options({name: _parse_field(name, text) for name, text in fields.items()}))
     slices, row_counts = intake.commit()
     known = _version_for(here, admission, options)
     rows = Rows(Encoding.BLOB, [encode_slice(part) for part in slices], row_counts, {})
@@ -211,7 +210,11 @@ def _submit_new(
             wait_seconds,
             job_id=intake.job_id,
             # The columns of the answers: they outlive the version, which may be pruned before them.
-            record={"source": intake.file_format, "outputs": known.manifest.signature.outputs_alone},
+            record={
+                "source": intake.file_format,
+                "outputs": known.manifest.signature.outputs_alone,
+                "max_answer_bytes": str(here.settings.max_answer_bytes),
+            },
         )
     except QueueUnavailable:
         intake.keep()  # it may have been accepted; if not, the file is swept away later
@@ -219,6 +222,12 @@ def _submit_new(
     if not submitted.receipt.is_replay:
         intake.keep()
     return submitted
+
+
+def _bound(here: Service, options: JobOptions) -> JobOptions:
+    """The same, with no more bad rows than a file may have: what is said of one may be a hundred times as long."""
+    most, asked = here.settings.max_failed_rows, options.error_threshold
+    return options._replace(error_threshold=most if asked < 0 else min(asked, most))
 
 
 def _parse_field(name: str, text: str) -> Any:

@@ -39,12 +39,14 @@ class Splitter:
     Args:
         read_head: looks at the file's beginning; called until it finds the head.
         chunk_bytes: a chunk ends with the first row that ends at or after this.
+        max_rows: of the file, blank lines included.
         is_quoted: newlines may stand in quotes.
     """
 
-    def __init__(self, read_head: ReadHead, chunk_bytes: int, *, is_quoted: bool) -> None:
+    def __init__(self, read_head: ReadHead, chunk_bytes: int, max_rows: int, *, is_quoted: bool) -> None:
         self._read_head = read_head
         self._chunk_bytes = chunk_bytes
+        self._max_rows = self._rows_left = max_rows
         self._is_quoted = is_quoted
         self._beginning = bytearray()
         self._look_at_bytes = 1
@@ -65,7 +67,7 @@ class Splitter:
         """Takes the next bytes of the file.
 
         Raises:
-            InvalidRequest: the head is not acceptable, or a row does not end.
+            InvalidRequest: the head is not acceptable, a row does not end, or there are too many.
         """
         if self._head is None:
             self._beginning += block
@@ -148,6 +150,12 @@ class Splitter:
 
     def _cut(self, end: int, line: int, rows: int) -> None:
         self._cuts.append(Cut(self._start, end, self._first_line, rows))
+        self._rows_left -= rows
+        if self._rows_left < 0:
+            raise InvalidRequest(
+                f"the file holds more than {self._max_rows} rows (RHIZOME_MAX_FILE_ROWS); send it in parts",
+                code="body_too_large",
+            )
         self._start, self._first_line, self._rows = end, line, 0
 
     def _has_odd_quotes(self, block: bytes, start: int, end: int) -> bool:

@@ -32,7 +32,5 @@ def present(call: Callable[..., Any], method: F, shape: Any = None) -> F:
 def _outcome_of(flow: Any) -> Any:
     """`T` of `Flow[T]` and of `Feed[T]`."""
     steps, _, returned = get_args(flow)
-    if returned not in (None, type(None)):
-        return returned
     emitted = [part for part in get_args(steps) if get_args(part)]
-    return get_args(emitted[0])[0]
+    return get_args(emitted[0])[0] if emitted else returned

@@ -109,6 +109,18 @@ class JobCalls(ServiceCalls):
         """
         return read_as(Job, (yield from send(Request("DELETE", result_path(job_id)), self._patience())))
 
+    def purge(self, job_id: str) -> Flow[None]:
+        """Removes a job for good, with its rows, files and webhook's log; one that is not final is cancelled first.
+
+        Raises:
+            NotFound: there is no such job.
+            Gone: its result's time is over, or it was purged before.
+
+        >>> job = client.submit(sample)
+        >>> client.purge(job.id)
+        """
+        yield from send(Request("DELETE", result_path(job_id), {"purge": "true"}), self._patience())
+
     def redeliver(self, job_id: str) -> Flow[dict[str, Any]]:
         """Has a job's webhook sent once more, under the same message id.
 

@@ -101,6 +101,7 @@ class Client:
     result = _returning(Calls.result)
     wait = _returning(Calls.wait)
     cancel = _returning(Calls.cancel)
+    purge = _returning(Calls.purge)
     redeliver = _returning(Calls.redeliver)
     stream = _iterating(Calls.stream)
     predict_batch = _returning(Calls.predict_batch)

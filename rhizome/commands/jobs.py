@@ -45,10 +45,18 @@ def result(
 
 @click.command()
 @click.argument("job_id", metavar="ID")
+@click.option("--purge", is_flag=True, help="Remove it for good, also once it is final, with its answers and files.")
 @url_option
 @json_option
-def cancel(job_id: str, url: str | None, as_json: bool) -> None:
+def cancel(job_id: str, purge: bool, url: str | None, as_json: bool) -> None:
     """Cancel the job ID: at once while it waits, a running batch at its next part."""
     with connected(url) as client:
+        if purge:
+            client.purge(job_id)
+            if as_json:
+                print_json({"id": job_id, "purged": True})
+            else:
+                print_facts([("purged", job_id)])
+            return
         job = client.cancel(job_id)
     show_job(job, as_json)

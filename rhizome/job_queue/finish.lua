@@ -8,9 +8,19 @@
 --       'dead', job id, entry id, reason of the dead letter
 -- A result is written only if none stands. Returns the next entries as claim.lua does.
 local consumer, ttl, now, notices = ARGV[1], ARGV[3], ARGV[4], {}
-local TOO_MANY_ERRORS = '{"code":"too_many_errors","detail":"more rows failed than error_threshold allows; the rest was not scored"}'
+local TOO_MANY_ERRORS = '{"code":"too_many_errors","detail":"more rows failed than error_threshold allows (of a file, RHIZOME_MAX_FAILED_ROWS at most); the rest was not scored"}'
 
 local ALL_ROWS_FAILED = '{"code":"all_rows_failed","detail":"no row could be answered; each says why"}'
+
+local ANSWERS_TOO_LARGE = '{"code":"answers_too_large","detail":"the answers exceed the bytes allowed for one job '
+  .. '(RHIZOME_MAX_ANSWER_BYTES) and were removed; send the file in parts, or ask for less by return or top_k"}'
+
+-- Whether the answers of a file's job have become too large, with those that were just written (`ChunkParts`).
+local function is_too_large(job, answers, most)
+  local parts = cjson.decode(answers)
+  local size = string.format('%d', parts.size + parts.errors_size)
+  return redis.call('HINCRBY', job, 'answer_bytes', size) > tonumber(most)
+end
 
 local function finish_single(id, state, outcome, waited)
   local job = JOB .. id
@@ -23,13 +33,18 @@ end
 
 local function finish_chunk(id, answers, rows, failed, chunk, compute_ms, job_error)
   local job, finished = JOB .. id, ROWS .. id
-  local facts = redis.call('HMGET', job, 'state', 'idempotency', 'chunks', 'error_threshold', 'webhook')
+  local facts = redis.call('HMGET', job, 'state', 'idempotency', 'chunks', 'error_threshold', 'webhook', 'max_answer_bytes')
   if facts[1] ~= 'queued' then return end
   if job_error ~= '' then
     end_early(id, 'failed', now, ttl, job_error)
     return
   end
   if redis.call('HSETNX', finished, chunk, answers) == 0 then return end
+  if facts[6] and is_too_large(job, answers, facts[6]) then
+    redis.call('DEL', finished)
+    end_early(id, 'failed', now, ttl, ANSWERS_TOO_LARGE)
+    return
+  end
   local done = redis.call('HINCRBY', job, 'done', rows)
   local bad = redis.call('HINCRBY', job, 'failed', failed)
   redis.call('HINCRBYFLOAT', job, 'compute_ms', compute_ms)

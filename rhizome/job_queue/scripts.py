@@ -5,12 +5,14 @@ from functools import cache
 from redis import Redis
 
 from rhizome import keys
+from rhizome.blob_slices import FileFormat
 from rhizome.jobs import PRIORITIES, STREAMS, Lane
 from rhizome.lua_scripts import Script, read_source, write_constants
 from rhizome.task_message import SCORE_TASK, build_task_message
 from rhizome.webhooks.scripts import outbox_source
 
 BELL_ID = "@bell@"
+PURGED = "purged"  #: in place of a state: the job was removed for good
 BELL_TTL_SECONDS = 5  #: a bell that nobody answered is rung again after this
 #: Of each lane, in the order of `Lane`: the Celery queue of its scorers, their bell, and who of them listens.
 LANE_QUEUES = [keys.SCORING_QUEUE, keys.BATCH_QUEUE]
@@ -51,6 +53,9 @@ def _constants() -> str:
             "ROWS": keys.rows(""),
             "REFUSED": keys.refused(""),
             "STRIKES": keys.strikes(""),
+            "EXPORT": keys.EXPORT,
+            "FORMS": [form.value for form in FileFormat],
+            "PURGED": PURGED,
             "LANE": keys.lane(""),
             "OPEN": keys.open_entries(""),
             "REST": keys.rest(""),

@@ -14,7 +14,7 @@ from rhizome.errors import JobExpired, JobFinished, JobNotFound, QueueUnavailabl
 from rhizome.job_ids import SECRET_BYTES, JobIds
 from rhizome.job_queue.pace import UNKNOWN_COSTS, Pace, PaceReader
 from rhizome.job_queue.prepared import PreparedSubmit, record_fields
-from rhizome.job_queue.scripts import load_script
+from rhizome.job_queue.scripts import PURGED, load_script
 from rhizome.job_queue.terms import Idempotency, Terms
 from rhizome.job_queue.views import JobView, LaneDepth, Receipt
 from rhizome.jobs import STREAMS, Lane, ScoreRequest, State, encode_request, lane_of, stream_of
@@ -71,6 +71,7 @@ class Submissions:
         self.read_script = load_script(redis, "read")
         self._depth = load_script(redis, "depth")
         self._cancel = load_script(redis, "cancel")
+        self._purge = load_script(redis, "purge")
         self._pace = PaceReader(redis)
         self._ids: JobIds | None = None
         self._secret_read_at = 0.0
@@ -173,12 +174,23 @@ class Submissions:
         if state is not None and state not in (b"queued", b"cancelled"):
             raise JobFinished(f"this job has {state.decode()} already; there is nothing left to cancel")
 
+    def purge(self, job_id: str) -> None:
+        """Removes all that Redis holds of a job, whatever its state; one that is not final is cancelled first.
+
+        Its id reads as gone from then on, and a webhook that was not delivered never is.
+
+        Raises:
+            JobNotFound, JobExpired, QueueUnavailable: as for `read`.
+        """
+        self.read(job_id)
+        self._call(self._purge, [], [job_id, self._result_ttl_seconds, int(time.time() * 1000)])
+
     def read(self, job_id: str) -> JobView:
         """One job as it stands.
 
         Raises:
             JobNotFound: no job has this id.
-            JobExpired: it was here, and its result's time is over.
+            JobExpired: it was here, and its result's time is over, or it was purged.
             QueueUnavailable: Redis did not answer.
         """
         self.check_id(job_id)
@@ -209,6 +221,8 @@ class Submissions:
             if age_seconds is None or age_seconds < self._result_ttl_seconds:
                 raise JobNotFound("no job has this id")  # minted here, but the submit was refused
             raise JobExpired("this job's result has expired; submit it again")
+        if answer[0] == PURGED.encode():
+            raise JobExpired("this job was purged, with its result")
         facts = {name: value for name, value in zip(fields, answer, strict=True) if value is not None}
         return JobView(job_id, State(facts.pop("state").decode()), facts.pop("outcome", None), facts)
 

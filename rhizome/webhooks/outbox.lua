@@ -53,6 +53,17 @@ local function enqueue(id, job_id, receiver, now)
   ring_deliverer()
 end
 
+-- Takes a delivery out, as if it had never been.
+local function withdraw(id)
+  local receiver = redis.call('HGET', WEBHOOK .. id, 'receiver')
+  redis.call('DEL', WEBHOOK .. id)
+  redis.call('ZREM', WEBHOOKS_PENDING, id)
+  if not receiver then return end
+  redis.call('ZREM', WEBHOOKS_WAITING .. receiver, id)
+  redis.call('ZREM', WEBHOOKS_BUSY .. receiver, id)
+  reschedule(receiver)
+end
+
 -- What a message says of the job is copied now: the job's record may be gone when it is sent.
 local COPIED = {'kind', 'lane', 'entry', 'request_id', 'rows', 'done', 'failed', 'version', 'started_at', 'finished_at',
   'compute_ms', 'expires_at', 'error', 'outcome', 'webhook_trace'}

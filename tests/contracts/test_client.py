@@ -23,6 +23,7 @@ METHODS = {
     "predict",
     "predict_batch",
     "promote",
+    "purge",
     "redeliver",
     "result",
     "retrain",

@@ -29,6 +29,7 @@ CODES = {
     "AnswerUnavailable": "answer_unavailable",
     "TooManyWaiters": "too_many_waiters",
     "StorageFull": "storage_full",
+    "BlobStoreFull": "file_store_full",
     "BlobStoreUnavailable": "file_store_unavailable",
     "BlobNotFound": "rows_gone",
     "RowsIncomplete": "rows_incomplete",
@@ -88,6 +89,7 @@ STATUSES = {
     "answer_unavailable": 503,
     "too_many_waiters": 503,
     "storage_full": 503,
+    "file_store_full": 503,
     "queue_unavailable": 503,
 }
 

@@ -13,13 +13,13 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
-from tests.docker import building, containment, hanging, images, surviving
+from tests.docker import bombs, building, containment, hanging, images, surviving
 from tests.docker.client import FINAL, SAMPLE, Client
 from tests.docker.engine import Compose, choose_image, docker, find_missing
 from tests.docker.report import Failed, expect, note, say, step, wait_for
 
 SOURCE = Path(__file__).resolve().parents[2]
-LIMIT_SECONDS = 900  #: of the whole run
+LIMIT_SECONDS = 1200  #: of the whole run
 WORKERS = 3
 
 
@@ -59,7 +59,7 @@ def _run(folder: Path, bases: dict[str, str]) -> bool:
     compose = Compose(folder, name, environment)
     try:
         _check_images(compose, bases, name)
-        _check_service(compose, Client(port), admin_key)
+        _check_service(compose, Client(port), admin_key, port)
         return True
     except Exception as error:
         say(f"FAILED: {error}" if isinstance(error, Failed) else f"FAILED:\n{traceback.format_exc()}")
@@ -86,7 +86,7 @@ def _check_images(compose: Compose, bases: dict[str, str], tag: str) -> None:
         images.check_layers(built, bases["PYTHON_IMAGE"])
 
 
-def _check_service(compose: Compose, client: Client, admin_key: str) -> None:
+def _check_service(compose: Compose, client: Client, admin_key: str, port: int) -> None:
     with step("docker compose up --build --detach --wait"):
         compose.up("--build")
         expect(client.is_ready(), "all containers are healthy, but the service is not ready")
@@ -102,6 +102,8 @@ def _check_service(compose: Compose, client: Client, admin_key: str) -> None:
         containment.check_settings(compose)
         containment.check_gateway_is_thin(compose)
         containment.check_libraries_are_whole(compose)
+    with step("bombs"):
+        bombs.check_bombs(compose, client, port)
     with step("retrain while running"):
         surviving.check_retraining(compose, client)
         surviving.check_requested_retraining(client, admin_key, WORKERS)

@@ -266,6 +266,31 @@ def test_cancelling_removes_the_file(service: Service) -> None:
     assert "input.csv" not in files_of(service, job_id)
 
 
+@pytest.mark.parametrize("is_awaited", [True, False])
+def test_purging_leaves_nothing_of_a_file(service: Service, is_awaited: bool) -> None:
+    response = service.http.post("/predict/batch", content=as_csv(VALUES * 3), headers={"Content-Type": "text/csv"})
+    where = f"/result/{response.json()['id']}"
+    if is_awaited:
+        assert service.http.get(where, params={"wait": 30}).json()["status"] == "succeeded"
+
+    purged = service.http.delete(where, params={"purge": "true"})
+    after = service.http.get(where)
+
+    assert (purged.status_code, purged.content) == (204, b"")
+    assert (after.status_code, after.json()["code"]) == (410, "job_expired")
+    assert "input.csv" not in files_of(service, response.json()["id"])
+    assert service.http.delete(where, params={"purge": "true"}).status_code == 410
+
+
+def test_a_flag_that_is_neither_on_nor_off_is_refused(service: Service) -> None:
+    job_id = service.http.post("/predict", json=SAMPLE).json()["id"]
+
+    response = service.http.delete(f"/result/{job_id}", params={"purge": "yes"})
+
+    assert (response.status_code, response.json()["code"]) == (400, "bad_parameter")
+    assert response.json()["errors"][0]["field"] == "purge"
+
+
 def test_a_body_that_breaks_off_leaves_nothing(service: Service) -> None:
     before = set((service.var / "blobs").iterdir())
 

@@ -10,6 +10,7 @@ from rhizome.blob_store import BlobReader, BlobStore
 from rhizome.signature import Feature, Signature
 from rhizome.wording import shorten
 from worker.file_chunks import InvalidFile
+from worker.files.parquet_footer import Group, read_groups, unreadable
 
 MAX_CHUNK_ROWS = 65_536  #: as many as a chunk of text may have lines: a worker holds a chunk's rows as an array
 #: A chunk that does not follow on the last one this process scored is read from its row group's beginning.
@@ -18,13 +19,11 @@ MAX_CHUNKS = 16_384  #: they enter the queue in one script
 NUMBER_BYTES = 8  #: of a cell, as the array holds it, however small the file has made it
 #: Of a row group before compression; one page of it may be all of it, and a worker holds whole pages.
 MAX_GROUP_BYTES = 512 * 1024 * 1024
-MAX_FOOTER_BYTES = 32 * 1024 * 1024
-_FOOTER_TAIL = 8  #: the footer's length and the magic number
 _READ_BYTES = 1024 * 1024
 
 
 def plan_file(
-    store: BlobStore, whole: BlobSlice, signature: Signature, *, max_bytes: int, chunk_bytes: int
+    store: BlobStore, whole: BlobSlice, signature: Signature, *, max_bytes: int, chunk_bytes: int, max_rows: int
 ) -> list[BlobSlice]:
     """The chunks of a file, in order: ranges of rows.
 
@@ -34,20 +33,27 @@ def plan_file(
         signature: what its columns must be.
         max_bytes: so large a text file may be; rows that could not even fit in there are refused.
         chunk_bytes: of one chunk, unless its row group would then be read too often.
+        max_rows: of a file.
 
     Raises:
         InvalidFile: it cannot be read, its columns are not the signature's, or it holds no rows or too many.
     """
+    groups = read_groups(store, whole.path)
     with open_file(store, whole.path, []) as file:
-        _check_schema(file.schema_arrow, signature)
-        metadata = file.metadata
-        rows = metadata.num_rows
+        try:
+            _check_schema(file.schema_arrow, signature)
+        except (pa.ArrowException, UnicodeDecodeError) as error:
+            raise unreadable() from error
+        rows = sum(group.rows for group in groups)
         if not rows:
             raise InvalidFile("the file holds no rows; send one at least")
         if rows * 2 * len(signature.features) > max_bytes:
             raise InvalidFile(f"the file holds {rows} rows, more than are accepted at once; send it in parts")
-        groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
-        largest, sizes = max(group.num_rows for group in groups), list(map(_bytes_of, groups))
+        if rows > max_rows:
+            raise InvalidFile(
+                f"the file holds {rows} rows, more than {max_rows} (RHIZOME_MAX_FILE_ROWS); send it in parts"
+            )
+        largest, sizes = max(group.rows for group in groups), list(map(_bytes_of, groups))
         if largest > MAX_CHUNKS_OF_GROUP * MAX_CHUNK_ROWS or max(sizes) > MAX_GROUP_BYTES:
             raise InvalidFile(
                 f"a row group holds more than {MAX_CHUNKS_OF_GROUP * MAX_CHUNK_ROWS} rows or {MAX_GROUP_BYTES} bytes; "
@@ -61,10 +67,9 @@ def plan_file(
     ]
 
 
-def _bytes_of(group: Any) -> int:
+def _bytes_of(group: Group) -> int:
     """What a row group's pages hold before compression; each of two places may say less than the other."""
-    columns = sum(int(group.column(index).total_uncompressed_size) for index in range(group.num_columns))
-    return max(int(group.total_byte_size), columns)
+    return max(group.size, sum(column.size for column in group.columns))
 
 
 def open_file(store: BlobStore, path: str, texts: list[str]) -> pq.ParquetFile:
@@ -79,16 +84,13 @@ def open_file(store: BlobStore, path: str, texts: list[str]) -> pq.ParquetFile:
         InvalidFile: it cannot be read.
     """
     reader = BlobReader(store, path)
-    tail = store.read(path, max(0, store.size(path) - _FOOTER_TAIL), store.size(path))
-    if int.from_bytes(tail[:4], "little") > MAX_FOOTER_BYTES:
-        raise InvalidFile("the file's footer is too large; write fewer row groups or columns")
     try:
         return pq.ParquetFile(
             pa.PythonFile(reader, mode="r"), read_dictionary=texts, buffer_size=_READ_BYTES, pre_buffer=False
         )
     except MemoryError:  # Arrow's is an ArrowException, too, and says nothing about the file
         raise
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise unreadable() from error
 
 
@@ -124,8 +126,3 @@ def _type_problem(kind: Any, feature: Feature) -> str:
 
 def _list(names: list[str]) -> str:
     return ", ".join(f"'{shorten(name)}'" for name in names[:20])
-
-
-def unreadable() -> InvalidFile:
-    """What is said of a file whose bytes are no Parquet."""
-    return InvalidFile("the file cannot be read as Parquet; write it again, and send all of it")

@@ -1,6 +1,7 @@
 """The rows of a Parquet file's chunks, decoded once where the chunks come in order."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,9 @@ from rhizome.signature import Signature
 from worker.file_chunks import InvalidFile
 from worker.files.columns import check_table
 from worker.files.judging import BadRow, Refused, judge_values
-from worker.files.parquet import open_file, unreadable
+from worker.files.parquet import open_file
+from worker.files.parquet_footer import read_groups, unreadable
+from worker.files.parquet_pages import check_pages
 from worker.files.text import RowBlock
 
 MAX_TEXT_BYTES = 64 * 1024 * 1024  #: of all texts of a chunk, written out, as a chunk of a text file holds them
@@ -57,6 +60,8 @@ class ParquetRows:
             raise
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise unreadable() from error
+        if first_row != part.end:
+            raise unreadable()  # it holds fewer rows than it says
         self._place = None if place.is_at_end else place
         arrays = [block.array for block in blocks]
         return RowBlock(np.concatenate(arrays), [row for block in blocks for row in block.bad])
@@ -68,15 +73,22 @@ class _Place:
     def __init__(self, store: BlobStore, part: BlobSlice, signature: Signature) -> None:
         self._path = part.path
         texts = [feature.name for feature in signature.features if feature.dtype == "category"]
+        groups = read_groups(store, part.path)
         file = open_file(store, part.path, texts)
-        sizes = [file.metadata.row_group(index).num_rows for index in range(file.metadata.num_row_groups)]
+        self._read_file = partial(store.read, part.path)
+        sizes = [group.rows for group in groups]
         self._rows: int = sum(sizes)
         self._at = first = 0
         while first < len(sizes) - 1 and self._at + sizes[first] <= part.start:
             self._at += sizes[first]
             first += 1
+        self._groups = groups[first:]
+        self._checked = self._at  # rows of groups whose pages were looked at, and all before
         self._batches = file.iter_batches(
-            _READ_ROWS, row_groups=list(range(first, len(sizes))), columns=list(signature.names), use_threads=False
+            _READ_ROWS,
+            row_groups=list(range(first, len(sizes))),
+            columns=list(signature.names),
+            use_threads=False,
         )
         self._rest: pa.RecordBatch | None = None  # decoded, and not taken yet
 
@@ -91,8 +103,7 @@ class _Place:
     def take(self, start: int, end: int) -> Iterator[pa.Table]:
         """The rows from `start` up to `end`, in pieces."""
         while self._at < end:
-            batch = self._rest if self._rest is not None else next(self._batches, None)
-            self._rest = None
+            batch, self._rest = self._rest if self._rest is not None else self._decode(), None
             if batch is None:
                 return
             low, high = min(max(start - self._at, 0), len(batch)), min(end - self._at, len(batch))
@@ -101,6 +112,14 @@ class _Place:
             self._at += high
             if low < high:
                 yield pa.Table.from_batches([batch.slice(low, high - low)])
+
+    def _decode(self) -> pa.RecordBatch | None:
+        """The next rows, once the pages they lie in were looked at; None at the end."""
+        while self._groups and self._checked <= self._at + _READ_ROWS:
+            group = self._groups.pop(0)
+            check_pages(self._read_file, group.columns)
+            self._checked += group.rows
+        return next(self._batches, None)
 
 
 def _check(table: pa.Table, first_row: int, chunk_start: int, signature: Signature) -> RowBlock:

@@ -54,12 +54,14 @@ class FileScoring:
         store: where the files are, and where the answers go.
         max_bytes: of a file.
         chunk_bytes: of one chunk of a file that is cut here.
+        max_rows: of such a file.
     """
 
-    def __init__(self, store: BlobStore, max_bytes: int, chunk_bytes: int) -> None:
+    def __init__(self, store: BlobStore, max_bytes: int, chunk_bytes: int, max_rows: int) -> None:
         self._store = store
         self._max_bytes = max_bytes
         self._chunk_bytes = chunk_bytes
+        self._max_rows = max_rows
         self._parquet_rows: ParquetRows | None = None
         pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps tens of MB that nothing uses
         pa.set_cpu_count(1)  # one child, one core
@@ -77,7 +79,14 @@ class FileScoring:
         if whole.row_group != PLAN:
             return []
         with _missing_told():
-            slices = plan_file(self._store, whole, signature, max_bytes=self._max_bytes, chunk_bytes=self._chunk_bytes)
+            slices = plan_file(
+                self._store,
+                whole,
+                signature,
+                max_bytes=self._max_bytes,
+                chunk_bytes=self._chunk_bytes,
+                max_rows=self._max_rows,
+            )
         return [
             msgspec.structs.replace(request, payload=encode_slice(part), rows=part.end - part.start, chunk=chunk)
             for chunk, part in enumerate(slices, start=1)

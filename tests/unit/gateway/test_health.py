@@ -330,3 +330,12 @@ def test_a_redis_that_is_away_is_told(registry: Registry) -> None:
 
     assert (health.status_code, health.get_json()["redis"]) == (503, {"reachable": False})
     assert (ready.status_code, ready.get_json()["status"]) == (503, "not_ready")
+
+
+def test_a_store_of_files_without_room_is_told(build_app: BuildApp, registry: Registry, redis: Redis) -> None:
+    beat_worker(redis)
+
+    document = build_app(blob_min_free_bytes=10**17).test_client().get("/health").get_json()
+
+    assert document["status"] == "degraded"
+    assert any("RHIZOME_BLOB_MIN_FREE_BYTES" in problem for problem in document["problems"])

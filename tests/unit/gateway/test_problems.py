@@ -39,6 +39,7 @@ STATUS_OF_ERROR = {
     "AnswerUnavailable": 503,
     "TooManyWaiters": 503,
     "StorageFull": 503,
+    "BlobStoreFull": 503,
     "BlobStoreUnavailable": 503,
     "BlobNotFound": 410,
     "RowsIncomplete": 409,

@@ -14,7 +14,7 @@ import pytest
 from rhizome import blob_folder
 from rhizome.blob_folder import FolderStore
 from rhizome.blob_store import BlobReader, BlobStore, open_store, read_blocks
-from rhizome.errors import BlobNotFound, BlobStoreUnavailable
+from rhizome.errors import BlobNotFound, BlobStoreFull, BlobStoreUnavailable
 from tests.support.object_store import BUCKET, CREDENTIALS, run_object_store
 
 LARGE = os.urandom(12 * 1024 * 1024)  # more than one part of a multipart upload
@@ -130,13 +130,45 @@ def test_a_bucket_that_is_silent_does_not_hold_its_caller_for_long(monkeypatch: 
 
 
 def test_a_folder_has_as_much_room_as_its_file_system_and_a_bucket_any(store: BlobStore, tmp_path: Path) -> None:
-    free = store.free_bytes()
+    store.check_room(10**18)
 
     if isinstance(store, FolderStore):
-        assert free is not None
-        assert 0 < free <= shutil.disk_usage(tmp_path).total
-    else:
-        assert free is None
+        assert 0 < store.free_bytes() <= shutil.disk_usage(tmp_path).total
+
+
+def test_a_folder_without_room_takes_no_blob(tmp_path: Path) -> None:
+    store = open_store(tmp_path.as_uri(), min_free_bytes=10**17)
+
+    with pytest.raises(BlobStoreFull, match="RHIZOME_BLOB_MIN_FREE_BYTES"):
+        store.open_writer("job/rows/000000.csv")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_blob_in_whose_course_the_folder_fills_up_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = iter([10**9, 999])
+    monkeypatch.setattr(FolderStore, "free_bytes", lambda _: next(left))
+    store = open_store(tmp_path.as_uri(), min_free_bytes=1000)
+    block = bytes(blob_folder.SPACE_BYTES)
+
+    with store.open_writer("job/rows/000000.csv") as writer, pytest.raises(BlobStoreFull):
+        writer.write(block)
+
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_the_room_of_a_folder_is_looked_at_once_in_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+    monkeypatch.setattr(FolderStore, "free_bytes", lambda _: looks.append(1) or 10**9)
+    block = bytes(1024 * 1024)
+
+    with open_store(tmp_path.as_uri(), min_free_bytes=1000).open_writer("a/b") as writer:
+        for _ in range(2 * blob_folder.SPACE_BYTES // len(block)):
+            writer.write(block)
+
+    assert len(looks) == 3
 
 
 def test_a_folders_files_reach_the_disk_in_small_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,6 +132,7 @@ def cut(file_format: FileFormat, path: str, data: bytes, scoring: FileScoring) -
     splitter = Splitter(
         lambda beginning, is_all: read(iris_signature(), beginning, is_all),
         CHUNK_BYTES,
+        10**6,
         is_quoted=file_format is FileFormat.CSV,
     )
     splitter.feed(data)
@@ -142,7 +143,7 @@ def cut(file_format: FileFormat, path: str, data: bytes, scoring: FileScoring) -
 
 def answer_file(file_format: FileFormat, data: bytes, version: LoadedVersion, store: BlobStore) -> list[str]:
     """Each row's answer as text, of a file."""
-    scoring, path = FileScoring(store, 10**9, CHUNK_BYTES), f"job/input.{file_format}"
+    scoring, path = FileScoring(store, 10**9, CHUNK_BYTES, 10**9), f"job/input.{file_format}"
     with store.open_writer(path) as writer:
         writer.write(data)
         writer.commit()

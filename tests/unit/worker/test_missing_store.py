@@ -2,6 +2,8 @@
 
 import pytest
 
+from rhizome import keys
+from rhizome.blob_folder import FolderStore
 from rhizome.errors import BlobStoreUnavailable
 from rhizome.jobs import Lane, State
 from tests.support.queue import Queue
@@ -47,3 +49,20 @@ def test_what_is_given_back_counts_no_delivery_and_is_nobodys_to_renew(queue: Qu
 @pytest.fixture
 def queue(build_bench: BuildBench) -> Queue:
     return build_bench().queue
+
+
+def test_a_chunk_whose_answers_find_no_room_waits_for_it(
+    build_bench: BuildBench, short_retries: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = build_bench(lease_seconds=0.2, linger_seconds=1.0, max_deliveries=2)
+    bench.serve(write_iris(bench.models_dir))
+    job_id = bench.submit_parquet(3)
+    looks = iter([0] * 6)
+    monkeypatch.setattr(FolderStore, "free_bytes", lambda _: next(looks, 10**9))
+    monkeypatch.setattr(bench.blobs, "_min_free_bytes", 1000)
+
+    bench.run_until_final(job_id)
+
+    assert next(looks, None) is None
+    assert bench.queue.read(job_id).state is State.SUCCEEDED
+    assert bench.queue.redis.xlen(keys.DEAD_LETTERS) == 0

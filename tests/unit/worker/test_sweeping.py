@@ -108,3 +108,28 @@ def test_one_process_sweeps_for_all(place: Place, redis: Redis) -> None:
     other = Sweeper(redis, open_store(place.folder.as_uri()))
 
     assert (place.sweeper.sweep_if_due(), other.sweep_if_due()) == (1, 0)
+
+
+def test_a_final_job_without_answers_keeps_no_files_however_late_they_came(place: Place) -> None:
+    job_id = place.submit_file()
+    place.queue.submissions.cancel(job_id)
+
+    place.sweeper.sweep()
+    assert place.files_of(job_id) == []
+    place.write(job_id)  # a scorer that was at work on a chunk
+    place.sweeper.sweep()
+
+    assert place.files_of(job_id) == []
+
+
+def test_a_purged_job_keeps_no_files_however_late_they_came(place: Place) -> None:
+    job_id, scorer = place.submit_file(), place.queue.scorer()
+    scorer.finish([succeed(scorer.claim()[0])], claim_next=False)
+    place.queue.submissions.purge(job_id)
+
+    place.sweeper.sweep()
+    assert place.files_of(job_id) == []
+    place.write(job_id)
+    place.sweeper.sweep()
+
+    assert place.files_of(job_id) == []

@@ -9,14 +9,11 @@ import pytest
 from flask.testing import FlaskClient
 from redis import Redis
 
-from gateway.uploads import deposit
-from gateway.uploads.deposit import Deposit
+from rhizome import blob_folder, keys
 from rhizome.blob_folder import FolderStore
-from rhizome.blob_slices import FileFormat
-from rhizome.errors import StorageFull
 from rhizome.jobs import Lane
 from tests.support.queue import Queue
-from tests.support.versions import IRIS_FEATURES, iris_signature
+from tests.support.versions import IRIS_FEATURES
 from tests.support.webhooks import URL
 from tests.unit.gateway.uploads.conftest import BuildClient, files_in
 
@@ -120,7 +117,7 @@ def test_an_option_that_is_unusable_is_told_first(
 
 
 def test_a_full_store_is_told_first(build_client: BuildClient, store: Path) -> None:
-    problem = assert_is_refused_unread(build_client(blob_min_free_bytes=10**17), 503, "storage_full")
+    problem = assert_is_refused_unread(build_client(blob_min_free_bytes=10**17), 503, "file_store_full")
 
     assert "RHIZOME_BLOB_MIN_FREE_BYTES" in problem["detail"]
     assert files_in(store) == []
@@ -132,7 +129,7 @@ def test_a_file_that_would_fill_the_store_is_told_first(
     monkeypatch.setattr(FolderStore, "free_bytes", lambda _: 1000 + LARGE - 1)
     client = build_client(blob_min_free_bytes=1000)
 
-    assert_is_refused_unread(client, 503, "storage_full")
+    assert_is_refused_unread(client, 503, "file_store_full")
     assert client.post("/predict/batch", data=CSV, content_type="text/csv").status_code == 202
 
 
@@ -146,45 +143,43 @@ def test_without_a_bound_nobody_looks_at_the_room(build_client: BuildClient, mon
 def test_a_store_that_fills_up_meanwhile_ends_the_upload(
     build_client: BuildClient, queue: Queue, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = iter([10**9] * 2 + [999] * 9)  # before the file, at its first block, and then
+    left = iter([10**9] * 2 + [999] * 9)  # before the file, at its beginning, and then
     monkeypatch.setattr(FolderStore, "free_bytes", lambda _: next(left))
     client = build_client(blob_min_free_bytes=1000)
-    rows = 2 * deposit.SPACE_BYTES // len(b"5.1,3.5,1.4,0.2\n")
+    rows = 2 * blob_folder.SPACE_BYTES // len(b"5.1,3.5,1.4,0.2\n")
 
     response = client.post("/predict/batch", data=CSV + b"5.1,3.5,1.4,0.2\n" * rows, content_type="text/csv")
 
-    assert (response.status_code, response.get_json()["code"]) == (503, "storage_full")
+    assert (response.status_code, response.get_json()["code"]) == (503, "file_store_full")
     assert response.headers["Retry-After"]
     assert files_in(store) == []
     assert queue.waiting(Lane.BATCH) == 0
 
 
-def test_the_room_is_looked_at_once_in_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks: list[int] = []
-    monkeypatch.setattr(FolderStore, "free_bytes", lambda _: looks.append(1) or 10**9)
-    block = b"\n" * (1024 * 1024)
-    stored = Deposit(FolderStore(tmp_path), "job", FileFormat.CSV, iris_signature(), 512 * 1024, 1000)
-
-    stored.put(CSV)
-    for _ in range(3 * deposit.SPACE_BYTES // len(block)):
-        stored.put(block)
-    stored.close()
-
-    assert len(looks) == 3
-
-
 def test_the_room_of_a_folder_that_is_still_to_be_made_is_known(tmp_path: Path) -> None:
     free = FolderStore(tmp_path / "not" / "there").free_bytes()
 
-    assert free is not None
     assert free > 0
 
 
-def test_a_deposit_that_finds_no_room_at_its_beginning_writes_nothing(tmp_path: Path) -> None:
-    stored = Deposit(FolderStore(tmp_path), "job", FileFormat.CSV, iris_signature(), 512 * 1024, 10**17)
+@pytest.mark.parametrize(("asked", "kept"), [(None, b"10"), ("-1", b"10"), ("3", b"3"), ("2000", b"10"), ("0", b"0")])
+def test_a_file_may_have_no_more_bad_rows_than_is_set(
+    build_client: BuildClient, queue: Queue, asked: str | None, kept: bytes
+) -> None:
+    client, query = build_client(max_failed_rows=10), {} if asked is None else {"error_threshold": asked}
 
-    with pytest.raises(StorageFull):
-        stored.put(CSV)
-    stored.close()
+    response = client.post("/predict/batch", data=CSV, content_type="text/csv", query_string=query)
 
-    assert files_in(tmp_path) == []
+    job_id = response.get_json()["id"]
+    assert queue.redis.hget(keys.job(job_id), "error_threshold") == kept
+
+
+def test_a_file_of_too_many_rows_becomes_no_job(build_client: BuildClient, queue: Queue, store: Path) -> None:
+    client = build_client(max_file_rows=10)
+
+    response = client.post("/predict/batch", data=CSV + b"5.1,3.5,1.4,0.2\n" * 10, content_type="text/csv")
+
+    assert (response.status_code, response.get_json()["code"]) == (413, "body_too_large")
+    assert "RHIZOME_MAX_FILE_ROWS" in response.get_json()["detail"]
+    assert files_in(store) == []
+    assert queue.waiting(Lane.BATCH) == 0

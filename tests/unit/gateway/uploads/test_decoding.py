@@ -82,3 +82,29 @@ def test_an_unknown_encoding_is_refused() -> None:
 def test_no_encoding_changes_nothing() -> None:
     assert b"".join(decode(PLAIN, "")) == PLAIN
     assert zlib.crc32(b"".join(decode(PLAIN, "identity"))) == zlib.crc32(PLAIN)
+
+
+EMPTY_PARTS = {"gzip": gzip.compress(b""), "zstd": (0x184D2A50).to_bytes(4, "little") + bytes(4)}  # a skippable frame
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+@pytest.mark.parametrize("content", [b"", b"1\n"])
+def test_endless_small_parts_are_refused(encoding: str, content: bytes) -> None:
+    part = compress(content, encoding) if content else EMPTY_PARTS[encoding]
+
+    with pytest.raises(InvalidRequest, match="too many small pieces") as refusal:
+        decode(part * 20_000, encoding, BLOCK_BYTES)
+
+    assert refusal.value.code == "invalid_file"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_a_file_of_many_parts_of_some_size_comes_out(encoding: str) -> None:
+    part = os.urandom(200)
+
+    assert b"".join(decode(compress(part, encoding) * 6_000, encoding, BLOCK_BYTES)) == part * 6_000
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_a_file_that_was_appended_to_some_thousand_times_comes_out(encoding: str) -> None:
+    assert b"".join(decode(compress(b"1\n", encoding) * 4_000, encoding, BLOCK_BYTES)) == b"1\n" * 4_000

@@ -21,7 +21,7 @@ ROWS = st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=30)
 
 
 def csv_splitter(chunk_bytes: int = 1) -> Splitter:
-    return Splitter(partial(read_csv_head, mixed_signature()), chunk_bytes, is_quoted=True)
+    return Splitter(partial(read_csv_head, mixed_signature()), chunk_bytes, 10**6, is_quoted=True)
 
 
 def feed(splitter: Splitter, data: bytes, block_bytes: int) -> list[Cut]:
@@ -64,12 +64,23 @@ def test_the_chunks_of_any_ndjson_file_hold_its_lines(rows: int, block_bytes: in
     lines = [f'{{"size": {index}, "colour": "red\\n\\""}}\n'.encode() for index in range(rows)]
     data = b"".join(lines)
 
-    splitter = Splitter(partial(read_ndjson_head, mixed_signature()), chunk_bytes, is_quoted=False)
+    splitter = Splitter(partial(read_ndjson_head, mixed_signature()), chunk_bytes, 10**6, is_quoted=False)
     cuts = feed(splitter, data, block_bytes)
 
     assert b"".join(data[cut.start : cut.end] for cut in cuts) == data
     assert [data[cut.start : cut.end].count(b"\n") for cut in cuts] == [cut.rows for cut in cuts]
     assert all(data[cut.end - 1 : cut.end] == b"\n" for cut in cuts)
+
+
+@pytest.mark.parametrize("line", [b"\n", b"1,red\n"])
+def test_a_file_of_too_many_rows_is_refused_as_soon_as_they_are_there(line: bytes) -> None:
+    splitter = Splitter(partial(read_csv_head, mixed_signature()), 10, 100, is_quoted=True)
+    splitter.feed(b"size,colour\n" + line * 90)
+
+    with pytest.raises(InvalidRequest, match="more than 100 rows") as refused:
+        splitter.feed(line * 90)
+
+    assert refused.value.code == "body_too_large"
 
 
 def test_a_byte_order_mark_belongs_to_no_column() -> None:

@@ -76,6 +76,16 @@ def test_cancelling_says_how_the_job_stands(server: ScriptedServer, run: Run) ->
     assert run("cancel", "a").exit_code == 1
 
 
+def test_purging_says_what_is_gone(server: ScriptedServer, run: Run) -> None:
+    server.answers(says({}, status=204), problem(410, "job_expired"))
+
+    result = run("cancel", "a", "--purge")
+
+    assert (result.exit_code, "purged" in result.stdout) == (0, True)
+    assert (server.seen[0].path, server.seen[0].params) == ("/result/a", {"purge": "true"})
+    assert run("cancel", "a", "--purge").exit_code == 3
+
+
 def test_health_is_a_page_for_people(server: ScriptedServer, run: Run) -> None:
     server.answers(says(HEALTH))
 

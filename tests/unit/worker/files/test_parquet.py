@@ -19,7 +19,7 @@ from worker.files.parquet import plan_file
 from worker.files.parquet_rows import ParquetRows
 
 WHOLE = BlobSlice(FileFormat.PARQUET, "job/input.parquet", 0, 0, row_group=PLAN)
-BOUNDS = {"max_bytes": 10**9, "chunk_bytes": 512 * 1024}
+BOUNDS = {"max_bytes": 10**9, "chunk_bytes": 512 * 1024, "max_rows": 10**9}
 ROW_BYTES = 2 * parquet.NUMBER_BYTES  #: of a row of two cells
 
 
@@ -108,7 +108,7 @@ def test_another_file_is_read_from_its_own_beginning(
 
 
 def rows_of_chunks(store: BlobStore, chunk_bytes: int) -> list[int]:
-    chunks = plan_file(store, WHOLE, mixed_signature(), max_bytes=10**9, chunk_bytes=chunk_bytes)
+    chunks = plan_file(store, WHOLE, mixed_signature(), max_bytes=10**9, chunk_bytes=chunk_bytes, max_rows=10**9)
     assert [chunk.start for chunk in chunks[1:]] == [chunk.end for chunk in chunks[:-1]]
     return [chunk.end - chunk.start for chunk in chunks]
 
@@ -238,7 +238,14 @@ def test_more_rows_than_a_text_file_could_hold_are_refused(store: BlobStore, tmp
     write(tmp_path, some(1000))
 
     with pytest.raises(InvalidFile, match="1000 rows"):
-        plan_file(store, WHOLE, mixed_signature(), max_bytes=100, chunk_bytes=512 * 1024)
+        plan_file(store, WHOLE, mixed_signature(), max_bytes=100, chunk_bytes=512 * 1024, max_rows=10**9)
+
+
+def test_more_rows_than_a_file_may_hold_are_refused(store: BlobStore, tmp_path: Path) -> None:
+    write(tmp_path, some(1000))
+
+    with pytest.raises(InvalidFile, match="1000 rows, more than 999"):
+        plan_file(store, WHOLE, mixed_signature(), **BOUNDS | {"max_rows": 999})
 
 
 @pytest.mark.parametrize("use_dictionary", [True, False])

@@ -24,7 +24,7 @@ def score(bench: Bench, lines: list[str]) -> list[int | None]:
     request = bench.request(payload=payload, encoding=Encoding.BLOB)
     assert bench.shelf.champion is not None
     suspects = Suspects(Claimed(Lane.BATCH, b"1-1", request), (), bench.shelf.seat)
-    parts = FileScoring(bench.blobs, 10**9, 2**19).score(request, bench.shelf.champion, suspects).parts
+    parts = FileScoring(bench.blobs, 10**9, 2**19, 10**9).score(request, bench.shelf.champion, suspects).parts
     answers = read_part(bench.blobs, request.job_id, parts, bench.shelf.champion.signature, is_first=True)
     assert (parts.rows, parts.failed) == (len(lines), sum("error" in answer for answer in answers))
     return [answer.get("line") for answer in answers]
