@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import Annotated, Any, NamedTuple, cast
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, Field, ValidationError, create_model
 
 from gateway.columns import ColumnValidator
 from gateway.complaints import describe_problems, is_malformed, refusal
@@ -22,17 +22,16 @@ from gateway.csv_table import CSV_FORM, read_csv
 from gateway.options import BATCH_FIELDS, MAX_NAME_CHARACTERS, OPTION_PREFIX, SINGLE_FIELDS
 from gateway.records import RecordDecoder
 from gateway.tabular_forms import find_records, read_table
-from gateway.value_types import value_type
 from rhizome.errors import InvalidRequest
 from rhizome.jobs import Encoding
-from rhizome.signature import Feature, Signature
+from rhizome.signature import Signature
+from rhizome.value_types import ROW_CONFIG, build_row_model, row_fields
 
 _GetValues = Callable[[Any], tuple[Any, ...]]
-_CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-_OPTIONS: Any = create_model("Options", __config__=_CONFIG, **BATCH_FIELDS)
+_OPTIONS: Any = create_model("Options", __config__=ROW_CONFIG, **BATCH_FIELDS)
 #: Options of a body with a table: beside it, or in MLflow's `params`.
 _BESIDE_TABLE: dict[str, Any] = BATCH_FIELDS | {"params": (_OPTIONS | None, None)}
-_BESIDE: Any = create_model("Beside", __config__=_CONFIG, **_BESIDE_TABLE)
+_BESIDE: Any = create_model("Beside", __config__=ROW_CONFIG, **_BESIDE_TABLE)
 
 
 class Rows(NamedTuple):
@@ -54,10 +53,12 @@ class Validator:
 
     def __init__(self, signature: Signature) -> None:
         self.signature = signature
-        fields = {_field(index): _annotation(feature) for index, feature in enumerate(signature.features)}
+        fields: dict[str, Any] = row_fields(signature)
         options = {name: field for name, field in SINGLE_FIELDS.items() if field[1].alias not in signature.names}
-        self.row_model: type[BaseModel] = create_model("Row", __config__=_CONFIG, **cast(Any, fields))
-        self.single_model: type[BaseModel] = create_model("Single", __config__=_CONFIG, **cast(Any, fields | options))
+        self.row_model: type[BaseModel] = build_row_model(signature)
+        self.single_model: type[BaseModel] = create_model(
+            "Single", __config__=ROW_CONFIG, **cast(Any, fields | options)
+        )
         self.columns = ColumnValidator(signature)
         self._records = RecordDecoder(signature)
         self._features = frozenset(fields)
@@ -125,7 +126,7 @@ class Validator:
         if (form, max_rows) not in self._batch_models:
             rows = Annotated[list[self.row_model], Field(min_length=1, max_length=max_rows)]  # type: ignore[name-defined]
             fields: dict[str, Any] = {form: (rows, ...)}
-            self._batch_models[form, max_rows] = create_model("Batch", __config__=_CONFIG, **fields, **_BESIDE_TABLE)
+            self._batch_models[form, max_rows] = create_model("Batch", __config__=ROW_CONFIG, **fields, **_BESIDE_TABLE)
         return self._batch_models[form, max_rows]
 
     def _parse_records(self, form: str, body: bytes, max_rows: int, chunk_rows: int) -> Rows:
@@ -201,14 +202,4 @@ def _values_getter(count: int) -> Any:
     """A function from a validated row to the tuple of its features, in order."""
     if count == 1:
         return lambda row: (row.f0,)
-    return attrgetter(*(_field(index) for index in range(count)))
-
-
-def _field(index: int) -> str:
-    """The attribute of a feature: its own name may be no Python identifier, and is the alias."""
-    return f"f{index}"
-
-
-def _annotation(feature: Feature) -> tuple[Any, Any]:
-    example = [feature.example] if feature.example is not None else None
-    return value_type(feature), Field(alias=feature.name, examples=example)
+    return attrgetter(*(f"f{index}" for index in range(count)))

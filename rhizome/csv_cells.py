@@ -9,8 +9,10 @@ import re
 
 from rhizome.signature import Feature
 
-#: As JSON has numbers, and as spreadsheets write them: a sign, a bare point, and blanks around.
-_NUMBER = re.compile(r"[ \t]*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?[ \t]*", re.ASCII)
+BLANKS = " \t\n\r\v\f\u00a0"  #: around a cell they mean nothing, quoted or not
+
+#: As JSON has numbers, and as spreadsheets write them: a sign, and a bare point.
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 
 _LONGEST_CELL = 2**31 - 1
 
@@ -20,8 +22,16 @@ def allow_long_cells() -> None:
     csv.field_size_limit(_LONGEST_CELL)
 
 
+def is_number(text: str) -> bool:
+    """Whether a cell without blanks around it is a number."""
+    return _NUMBER.fullmatch(text) is not None
+
+
 def read_cell(text: str, feature: Feature) -> float | str | None:
     """A cell as what the feature wants; None where it is empty, or no number where one is wanted."""
-    if feature.dtype == "category":
-        return text or None
-    return float(text) if _NUMBER.fullmatch(text) else None
+    text = text.strip(BLANKS)
+    if feature.dtype != "category":
+        return float(text) if is_number(text) else None
+    if feature.texts_of_booleans and (lower := text.lower()) in ("true", "false"):
+        return feature.texts_of_booleans.get(lower == "true", text)
+    return text or None

@@ -1,6 +1,8 @@
 """The rows of a Parquet file's chunks, decoded once where the chunks come in order."""
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -107,6 +109,7 @@ class _Place:
 def _check(
     table: pa.Table, first_row: int, chunk_start: int, signature: Signature, between_slices: Callable[[], None]
 ) -> RowBlock:
+    table = _with_nulls(table)
     array, accepted = check_table(table, signature)
     if accepted.all():
         return RowBlock(array, [])
@@ -116,7 +119,7 @@ def _check(
         if count % JUDGED_ROWS == 0:
             between_slices()
         (values,) = table.slice(index, 1).to_pylist()
-        verdict = judge_values(values, signature)
+        verdict = judge_values({name: _as_json(value) for name, value in values.items()}, signature)
         if isinstance(verdict, Refused):
             bad.append(
                 BadRow(first_row + index - chunk_start, first_row + index + 1, *said.setdefault(verdict, verdict))
@@ -127,6 +130,20 @@ def _check(
     for index, row in revised:
         array[index] = to_array([row], signature)[0]
     return RowBlock(array[accepted], bad)
+
+
+def _with_nulls(table: pa.Table) -> pa.Table:
+    """The same with null for NaN: pandas writes either where a number is missing."""
+    for index, column in enumerate(table.columns):
+        if pa.types.is_floating(column.type):
+            values = column.cast(pa.float64())
+            table = table.set_column(index, table.column_names[index], pc.if_else(pc.is_nan(values), None, values))
+    return table
+
+
+def _as_json(value: Any) -> Any:
+    """A value as JSON would have it."""
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def _text_bytes(table: pa.Table) -> int:

@@ -13,11 +13,12 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from celery.exceptions import SoftTimeLimitExceeded
 from numpy.typing import NDArray
 from pyarrow import csv as arrow_csv
 
-from rhizome.csv_cells import allow_long_cells
+from rhizome.csv_cells import BLANKS, allow_long_cells
 from rhizome.inference import to_array
 from rhizome.signature import Feature, Signature
 from rhizome.struct_types import build_struct
@@ -135,7 +136,7 @@ def _read_csv(data: bytes, columns: tuple[str, ...], signature: Signature) -> pa
         raise pa.ArrowInvalid("Arrow would take a CR alone for the end of a row")
     if not data.strip(b"\r\n"):
         return pa.table({name: pa.array([], kind) for name, kind in types.items()})
-    return arrow_csv.read_csv(
+    table = arrow_csv.read_csv(
         pa.BufferReader(data),
         read_options=arrow_csv.ReadOptions(column_names=list(columns), use_threads=False, block_size=len(data) + 1),
         parse_options=arrow_csv.ParseOptions(newlines_in_values=b'"' in data),
@@ -143,6 +144,20 @@ def _read_csv(data: bytes, columns: tuple[str, ...], signature: Signature) -> pa
             column_types=types, null_values=[""], strings_can_be_null=True, include_columns=list(signature.names)
         ),
     )
+    for index, feature in enumerate(signature.features):
+        if feature.dtype == "category":
+            table = table.set_column(index, feature.name, _read_texts(table.column(index), feature))
+    return table
+
+
+def _read_texts(cells: pa.ChunkedArray, feature: Feature) -> pa.ChunkedArray:
+    """As `read_cell` reads them one by one."""
+    cells = pc.utf8_trim(cells, BLANKS)
+    cells = pc.if_else(pc.equal(cells, ""), None, cells)
+    lower = pc.utf8_lower(cells) if feature.texts_of_booleans else None
+    for boolean, text in feature.texts_of_booleans.items():
+        cells = pc.if_else(pc.equal(lower, str(boolean).lower()), text, cells)
+    return cells
 
 
 def _pieces_of_lines(data: bytes) -> Iterator[bytes]:
@@ -174,15 +189,18 @@ def _read_ndjson(data: bytes, signature: Signature) -> NDArray[Any]:
 def _row_decoder(signature: str) -> msgspec.json.Decoder[Any] | None:
     """A decoder of one row, which checks types; None where there can be none."""
     features = Signature.model_validate_json(signature).features
-    row = build_struct("Row", {feature.name: _type_of(feature) for feature in features})
+    # Among numbers alone, an integer is a float, as which it travels: `34.0` is then read at once, too.
+    as_float = all(feature.dtype != "category" for feature in features)
+    types = {feature.name: _type_of(feature, as_float=as_float) for feature in features}
+    row = build_struct("Row", types) if all(feature.is_exact for feature in features) else None
     return msgspec.json.Decoder(row) if row else None
 
 
-def _type_of(feature: Feature) -> Any:
+def _type_of(feature: Feature, *, as_float: bool) -> Any:
     if feature.dtype == "category":
         kind: Any = Literal[feature.categories] if feature.categories else str
     else:
-        kind = int if feature.dtype == "int64" else float
+        kind = int if feature.dtype == "int64" and not as_float else float
     return kind | None if feature.nullable else kind
 
 
