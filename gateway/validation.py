@@ -22,6 +22,7 @@ from gateway.csv_table import CSV_FORM, read_csv
 from gateway.options import BATCH_FIELDS, MAX_NAME_CHARACTERS, OPTION_PREFIX, SINGLE_FIELDS
 from gateway.records import RecordDecoder
 from gateway.tabular_forms import find_records, read_table
+from rhizome.csv_cells import BOM
 from rhizome.errors import InvalidRequest
 from rhizome.jobs import Encoding
 from rhizome.signature import Signature
@@ -74,7 +75,7 @@ class Validator:
         Raises:
             InvalidRequest: naming every offending field.
         """
-        sample = self._validate(self.single_model, body)
+        sample = self._validate(self.single_model, body.removeprefix(BOM))
         row = self._values(sample)
         options = {} if sample.model_fields_set <= self._features else _options_of(sample)
         return Rows(self._encoding, [self._encode_row(row)], [1], options)
@@ -85,6 +86,7 @@ class Validator:
         Raises:
             InvalidRequest: naming every offending field with the index of its row.
         """
+        body = body.removeprefix(BOM)
         if form := find_records(body):
             rows = self._records.decode(form, body)
             if rows and len(rows) <= max_rows:
@@ -192,7 +194,7 @@ class _Pinning(_Pin):
 def find_pin(body: bytes) -> str | None:
     """The `version` of a body that may otherwise be anything; None also for what can be no version's name."""
     try:
-        found = msgspec.json.decode(body, type=_Pinning)
+        found = msgspec.json.decode(body.removeprefix(BOM), type=_Pinning)
     except (msgspec.DecodeError, RecursionError):
         return None
     return found.version or (found.params.version if found.params else None)

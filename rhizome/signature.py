@@ -65,6 +65,11 @@ class Feature(BaseModel):
         return texts if len(texts) == len(self.categories) else {}
 
 
+def class_name(label: ClassLabel) -> str:
+    """A class as the key of a JSON object: `true` and `false` as JSON writes them."""
+    return str(label).lower() if isinstance(label, bool) else str(label)
+
+
 class Output(BaseModel):
     """One thing that is predicted.
 
@@ -81,7 +86,7 @@ class Output(BaseModel):
     @cached_property
     def class_names(self) -> tuple[str, ...]:
         """The classes as keys of a JSON object."""
-        return tuple(map(str, self.classes))
+        return tuple(map(class_name, self.classes))
 
 
 class Signature(BaseModel):

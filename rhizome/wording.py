@@ -56,8 +56,9 @@ def suggestion(name: str | None, known: Collection[str], *, also: Collection[str
         also: further names that may be meant.
         noun: what the known names are called.
     """
-    close = get_close_matches((name or "")[:MATCHED_CHARACTERS], [*known, *also], n=1)
-    hint = f"did you mean '{close[0]}'? " if close else ""
+    by_fold = {other.casefold(): other for other in (*also, *known)}
+    close = get_close_matches((name or "")[:MATCHED_CHARACTERS].casefold(), by_fold, n=1)
+    hint = f"did you mean '{by_fold[close[0]]}'? " if close else ""
     return f"{hint}remove it; the {noun} are {list_names(known)}"
 
 

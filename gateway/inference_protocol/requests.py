@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.complaints import MAX_EXAMINED, MAX_PROBLEMS, Complaints, Problem, is_malformed, refusal
 from gateway.options import MAX_DEADLINE_MS, REMEDIES, accepts_option
+from rhizome.csv_cells import BOM
 from rhizome.errors import InvalidRequest
 from rhizome.jobs import PRIORITIES
 from rhizome.wording import shorten, show_value
@@ -73,7 +74,7 @@ def parse_infer_request(body: bytes) -> InferRequest:
     if BINARY_HEADER in request.headers:
         raise InvalidRequest(f"{BINARY_HEADER} is set: {_NO_BINARY}", code="bad_parameter")
     try:
-        parsed = InferRequest.model_validate_json(body)
+        parsed = InferRequest.model_validate_json(body.removeprefix(BOM))
     except ValidationError as error:
         if is_malformed(error):
             raise InvalidRequest("the body is not valid JSON; send one JSON object", code="malformed_json") from None

@@ -18,7 +18,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from numpy.typing import NDArray
 from pyarrow import csv as arrow_csv
 
-from rhizome.csv_cells import BLANKS, allow_long_cells
+from rhizome.csv_cells import BLANKS, allow_long_cells, is_misquoted
 from rhizome.inference import to_array
 from rhizome.signature import Feature, Signature
 from rhizome.struct_types import build_struct
@@ -134,6 +134,8 @@ def _read_csv(data: bytes, columns: tuple[str, ...], signature: Signature) -> pa
     types = {f.name: pa.string() if f.dtype == "category" else pa.float64() for f in signature.features}
     if data.count(b"\r") != data.count(b"\r\n"):
         raise pa.ArrowInvalid("Arrow would take a CR alone for the end of a row")
+    if b'"' in data and is_misquoted(data):
+        raise pa.ArrowInvalid("Arrow would take what follows a closing quote for a part of the cell")
     if not data.strip(b"\r\n"):
         return pa.table({name: pa.array([], kind) for name, kind in types.items()})
     table = arrow_csv.read_csv(
@@ -223,7 +225,7 @@ def _parse_one_by_one(
 def _csv_rows(data: bytes, columns: tuple[str, ...], first_line: int, signature: Signature) -> Iterator[Judged]:
     allow_long_cells()
     lines = data.decode(errors="replace").split("\n")
-    reader = csv.reader(f"{line}\n" for line in lines)
+    reader = csv.reader((f"{line}\n" for line in lines), strict=True)
     while True:
         line = first_line + reader.line_num
         try:
