@@ -10,8 +10,8 @@ from typing import Any, cast
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from gateway.complaints import MAX_EXAMINED, describe_cells, refusal
-from gateway.value_types import value_type
 from rhizome.signature import Signature
+from rhizome.value_types import value_type
 
 
 class ColumnValidator:

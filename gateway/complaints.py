@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from gateway.options import REMEDIES
 from rhizome.errors import InvalidRequest
 from rhizome.signature import Feature, Signature
+from rhizome.values import find_problem
 from rhizome.wording import expected as _expected
 from rhizome.wording import kind_of, shorten, show_value, suggestion
 
@@ -141,12 +142,11 @@ def _words(  # noqa: PLR0911 - a table of phrases, one per kind of error
         return "is missing", f"add it: {_expected(feature)}"
     if kind == "extra_forbidden":
         return "is not a field of this request", _suggestion(name, features)
-    if kind == "finite_number" or (kind == "float_type" and type(problem["input"]) is int):
-        return "is not a finite number", f"send {_expected(feature)}; NaN and Infinity are refused"
-    if feature is None and name in REMEDIES:
+    if feature is not None:
+        value = problem["input"]
+        return find_problem(value, feature) or "is not accepted", f"send {_expected(feature, value)}"
+    if name in REMEDIES:
         return f"is {show_value(problem['input'])}, not an accepted value", REMEDIES[name]
-    if kind in ("greater_than_equal", "less_than_equal"):
-        return f"is {show_value(problem['input'])}, outside the accepted range", f"send {_expected(feature)}"
     if kind in ("too_short", "too_long"):
         return f"holds {context.get('actual_length', 'too many')} rows", f"send {_row_bounds(context)} rows"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
@@ -156,11 +156,7 @@ def _words(  # noqa: PLR0911 - a table of phrases, one per kind of error
         )
     if kind == "list_type":
         return f"is {kind_of(problem['input'])}, not an array", "send an array of objects"
-    if kind == "literal_error":
-        return f"is {show_value(problem['input'])}, not a known category", f"send {_expected(feature)}"
-    wanted = {"int": "an integer", "float": "a number"}.get(kind.partition("_")[0])
-    what = f"is {kind_of(problem['input'])}"
-    return f"{what}, not {wanted}" if wanted else what, f"send {_expected(feature)}"
+    return f"is {kind_of(problem['input'])}", f"send {_expected(feature)}"
 
 
 def _suggestion(name: str | None, features: Mapping[str, Feature]) -> str:

@@ -6,18 +6,16 @@ same rules.
 
 import csv
 import io
-import re
 from typing import Any
 
 from gateway.complaints import refuse
 from gateway.tabular_forms import turn_rows
 from gateway.uploads.heads import read_csv_head
-from rhizome.csv_cells import allow_long_cells, read_cell
+from rhizome.csv_cells import BLANKS, allow_long_cells, read_cell
 from rhizome.errors import InvalidRequest
 from rhizome.signature import Feature, Signature
 
 CSV_FORM = "csv"  #: what the place of a bad cell begins with
-_WHOLE = re.compile(r"[ \t]*[-+]?\d{1,400}[ \t]*", re.ASCII)
 
 
 def read_csv(body: bytes, signature: Signature, *, max_rows: int) -> list[list[Any]]:
@@ -74,13 +72,5 @@ def _read_rows(data: bytes, first_line: int, max_rows: int) -> list[list[str]]:
 
 def _read(text: str, feature: Feature) -> Any:
     """A cell's value; the text itself where it stands for none."""
-    if not text:
-        return None
-    if feature.dtype == "int64" and _WHOLE.fullmatch(text):
-        return int(text)  # exactly: a float would round
     value = read_cell(text, feature)
-    if value is None:
-        return text
-    if feature.dtype == "int64" and isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
+    return text if value is None and text.strip(BLANKS) else value

@@ -4,29 +4,25 @@ It takes what is in order and leaves everything else to the model (`gateway.vali
 both take, they take as the same rows; a property test holds them to it.
 """
 
+import math
 import sys
-from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from gateway.tabular_forms import RECORD_FORMS
-from gateway.value_types import bounds_of
 from rhizome.signature import Feature, Signature
 from rhizome.struct_types import build_struct
-
-_MOST_INTEGER = 2**63 - 1
 
 
 class RecordDecoder:
     """Decodes bodies that hold nothing but records; safe to share between threads."""
 
     def __init__(self, signature: Signature) -> None:
-        self._decoders: dict[str, msgspec.json.Decoder[Any]] = {}
-        if row := build_struct("Row", {feature.name: _type_of(feature) for feature in signature.features}):
-            with suppress(ValueError):  # whole numbers of more than 64 bits alone
-                self._decoders = {form: _build_decoder(form, row) for form in RECORD_FORMS}
+        types = {feature.name: _type_of(feature, as_float=signature.is_numeric) for feature in signature.features}
+        row = build_struct("Row", types) if all(feature.is_exact for feature in signature.features) else None
+        self._decoders = {form: _build_decoder(form, row) for form in RECORD_FORMS} if row else {}
 
     def decode(self, form: str, body: bytes) -> list[Any] | None:
         """The rows, whose attributes are `f0`, `f1`, … in the signature's order; None where something else is there."""
@@ -44,17 +40,23 @@ def _build_decoder(form: str, row: type[msgspec.Struct]) -> msgspec.json.Decoder
     return msgspec.json.Decoder(body)
 
 
-def _type_of(feature: Feature) -> Any:
+def _type_of(feature: Feature, *, as_float: bool) -> Any:
+    """What a value is decoded as.
+
+    Args:
+        feature: what accepts it.
+        as_float: integers, too, as which rows of numbers travel: `34.0` is then taken here. Else it is the model's.
+    """
     kind: Any
     if feature.dtype == "category":
         kind = Literal[feature.categories] if feature.categories else str
     else:
         # JSON can say more than float64 holds: an infinity is none of its numbers.
-        lower, upper = bounds_of(feature)
-        least = -sys.float_info.max if lower is None else lower
-        most = sys.float_info.max if upper is None else upper
-        if feature.dtype == "int64":  # msgspec compares 64 bits; what is beyond is the model's
-            kind = Annotated[int, Meta(ge=max(least, -_MOST_INTEGER), le=min(most, _MOST_INTEGER))]
-        else:
+        least, most = max(feature.bounds[0], -sys.float_info.max), min(feature.bounds[1], sys.float_info.max)
+        if feature.dtype == "float64":
             kind = Annotated[float, Meta(ge=least, le=most)]
+        elif as_float:
+            kind = Annotated[float, Meta(ge=least, le=most, multiple_of=1)]
+        else:
+            kind = Annotated[int, Meta(ge=math.ceil(least), le=math.floor(most))]
     return kind | None if feature.nullable else kind

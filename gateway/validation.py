@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import Annotated, Any, NamedTuple, cast
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
 
 from gateway.columns import ColumnValidator
 from gateway.complaints import MAX_EXAMINED, Problem, describe_problems, is_malformed, refusal, refuse
@@ -22,19 +22,19 @@ from gateway.csv_table import CSV_FORM, read_csv
 from gateway.options import BATCH_FIELDS, MAX_NAME_CHARACTERS, OPTION_PREFIX, SINGLE_FIELDS
 from gateway.records import RecordDecoder
 from gateway.tabular_forms import find_records, read_document, read_table
-from gateway.value_types import value_type
+from rhizome.csv_cells import BOM
 from rhizome.errors import InvalidRequest
 from rhizome.jobs import Encoding
-from rhizome.signature import Feature, Signature
+from rhizome.signature import Signature
+from rhizome.value_types import ROW_CONFIG, build_row_model, row_fields
 
 _GetValues = Callable[[Any], tuple[Any, ...]]
-_CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-_OPTIONS: Any = create_model("Options", __config__=_CONFIG, **BATCH_FIELDS)
+_OPTIONS: Any = create_model("Options", __config__=ROW_CONFIG, **BATCH_FIELDS)
 #: Options of a body with a table: beside it, or in MLflow's `params`.
 _BESIDE_TABLE: dict[str, Any] = BATCH_FIELDS | {"params": (_OPTIONS | None, None)}
 #: A larger sample is decoded before it is looked at: Pydantic would copy all of it for each field that is missing.
 _PLAIN_BYTES = 4096
-_BESIDE: Any = create_model("Beside", __config__=_CONFIG, **_BESIDE_TABLE)
+_BESIDE: Any = create_model("Beside", __config__=ROW_CONFIG, **_BESIDE_TABLE)
 
 
 class Rows(NamedTuple):
@@ -56,11 +56,13 @@ class Validator:
 
     def __init__(self, signature: Signature) -> None:
         self.signature = signature
-        fields = {_field(index): _annotation(feature) for index, feature in enumerate(signature.features)}
+        fields: dict[str, Any] = row_fields(signature)
         options = {name: field for name, field in SINGLE_FIELDS.items() if field[1].alias not in signature.names}
-        self.row_model: type[BaseModel] = create_model("Row", __config__=_CONFIG, **cast(Any, fields))
-        self.single_model: type[BaseModel] = create_model("Single", __config__=_CONFIG, **cast(Any, fields | options))
-        self._rows = TypeAdapter(cast(Any, list)[self.row_model], config=_CONFIG)
+        self.row_model: type[BaseModel] = build_row_model(signature)
+        self.single_model: type[BaseModel] = create_model(
+            "Single", __config__=ROW_CONFIG, **cast(Any, fields | options)
+        )
+        self._rows = TypeAdapter(cast(Any, list)[self.row_model], config=ROW_CONFIG)
         self.columns = ColumnValidator(signature)
         self._records = RecordDecoder(signature)
         self._features = frozenset(fields)
@@ -76,7 +78,7 @@ class Validator:
         Raises:
             InvalidRequest: naming every offending field.
         """
-        sample = self._validate(self.single_model, body)
+        sample = self._validate(self.single_model, body.removeprefix(BOM))
         row = self._values(sample)
         options = {} if sample.model_fields_set <= self._features else _options_of(sample)
         return Rows(self._encoding, [self._encode_row(row)], [1], options)
@@ -87,6 +89,7 @@ class Validator:
         Raises:
             InvalidRequest: naming every offending field with the index of its row.
         """
+        body = body.removeprefix(BOM)
         if form := find_records(body):
             rows = self._records.decode(form, body)
             if rows and len(rows) <= max_rows:
@@ -127,7 +130,7 @@ class Validator:
         if (form, max_rows) not in self._batch_models:
             rows = Annotated[list[self.row_model], Field(min_length=1, max_length=max_rows)]  # type: ignore[name-defined]
             fields: dict[str, Any] = {form: (rows, ...)}
-            self._batch_models[form, max_rows] = create_model("Batch", __config__=_CONFIG, **fields, **_BESIDE_TABLE)
+            self._batch_models[form, max_rows] = create_model("Batch", __config__=ROW_CONFIG, **fields, **_BESIDE_TABLE)
         return self._batch_models[form, max_rows]
 
     def _parse_records(self, form: str, records: list[Any], beside: dict[str, Any], chunk_rows: int) -> Rows:
@@ -235,7 +238,7 @@ class _Pinning(_Pin):
 def find_pin(body: bytes) -> str | None:
     """The `version` of a body that may otherwise be anything; None also for what can be no version's name."""
     try:
-        found = msgspec.json.decode(body, type=_Pinning)
+        found = msgspec.json.decode(body.removeprefix(BOM), type=_Pinning)
     except (msgspec.DecodeError, RecursionError):
         return None
     return found.version or (found.params.version if found.params else None)
@@ -245,14 +248,4 @@ def _values_getter(count: int) -> Any:
     """A function from a validated row to the tuple of its features, in order."""
     if count == 1:
         return lambda row: (row.f0,)
-    return attrgetter(*(_field(index) for index in range(count)))
-
-
-def _field(index: int) -> str:
-    """The attribute of a feature: its own name may be no Python identifier, and is the alias."""
-    return f"f{index}"
-
-
-def _annotation(feature: Feature) -> tuple[Any, Any]:
-    example = [feature.example] if feature.example is not None else None
-    return value_type(feature), Field(alias=feature.name, examples=example)
+    return attrgetter(*(f"f{index}" for index in range(count)))

@@ -9,10 +9,46 @@ import re
 
 from rhizome.signature import Feature
 
-#: As JSON has numbers, and as spreadsheets write them: a sign, a bare point, and blanks around.
-_NUMBER = re.compile(r"[ \t]*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?[ \t]*", re.ASCII)
+BLANKS = " \t\n\r\v\f\u00a0"  #: around a cell they mean nothing, quoted or not
+
+#: As JSON has numbers, and as spreadsheets write them: a sign, and a bare point.
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 
 _LONGEST_CELL = 2**31 - 1
+
+
+_CLOSED = rb'(?:(?<=[,\n])|\A)"[^"]*+(?:""[^"]*+)*+"'
+_CLOSED_CELL = re.compile(_CLOSED)
+_OPENED_CELL = re.compile(rb'(?:[,\n]|\A)"')
+_MISQUOTED_CELL = re.compile(_CLOSED + rb"(?![,\r\n]|\Z)")
+_SEPARATOR_HINT = re.compile(rb'"?sep=(.)"?\r?\n')
+BOM = b"\xef\xbb\xbf"
+
+
+def outside_quotes(text: bytes, *, is_within: bool = False) -> tuple[bytes, bool]:
+    """What stands outside of quoted cells, and whether the text ends within one.
+
+    A quote opens a cell only where the cell begins: an inch sign within one is a character like any other.
+
+    Args:
+        text: from the beginning of a line on.
+        is_within: a quoted cell began before it.
+    """
+    rest = _CLOSED_CELL.sub(b"", b'"' + text if is_within else text)
+    opened = _OPENED_CELL.search(rest)
+    return (rest[: opened.end() - 1] if opened else rest), opened is not None
+
+
+def is_misquoted(text: bytes) -> bool:
+    """Whether more may follow a closing quote than the end of its cell; never False where it does."""
+    return _MISQUOTED_CELL.search(text) is not None
+
+
+def separator_hint(beginning: bytes) -> tuple[int, str]:
+    """Excel's first line `sep=,`: how long it is, and what it names; nothing where there is none."""
+    start = len(BOM) if beginning.startswith(BOM) else 0
+    hint = _SEPARATOR_HINT.match(beginning, start)
+    return (hint.end(), hint[1].decode(errors="replace")) if hint else (0, "")
 
 
 def allow_long_cells() -> None:
@@ -20,8 +56,16 @@ def allow_long_cells() -> None:
     csv.field_size_limit(_LONGEST_CELL)
 
 
+def is_number(text: str) -> bool:
+    """Whether a cell without blanks around it is a number."""
+    return _NUMBER.fullmatch(text) is not None
+
+
 def read_cell(text: str, feature: Feature) -> float | str | None:
     """A cell as what the feature wants; None where it is empty, or no number where one is wanted."""
-    if feature.dtype == "category":
-        return text or None
-    return float(text) if _NUMBER.fullmatch(text) else None
+    text = text.strip(BLANKS)
+    if feature.dtype != "category":
+        return float(text) if is_number(text) else None
+    if feature.texts_of_booleans and (lower := text.lower()) in ("true", "false"):
+        return feature.texts_of_booleans.get(lower == "true", text)
+    return text or None

@@ -39,7 +39,7 @@ def build_columns(signature: Signature, returns: Returns) -> list[Column]:
         if returns is not Returns.PROBABILITIES or not signature.has_probabilities:
             columns.append(Column(f"{prefix}label", (*path, "label"), _common_type(output.classes)))
         if returns is not Returns.LABEL and signature.has_probabilities:
-            for label in map(str, output.classes):
+            for label in output.class_names:
                 columns.append(Column(f"{prefix}probability_{label}", (*path, _PROBABILITIES, label), float))
     return [*columns, Column(ERROR_COLUMN, (ERROR_COLUMN,), str)]
 

@@ -1,6 +1,7 @@
 """A version's signature: what a row must hold, and what an answer looks like. Part of the manifest, read by all."""
 
 import hashlib
+import math
 from functools import cached_property
 from typing import Literal
 
@@ -8,6 +9,8 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 ClassLabel = str | int | float | bool
+#: Beyond it float64, in which rows travel, cannot hold every integer: two of them may be one number.
+MAX_SAFE_INTEGER = 2**53 - 1
 DIGEST_LENGTH = 16  #: hex digits; it tells signatures apart, it protects nothing
 
 
@@ -36,6 +39,36 @@ class Feature(BaseModel):
     nullable: bool = False
     example: float | int | str | None = None
 
+    @cached_property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the greatest number that is accepted; infinite where any finite one is.
+
+        What was seen in training is always within: versions of former releases have rounded `lower` and `upper`.
+        """
+        limit = MAX_SAFE_INTEGER if self.dtype == "int64" else math.inf
+        lower = -limit if self.lower is None else self.lower
+        upper = limit if self.upper is None else self.upper
+        return (
+            lower if self.minimum is None else min(lower, self.minimum),
+            upper if self.maximum is None else max(upper, self.maximum),
+        )
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether no integer that is accepted is rounded by float64."""
+        return self.dtype != "int64" or max(map(abs, self.bounds)) <= MAX_SAFE_INTEGER
+
+    @cached_property
+    def texts_of_booleans(self) -> dict[bool, str]:
+        """The categories by the booleans that they stand for; empty where they are not true and false, in any case."""
+        texts = {text.lower() == "true": text for text in self.categories if text.lower() in ("true", "false")}
+        return texts if len(texts) == len(self.categories) else {}
+
+
+def class_name(label: ClassLabel) -> str:
+    """A class as the key of a JSON object: `true` and `false` as JSON writes them."""
+    return str(label).lower() if isinstance(label, bool) else str(label)
+
 
 class Output(BaseModel):
     """One thing that is predicted.
@@ -53,7 +86,7 @@ class Output(BaseModel):
     @cached_property
     def class_names(self) -> tuple[str, ...]:
         """The classes as keys of a JSON object."""
-        return tuple(map(str, self.classes))
+        return tuple(map(class_name, self.classes))
 
 
 class Signature(BaseModel):

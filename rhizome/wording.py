@@ -1,5 +1,6 @@
 """The words in which a value is refused, the same for a request's fields and for a file's rows."""
 
+import math
 from collections.abc import Collection
 from difflib import get_close_matches
 from itertools import islice
@@ -8,20 +9,42 @@ from rhizome.signature import Feature
 
 SHOWN_CHARACTERS = 40  #: of what was sent; nothing long is echoed
 SHOWN_NAMES = 50
+_BOUND_DIGITS = 12
+_SHOWN_INTEGERS = 10**20  #: longer ones are described
 MATCHED_CHARACTERS = 200  #: of a name for which a known one is looked for
 
 
-def expected(feature: Feature | None) -> str:
-    """What a feature accepts."""
+def expected(feature: Feature | None, beside: object = None) -> str:
+    """What a feature accepts.
+
+    Args:
+        feature: None where there is none of that name.
+        beside: the value that was refused; a bound that would read like it is shown in all its digits.
+    """
     if feature is None:
         return "a value of the type that /openapi.json names"
     null = ", or null" if feature.nullable else ""
     if feature.dtype == "category":
         return f"one of {', '.join(feature.categories[:20])}{null}"
-    kind = "an integer" if feature.dtype == "int64" else "a number"
-    if feature.lower is None or feature.upper is None:
+    is_integer = feature.dtype == "int64"
+    kind = "an integer" if is_integer else "a number"
+    lower, upper = feature.bounds
+    if math.isinf(lower) or math.isinf(upper):
         return kind + null
-    return f"{kind} from {feature.lower:g} to {feature.upper:g}{null}"
+    if is_integer:
+        return f"{kind} from {math.ceil(lower)} to {math.floor(upper)}{null}"
+    return f"{kind} from {_show_bound(lower, upper, beside)} to {_show_bound(upper, lower, beside)}{null}"
+
+
+def _show_bound(bound: float, other: float, beside: object) -> str:
+    """-6.5, rather than -6.500000000000001; in all digits where it would read like the other bound or the value."""
+    text = _shorten_number(bound)
+    is_alike = text == _shorten_number(other) or (isinstance(beside, int | float) and float(text) == beside)
+    return show_value(bound) if is_alike else text
+
+
+def _shorten_number(number: float) -> str:
+    return f"{number:.{_BOUND_DIGITS}g}"
 
 
 def suggestion(name: str | None, known: Collection[str], *, also: Collection[str] = (), noun: str = "features") -> str:
@@ -33,8 +56,9 @@ def suggestion(name: str | None, known: Collection[str], *, also: Collection[str
         also: further names that may be meant.
         noun: what the known names are called.
     """
-    close = get_close_matches((name or "")[:MATCHED_CHARACTERS], [*known, *also], n=1)
-    hint = f"did you mean '{close[0]}'? " if close else ""
+    by_fold = {other.casefold(): other for other in (*also, *known)}
+    close = get_close_matches((name or "")[:MATCHED_CHARACTERS].casefold(), by_fold, n=1)
+    hint = f"did you mean '{by_fold[close[0]]}'? " if close else ""
     return f"{hint}remove it; the {noun} are {list_names(known)}"
 
 
@@ -60,9 +84,11 @@ def kind_of(value: object) -> str:
 
 
 def show_value(value: object) -> str:
-    """A number or a short text as sent; nothing long is echoed."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return f"{value:g}" if isinstance(value, float) or abs(value) < 10**15 else "a very large number"
+    """A number or a short text as sent, in as many digits as tell it from every other; nothing long is echoed."""
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value) if abs(value) < _SHOWN_INTEGERS else "a very large number"
     return f"'{shorten(value)}'" if isinstance(value, str) else kind_of(value)
 
 

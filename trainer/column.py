@@ -8,19 +8,38 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from rhizome.csv_cells import is_number
 from rhizome.errors import DatasetError
+from rhizome.signature import MAX_SAFE_INTEGER
 
 Value = float | int | str | None
 Dtype = Literal["float64", "int64", "category"]
 
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+#: `7,11`, `1.234,56`, `1,234.56`, `1 234,5`: numbers as people write them, and no form of the data has them.
+_NUMBER_WITH_COMMAS = re.compile(r"[+-]?\d[\d., \u00a0']*,[\d., \u00a0']*\d", re.ASCII)
+#: 2024-03-01, also with a time and a zone; 1.3.2024, 3/1/24.
+_DATE = re.compile(r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})([T ]\d{1,2}:\d{2}.*)?", re.ASCII)
 #: Words that programs write where a number is missing or undefined. They are refused, never guessed at.
 _NOT_A_NUMBER = frozenset(
-    {"nan", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity", "na", "n/a", "#n/a", "null", "none", "?"}
+    {"nan", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"}
+    | {"na", "n/a", "#n/a", "null", "none", "?", "-", "--", "."}
 )
 #: From this share of numbers on, a cell that is none is an error in the file, not a sign of a category column.
 _NUMERIC_SHARE = 0.9
+_MISREAD = (
+    (
+        _NUMBER_WITH_COMMAS,
+        "a number with a comma",
+        "write numbers with a point and without signs between thousands (1234.56); if they are codes, add a letter",
+    ),
+    (
+        _DATE,
+        "a date or a time, which no column can hold yet",
+        "write it as numbers, such as days or seconds since a fixed day, or year, month and hour in columns of their "
+        "own; or remove the column",
+    ),
+)
 #: Beyond this a column is an identifier or free text, and the manifest and the encoder would grow without use.
 MAXIMUM_CATEGORIES = 1_000
 
@@ -56,7 +75,7 @@ def parse_column(name: str, cells: list[str], lines: list[int]) -> Column:
         DatasetError: a cell that should be a finite number is none, or there are too many categories.
     """
     texts = [cell for cell in cells if cell]
-    odd = [index for index, cell in enumerate(cells) if cell and not _NUMBER.fullmatch(cell)]
+    odd = [index for index, cell in enumerate(cells) if cell and not is_number(cell)]
     if not odd and texts:
         return _parse_numbers(name, cells, lines)
     if _is_meant_numeric(cells, odd, len(texts)):
@@ -64,6 +83,7 @@ def parse_column(name: str, cells: list[str], lines: list[int]) -> Column:
             f"column '{name}', line {lines[odd[0]]}: '{cells[odd[0]][:40]}' is not a finite number; "
             "correct it, or leave the cell empty if the value is missing"
         )
+    _check_no_misread_texts(name, cells, lines, len(texts))
     categories = len(set(texts))
     if categories > MAXIMUM_CATEGORIES:
         raise DatasetError(
@@ -71,6 +91,15 @@ def parse_column(name: str, cells: list[str], lines: list[int]) -> Column:
             "remove it if it is an identifier, or group its values"
         )
     return Column(name, "category", [cell or None for cell in cells])
+
+
+def _check_no_misread_texts(name: str, cells: list[str], lines: list[int], present: int) -> None:
+    """Refuses dates, and numbers with commas, which as categories would teach nothing of what they say."""
+    others = sum(is_number(cell) or cell.lower() in _NOT_A_NUMBER for cell in cells)
+    for pattern, what, remedy in _MISREAD:
+        found = [index for index, cell in enumerate(cells) if pattern.fullmatch(cell)]
+        if found and len(found) + others >= _NUMERIC_SHARE * present:
+            raise DatasetError(f"column '{name}', line {lines[found[0]]}: '{cells[found[0]][:40]}' is {what}; {remedy}")
 
 
 def _is_meant_numeric(cells: list[str], odd: list[int], present: int) -> bool:
@@ -84,6 +113,11 @@ def _parse_numbers(name: str, cells: list[str], lines: list[int]) -> Column:
     for cell, line in zip(cells, lines, strict=True):
         if cell and not math.isfinite(float(cell)):
             raise DatasetError(f"column '{name}', line {line}: '{cell[:40]}' is too large for a float64; correct it")
-    if all(_INTEGER.fullmatch(cell) for cell in cells if cell):
+    if all(_is_exact_integer(cell) for cell in cells if cell):
         return Column(name, "int64", [int(cell) if cell else None for cell in cells])
     return Column(name, "float64", [float(cell) if cell else None for cell in cells])
+
+
+def _is_exact_integer(cell: str) -> bool:
+    """Whether it is a whole number that float64 holds exactly; a column of others is one of float64."""
+    return _INTEGER.fullmatch(cell) is not None and abs(float(cell)) <= MAX_SAFE_INTEGER

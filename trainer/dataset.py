@@ -3,7 +3,9 @@
 Every fault of the file is found here, before anything is fitted, and named by column, line and remedy.
 """
 
+import re
 import statistics
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,13 +16,15 @@ from numpy.typing import NDArray
 
 from rhizome.errors import DatasetError
 from rhizome.inference import to_array
-from rhizome.signature import ClassLabel, Feature, Output, Signature
+from rhizome.signature import MAX_SAFE_INTEGER, ClassLabel, Feature, Output, Signature
 from trainer.column import Column, parse_column
 from trainer.table import Table, load_table
 from trainer.target import parse_targets
 
 #: Fewer rows leave a holdout too small to tell a good version from a bad one.
 MINIMUM_ROWS = 30
+_MOST = sys.float_info.max
+_INDEX_NAME = re.compile(r"Unnamed: \d+")  #: what pandas calls a column without a name
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,11 @@ def _parse_features(table: Table, targets: tuple[str, ...]) -> list[Column]:
             f"{table.name} has only the target column '{', '.join(targets)}'; add the features to predict it from"
         )
     for column in columns:
+        if _INDEX_NAME.fullmatch(column.name) and column.values == list(range(len(column.values))):
+            raise DatasetError(
+                f"column '{column.name}' only counts the rows: it is an index that pandas wrote; remove it, or write "
+                "the file with index=False"
+            )
         distinct = len(set(column.present))
         if distinct == 0:
             raise DatasetError(f"column '{column.name}' is empty in every row; fill it or remove it")
@@ -140,19 +149,20 @@ def _describe(column: Column, range_margin: float) -> Feature:
         )
     numbers = cast(list[float | int], column.present)
     minimum, maximum = min(numbers), max(numbers)
-    margin = range_margin * (maximum - minimum)
+    lower, upper = _widen(minimum, maximum, range_margin, MAX_SAFE_INTEGER if column.dtype == "int64" else _MOST)
     return Feature(
         name=column.name,
         dtype=column.dtype,
         minimum=minimum,
         maximum=maximum,
-        lower=_shorten(minimum - margin),
-        upper=_shorten(maximum + margin),
+        lower=lower,
+        upper=upper,
         nullable=column.nullable,
         example=statistics.median_low(numbers),
     )
 
 
-def _shorten(bound: float) -> float:
-    """Twelve significant digits: -6.5 rather than -6.500000000000001 in messages and documentation."""
-    return float(f"{bound:.12g}")
+def _widen(minimum: float, maximum: float, margin: float, most: float) -> tuple[float, float]:
+    """The seen range widened by `margin` of its spans, within `most`; exact, since every row must be accepted again."""
+    beyond = margin * (maximum - minimum) if margin else 0.0
+    return max(minimum - beyond, -most), min(maximum + beyond, most)

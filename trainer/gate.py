@@ -16,6 +16,7 @@ from rhizome.inference import predict
 from rhizome.manifest import Manifest
 from rhizome.self_test import check_golden
 from rhizome.settings import Settings
+from trainer.acceptance import RowRefused, check_rows
 from trainer.champion import Champion
 from trainer.dataset import Dataset
 from trainer.paired_test import mcnemar_p_value, wilcoxon_p_value
@@ -73,6 +74,7 @@ def judge_candidate(
     checks = [
         _check_schema(manifest, champion, allow_new_schema=allow_new_schema),
         _check_golden_rows(estimator, manifest),
+        _check_own_rows(manifest, dataset),
     ]
     errors = _errors(estimator, dataset, split)
     checks.append(_check_baseline(errors, dataset, split, settings))
@@ -102,6 +104,15 @@ def _check_golden_rows(estimator: Any, manifest: Manifest) -> Check:
         return Check("golden_rows", False, str(error))
     rows = len(manifest.golden.rows)
     return Check("golden_rows", True, f"the written artefact gives all {rows} golden answers again", {"rows": rows})
+
+
+def _check_own_rows(manifest: Manifest, dataset: Dataset) -> Check:
+    """Refuses what would refuse its own rows as requests."""
+    try:
+        rows = check_rows(manifest, dataset)
+    except RowRefused as error:
+        return Check("own_rows", False, str(error))
+    return Check("own_rows", True, f"{rows} rows of its own are accepted as requests", {"rows": rows})
 
 
 def _check_baseline(errors: NDArray[Any], dataset: Dataset, split: Split, settings: Settings) -> Check:

@@ -5,6 +5,7 @@ equal features never stand on both sides.
 """
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,9 +46,12 @@ def split_rows(dataset: Dataset, seed: int) -> Split:
     held = {value for value in hashes if value < threshold}
     is_regression = dataset.signature.task == "regression"
     minimum = MINIMUM_REGRESSION_HOLDOUT if is_regression else 1
+    rows = Counter(hashes)
     for stratum in _strata(dataset, hashes):
-        if len(held & stratum) < minimum:
-            held.update(sorted(stratum)[:minimum])
+        for value in sorted(stratum):  # rows of equal features are held out together, and count each
+            if sum(rows[each] for each in held & stratum) >= minimum:
+                break
+            held.add(value)
     is_held = np.array([value in held for value in hashes])
     split = Split(training=np.flatnonzero(~is_held), holdout=np.flatnonzero(is_held))
     _check_training_part(dataset, split)

@@ -8,9 +8,14 @@ import hashlib
 import io
 from collections import Counter
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
+from rhizome.csv_cells import BLANKS, allow_long_cells, separator_hint
 from rhizome.errors import DatasetError
+
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_LOOKED_AT_LINES = 20
 
 
 @dataclass(frozen=True)
@@ -43,16 +48,21 @@ def load_table(path: Path) -> Table:
         DatasetError: it is missing, unreadable, empty, not CSV, has a bad header or a row of another length.
     """
     content = _read(path)
-    reader = csv.reader(io.StringIO(_decode(content, path), newline=""), strict=True)
+    skipped, separator = separator_hint(content)
+    text = _decode(content, path)[len(content[:skipped].decode("utf-8-sig")) :]
+    _check_separator(text, separator, path)
+    allow_long_cells()
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    skipped_lines = int(skipped > 0)
     rows: list[list[str]] = []
     lines: list[int] = []
     try:
         for row in reader:
             if row:  # a blank line
-                rows.append([cell.strip() for cell in row])
-                lines.append(reader.line_num)
+                rows.append([cell.strip(BLANKS) for cell in row])
+                lines.append(skipped_lines + reader.line_num)
     except csv.Error as error:
-        raise DatasetError(f"{path}, line {reader.line_num}: not valid CSV ({error})") from None
+        raise DatasetError(f"{path}, line {skipped_lines + reader.line_num}: not valid CSV ({error})") from None
     if not rows:
         raise DatasetError(f"{path} is empty; it needs a header and rows")
     header = _check_header(rows[0], path)
@@ -77,9 +87,16 @@ def _decode(content: bytes, path: Path) -> str:
         raise DatasetError(f"{path}, line {line}: not UTF-8 text; save the file as UTF-8") from None
 
 
+def _check_separator(text: str, hint: str, path: Path) -> None:
+    """Refuses what is separated by something else than commas: each of the first lines holds it equally often."""
+    lines = [line for line in islice(io.StringIO(text), _LOOKED_AT_LINES) if line.strip()]
+    for sign, name in _OTHER_SEPARATORS.items():
+        counts = {line.count(sign) for line in lines}
+        if hint == sign or (len(counts) == 1 and counts != {0}):
+            raise DatasetError(f"{path}, line 1: the columns are separated by {name}; separate them by commas")
+
+
 def _check_header(header: list[str], path: Path) -> tuple[str, ...]:
-    if len(header) == 1 and any(sign in header[0] for sign in ";\t"):
-        raise DatasetError(f"{path}, line 1: the columns must be separated by commas")
     for index, name in enumerate(header):
         if not name:
             raise DatasetError(f"{path}, line 1: column {index + 1} has no name; give it one")

@@ -22,6 +22,11 @@ Task = Literal["classification", "regression"]
 MINIMUM_ROWS_PER_CLASS = 10
 #: A numeric target with more distinct values than this is a quantity, not a label.
 MAXIMUM_NUMERIC_CLASSES = 20
+_SHOWN_CLASSES = 10
+_WHOLE_CLASSES = (
+    f" (whole numbers of at most {MAXIMUM_NUMERIC_CLASSES} different values are learned as classes; a quantity is "
+    "recognised by more values or by fractions)"
+)
 
 
 class Targets(NamedTuple):
@@ -71,7 +76,9 @@ def _parse_target(table: Table, target: str) -> tuple[Task, list[Any]]:
         if not cell:
             raise DatasetError(f"column '{target}', line {line}: the target is missing; fill it or remove the row")
     column = parse_column(target, cells, table.lines)
-    labels = column.present
+    labels: list[Any] = column.present
+    if {str(label).lower() for label in labels} == {"true", "false"}:
+        labels = [str(label).lower() == "true" for label in labels]
     if column.dtype != "category":
         numbers = cast(list[float | int], labels)
         if any(number != int(number) for number in numbers) or len(set(numbers)) > MAXIMUM_NUMERIC_CLASSES:
@@ -84,9 +91,12 @@ def _parse_target(table: Table, target: str) -> tuple[Task, list[Any]]:
 def _check_classes(target: str, counts: Counter[Any]) -> None:
     if len(counts) < 2:
         raise DatasetError(f"column '{target}' holds only the class {next(iter(counts))!r}; at least two are needed")
-    rarest, rows = min(counts.items(), key=lambda item: item[1])
-    if rows < MINIMUM_ROWS_PER_CLASS:
+    rare = sorted((rows, label) for label, rows in counts.items() if rows < MINIMUM_ROWS_PER_CLASS)
+    if rare:
+        shown = ", ".join(f"{label!r} ({rows} rows)" for rows, label in rare[:_SHOWN_CLASSES])
+        more = f" and {len(rare) - _SHOWN_CLASSES} more" if len(rare) > _SHOWN_CLASSES else ""
+        whole = isinstance(rare[0][1], int) and not isinstance(rare[0][1], bool)
         raise DatasetError(
-            f"column '{target}': the class {rarest!r} has {rows} rows, at least {MINIMUM_ROWS_PER_CLASS} are needed; "
-            "add rows of it or merge it with another"
+            f"column '{target}': too few rows of the class {shown}{more}, at least {MINIMUM_ROWS_PER_CLASS} of each "
+            f"are needed; add rows, merge the class with another or remove its rows{_WHOLE_CLASSES if whole else ''}"
         )

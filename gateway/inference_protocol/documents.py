@@ -13,7 +13,7 @@ from gateway.inference_protocol.tensors import DECLARED
 from rhizome import __version__
 from rhizome.errors import IdempotencyConflict
 from rhizome.manifest import Manifest
-from rhizome.signature import ClassLabel
+from rhizome.signature import ClassLabel, class_name
 from rhizome.wording import list_names, shorten
 
 PLATFORM = "sklearn"
@@ -177,7 +177,7 @@ def _tensor(output: Output, answers: Sequence[Mapping[str, Any]]) -> dict[str, A
     rows = [answer["outputs"][output.target] for answer in answers] if output.target else answers
     shape, data = [len(rows)], [row[output.part] for row in rows]
     if output.classes:
-        names = [str(label) for label in output.classes]
+        names = [class_name(label) for label in output.classes]
         shape, data = [len(rows), len(names)], [row[name] for row in data for name in names]
     elif output.datatype == "BYTES":
         data = [str(value) for value in data]

@@ -15,6 +15,7 @@ from pydantic_core import from_json
 
 from gateway.complaints import MAX_EXAMINED, MAX_PROBLEMS, Complaints, Problem, refusal
 from gateway.options import MAX_DEADLINE_MS, REMEDIES, accepts_option
+from rhizome.csv_cells import BOM
 from rhizome.errors import InvalidRequest
 from rhizome.jobs import PRIORITIES
 from rhizome.wording import shorten, show_value
@@ -77,7 +78,7 @@ def parse_infer_request(body: bytes) -> InferRequest:
     if BINARY_HEADER in request.headers:
         raise InvalidRequest(f"{BINARY_HEADER} is set: {_NO_BINARY}", code="bad_parameter")
     try:
-        document = from_json(body)
+        document = from_json(body.removeprefix(BOM))
     except ValueError:
         raise InvalidRequest("the body is not valid JSON; send one JSON object", code="malformed_json") from None
     _check_fields(document)

@@ -65,14 +65,19 @@ def is_table(inputs: Sequence[InferInput], signature: Signature) -> bool:
 def _read_table(tensor: InferInput, signature: Signature, max_rows: int) -> list[Tensor]:
     count, complaints = len(signature.features), Complaints()
     _check_shape(tensor, count, max_rows, complaints)
-    misfits = [feature for feature in signature.features if tensor.datatype not in _ACCEPTED[feature.dtype]]
+    misfits = [feature for feature in signature.features if tensor.datatype not in _accepted(feature)]
     if misfits:
         problem = f"is '{shorten(tensor.datatype)}', not for {list_names([feature.name for feature in misfits])}"
-        remedy = f"send one of {', '.join(_ACCEPTED[misfits[0].dtype])}, or one tensor a feature"
+        remedy = f"send one of {', '.join(_accepted(misfits[0]))}, or one tensor a feature"
         complaints.add(f"{_place(tensor)}.datatype", problem, remedy)
     complaints.settle()
     values = _flatten(tensor)
     return [Tensor(tensor.datatype, values[index::count]) for index in range(count)]
+
+
+def _accepted(feature: Feature) -> Sequence[str]:
+    """The datatypes that its values may be sent in."""
+    return ("BYTES", "BOOL") if feature.texts_of_booleans else _ACCEPTED[feature.dtype]
 
 
 def _read_features(inputs: Sequence[InferInput], signature: Signature, max_rows: int) -> list[Tensor]:
@@ -81,7 +86,7 @@ def _read_features(inputs: Sequence[InferInput], signature: Signature, max_rows:
     known = [tensor for tensor in inputs if tensor.name in features]
     for tensor in known:
         _check_shape(tensor, 1, max_rows, complaints)
-        accepted = _ACCEPTED[features[tensor.name].dtype]
+        accepted = _accepted(features[tensor.name])
         if tensor.datatype not in accepted:
             problem = f"is '{shorten(tensor.datatype)}'"
             complaints.add(f"{_place(tensor)}.datatype", problem, f"send one of {', '.join(accepted)}")
@@ -151,17 +156,18 @@ def _convert(feature: Feature, tensor: Tensor, complaints: Complaints) -> list[A
         wrong = [
             row
             for row, value in enumerate(values)
-            if value is not None and not (type(value) is int and low <= value < high)
+            if value is not None and not (_is_whole(value) and low <= value < high)
         ]
         remedy = f"send whole numbers from {low} to {high - 1}, or another datatype"
         for row in wrong[:MAX_PROBLEMS]:
             place = f"inputs.{row}.{shorten(feature.name)}"
             complaints.add(place, f"is {show_value(values[row])}, no {tensor.datatype}", remedy, row=row)
         complaints.count_more(max(0, len(wrong) - MAX_PROBLEMS))
-    elif tensor.datatype in _FLOATS and feature.dtype == "int64":
-        # Clients send whole tables as floats; a whole number in one is the integer that it looks like.
-        return [int(value) if type(value) is float and value.is_integer() else value for value in values]
     return values
+
+
+def _is_whole(value: Any) -> bool:
+    return type(value) is int or (type(value) is float and value.is_integer())
 
 
 def _show_shape(shape: Sequence[int]) -> str:

@@ -7,19 +7,19 @@ one is its own row's error, not the file's.
 import csv
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
-from rhizome.csv_cells import allow_long_cells
+from rhizome.csv_cells import BLANKS, BOM, allow_long_cells, outside_quotes, separator_hint
 from rhizome.errors import InvalidRequest
 from rhizome.signature import Signature
-from rhizome.wording import shorten, suggestion
+from rhizome.wording import SHOWN_NAMES, shorten, suggestion
 
 MAX_HEAD_BYTES = 1024 * 1024  #: within which the head must end
 _SHOWN_PROBLEMS = 100  #: looking for what was meant takes its time
-_BOM = b"\xef\xbb\xbf"
+_BY_COMMAS = "separate them by commas"
 _OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -45,14 +45,17 @@ def read_csv_head(signature: Signature, beginning: bytes, is_all: bool) -> Head 
         InvalidRequest: the columns are not the signature's, or this is no CSV file.
     """
     _check_text(beginning)
-    end = _row_end(beginning)
+    start, separator = separator_hint(beginning)
+    if separator not in ("", ","):
+        raise _unreadable(f"the first line says that the columns are separated by '{separator}'", _BY_COMMAS)
+    end = _row_end(beginning, start)
     if end is None:
         if not is_all and len(beginning) < MAX_HEAD_BYTES:
             return None
         end = len(beginning)
         if not is_all:
             raise _unreadable("the first line does not end", "it must name the columns, separated by commas")
-    columns = _parse_columns(beginning[:end].removeprefix(_BOM))
+    columns = _parse_columns(beginning[start:end].removeprefix(BOM), signature)
     check_columns(columns, signature)
     return Head(end, columns)
 
@@ -63,7 +66,7 @@ def read_ndjson_head(signature: Signature, beginning: bytes, is_all: bool) -> He
     Args, returns and raises as `read_csv_head`.
     """
     _check_text(beginning)
-    start = len(_BOM) if beginning.startswith(_BOM) else 0
+    start = len(BOM) if beginning.startswith(BOM) else 0
     line, newline, _ = beginning[start:].lstrip().partition(b"\n")
     if not (newline or is_all):
         if len(beginning) < MAX_HEAD_BYTES:
@@ -88,10 +91,27 @@ def check_columns(names: Sequence[str], signature: Signature) -> None:
     shown = [_problem(name, name in features, signature) for name in wrong[: max(0, _SHOWN_PROBLEMS - len(missing))]]
     absent = [{"field": name, "problem": "is missing", "remedy": "add the column"} for name in missing]
     raise InvalidRequest(
-        f"{len(missing) + len(wrong)} problem(s) with the file's columns",
+        f"{len(missing) + len(wrong)} problem(s) with the file's columns: {_names_of(missing, wrong, features)}",
         code="invalid_fields",
         problems=tuple(dict[str, object](problem) for problem in (absent + shown)[:_SHOWN_PROBLEMS]),
     )
+
+
+def _names_of(missing: Sequence[str], wrong: Sequence[str], features: Collection[str]) -> str:
+    """All that is wrong in one line; the problems say what to do about each."""
+    groups = {
+        "not of this version": [name for name in wrong if name not in features],
+        "there more than once": [name for name in wrong if name in features],
+        "missing": missing,
+    }
+    return "; ".join(
+        f"{_list(names)} {'is' if len(names) == 1 else 'are'} {what}" for what, names in groups.items() if names
+    )
+
+
+def _list(names: Sequence[str]) -> str:
+    more = ", …" if len(names) > SHOWN_NAMES else ""
+    return ", ".join(f"'{shorten(name)}'" for name in names[:SHOWN_NAMES]) + more
 
 
 def _problem(name: str, is_feature: bool, signature: Signature) -> dict[str, str]:
@@ -105,18 +125,19 @@ def _problem(name: str, is_feature: bool, signature: Signature) -> dict[str, str
     }
 
 
-def _row_end(beginning: bytes) -> int | None:
+def _row_end(beginning: bytes, start: int) -> int | None:
     """The end of the first row: its first newline outside quotes."""
-    at, is_odd = 0, False
+    at, is_within = start, False
     while (newline := beginning.find(b"\n", at)) >= 0:
-        is_odd ^= beginning.count(b'"', at, newline) % 2 == 1
-        if not is_odd:
-            return newline + 1
+        line = beginning[at : newline + 1]
+        _, is_within = outside_quotes(line.removeprefix(BOM), is_within=is_within)
         at = newline + 1
+        if not is_within:
+            return at
     return None
 
 
-def _parse_columns(row: bytes) -> tuple[str, ...]:
+def _parse_columns(row: bytes, signature: Signature) -> tuple[str, ...]:
     text = row.decode(errors="replace")
     line = text.rstrip("\r\n")
     if not line.strip():
@@ -125,13 +146,14 @@ def _parse_columns(row: bytes) -> tuple[str, ...]:
         raise _unreadable("the lines end in CR alone", "end them in LF or CRLF")
     allow_long_cells()
     try:
-        columns = next(csv.reader(io.StringIO(line, newline=""), strict=True))
+        columns = [name.strip(BLANKS) for name in next(csv.reader(io.StringIO(line, newline=""), strict=True))]
     except csv.Error:
         raise _unreadable("the first line's quotes do not match", "quote as RFC 4180 has it") from None
-    if len(columns) == 1:
-        for sign, name in _OTHER_DELIMITERS.items():
-            if sign in columns[0]:
-                raise _unreadable(f"the columns are separated by {name}", "separate them by commas")
+    known = set(signature.names)
+    for sign, separators in _OTHER_DELIMITERS.items():
+        others = {name.strip(BLANKS).strip('"') for name in line.split(sign)}
+        if len(others) > 1 and (len(columns) == 1 or len(known & others) > len(known.intersection(columns))):
+            raise _unreadable(f"the columns are separated by {separators}", _BY_COMMAS)
     return tuple(columns)
 
 

@@ -1,13 +1,13 @@
 """Where a file of lines can be cut into chunks, found while it streams by: no value is parsed for it.
 
-A newline ends a row unless it stands in quotes; in a CSV file (RFC 4180) it does not, exactly if the number of quotes
-before it is even. Doubled quotes, the format's escape, keep that true.
+A newline ends a row unless it stands in a quoted cell of a CSV file (`rhizome.csv_cells`).
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 from gateway.uploads.heads import MAX_HEAD_BYTES, Head
+from rhizome.csv_cells import outside_quotes
 from rhizome.errors import InvalidRequest
 
 MAX_ROW_BYTES = 8 * 1024 * 1024  #: a chunk holds whole rows, and workers hold whole chunks
@@ -57,6 +57,7 @@ class Splitter:
         self._rows = 0
         self._in_quotes = False
         self._ends_row = True
+        self._pending = bytearray()  # the beginning of a line, whose end is yet to come
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -74,7 +75,7 @@ class Splitter:
             if len(self._beginning) >= self._look_at_bytes:
                 self._look_for_head(is_all=False)
         else:
-            self._split(block)
+            self._split_lines(block)
 
     def finish(self) -> list[Cut]:
         """The chunks, at the end of the file.
@@ -84,6 +85,7 @@ class Splitter:
         """
         if self._head is None:
             self._look_for_head(is_all=True)
+        self._split(bytes(self._pending))
         if self._in_quotes:
             raise InvalidRequest(
                 "the file ends in the middle of a quoted value; close its quotes, and double those inside",
@@ -105,7 +107,16 @@ class Splitter:
         self._beginning, self._head = bytearray(), head
         self._start = self._at = head.data_start
         self._first_line = self._line = 1 + beginning.count(b"\n", 0, head.data_start)
-        self._split(beginning[head.data_start :])
+        self._split_lines(beginning[head.data_start :])
+
+    def _split_lines(self, block: bytes) -> None:
+        """Goes on by the whole lines that there are."""
+        end = block.rfind(b"\n") + 1
+        if end:
+            self._split(bytes(self._pending) + block[:end])
+            self._pending.clear()
+        self._pending += block[end:]
+        self._check_row()
 
     def _split(self, block: bytes) -> None:
         done = 0
@@ -114,7 +125,9 @@ class Splitter:
             self._cut(self._at, self._line, self._rows)
             done = end
         self._count(block[done:])
-        if self._at - self._start > self._chunk_bytes + MAX_ROW_BYTES:
+
+    def _check_row(self) -> None:
+        if self._at + len(self._pending) - self._start > self._chunk_bytes + MAX_ROW_BYTES:
             raise InvalidRequest(
                 f"a row after line {self._first_line} exceeds {MAX_ROW_BYTES} bytes; shorten it, or close its quotes",
                 code="invalid_file",
@@ -126,12 +139,14 @@ class Splitter:
         most = MAX_CHUNK_LINES - (self._line - self._first_line)
         if block.count(b"\n", done, at) >= most:
             at = _find_newline(block, done, at, most)
-        is_odd = self._in_quotes ^ self._has_odd_quotes(block, done, at)
+        is_within, start = self._in_quotes, done
         while (newline := block.find(b"\n", at)) >= 0:
-            is_odd ^= self._has_odd_quotes(block, at, newline)
-            if not is_odd:
-                return newline + 1
             at = newline + 1
+            if self._is_quoted and (is_within or block.find(b'"', start, at) >= 0):
+                _, is_within = outside_quotes(block[start:at], is_within=is_within)
+            if not is_within:
+                return at
+            start = at
         return None
 
     def _count(self, piece: bytes) -> None:
@@ -142,9 +157,8 @@ class Splitter:
         self._at += len(piece)
         self._line += newlines
         if self._is_quoted and (self._in_quotes or b'"' in piece):
-            between = piece.split(b'"')
-            newlines = sum(part.count(b"\n") for part in between[int(self._in_quotes) :: 2])
-            self._in_quotes ^= len(between) % 2 == 0
+            outside, self._in_quotes = outside_quotes(piece, is_within=self._in_quotes)
+            newlines = outside.count(b"\n")
         self._rows += newlines
         self._ends_row = piece.endswith(b"\n")
 
@@ -157,9 +171,6 @@ class Splitter:
                 code="body_too_large",
             )
         self._start, self._first_line, self._rows = end, line, 0
-
-    def _has_odd_quotes(self, block: bytes, start: int, end: int) -> bool:
-        return self._is_quoted and block.count(b'"', start, end) % 2 == 1
 
 
 def _find_newline(block: bytes, low: int, high: int, nth: int) -> int:

@@ -8,9 +8,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from rhizome.signature import Feature, Signature
-from worker.files.judging import bounds_of
 
 Mask = NDArray[np.bool_]
+_INT64_END = 2.0**63
 
 
 def check_table(table: pa.Table, signature: Signature) -> tuple[NDArray[Any], Mask]:
@@ -51,7 +51,7 @@ def _check(column: pa.ChunkedArray, feature: Feature) -> tuple[NDArray[Any], Mas
 
 
 def _is_within(values: NDArray[np.float64], feature: Feature) -> Mask:
-    lower, upper = bounds_of(feature)
+    lower, upper = feature.bounds
     accepted: Mask = np.isfinite(values) & (values >= lower) & (values <= upper)
     if feature.dtype == "int64":
         accepted &= values == np.floor(values)
@@ -62,6 +62,9 @@ def _check_category(column: pa.ChunkedArray, feature: Feature) -> tuple[NDArray[
     if pa.types.is_dictionary(column.type):
         parts = [_check_encoded(chunk, feature) for chunk in column.chunks]
         return np.concatenate([values for values, _ in parts]), np.concatenate([is_good for _, is_good in parts])
+    if pa.types.is_boolean(column.type):
+        texts = feature.texts_of_booleans
+        column = pc.if_else(column, texts.get(True), texts.get(False))
     if not pa.types.is_string(column.type):
         column = column.cast(pa.string())
     nulls: Mask = pc.is_null(column).to_numpy()
@@ -87,7 +90,7 @@ def _join(columns: list[NDArray[Any]], signature: Signature, rows: int) -> NDArr
         return np.column_stack(columns) if rows else np.empty((0, len(columns)))
     array = np.empty((rows, len(columns)), dtype=object)
     for index, (values, feature) in enumerate(zip(columns, signature.features, strict=True)):
-        if feature.dtype == "int64" and np.isfinite(values).all():
+        if feature.dtype == "int64" and (np.abs(values) < _INT64_END).all():
             values = values.astype(np.int64)  # noqa: PLW2901 - as a request's integers are
         array[:, index] = values
     return array

@@ -1,19 +1,18 @@
 """The rules that a value of a file's row must keep, and the words where it does not: one row at a time.
 
-The same rules as for requests. Where a format has no types (CSV), text is read as what the feature wants, and an empty
-cell is null; a whole number is an integer however it is written. Whole columns are checked by `worker.files.columns`,
+The rules of `rhizome.values`, as for requests. Where a format has no types (CSV), text is read as what the feature
+wants, and an empty cell is null. Whole columns are checked by `worker.files.columns`,
 which accepts nothing that is refused here.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from rhizome.csv_cells import read_cell
-from rhizome.signature import Feature, Signature
+from rhizome.csv_cells import BLANKS, read_cell
+from rhizome.signature import Signature
+from rhizome.values import convert, find_problem
 from rhizome.wording import expected, kind_of, shorten, show_value, suggestion
 
-MAX_EXACT_INTEGER = 2**53  #: beyond it float64 cannot hold every integer
 SHOWN_COLUMNS = 10  #: the words are written for each row
 
 Row = tuple[Any, ...]
@@ -67,7 +66,7 @@ def judge_cells(cells: Sequence[str], columns: Sequence[str], signature: Signatu
     for feature in signature.features:
         text = given[feature.name]
         value = read_cell(text, feature)
-        if value is None and text:
+        if value is None and (text := text.strip(BLANKS)):
             wanted = "an integer" if feature.dtype == "int64" else "a number"
             return Refused(shorten(feature.name), f"is {show_value(text)}, not {wanted}", f"send {expected(feature)}")
         values[feature.name] = value
@@ -83,49 +82,10 @@ def judge_values(values: Any, signature: Signature, *, null: str = "is null") ->
         if feature.name not in values:
             return Refused(shorten(feature.name), "is missing", f"add it: {expected(feature)}")
         value = values[feature.name]
-        if problem := _problem_of(value, feature, null):
-            return Refused(shorten(feature.name), problem, f"send {expected(feature)}")
-        row.append(int(value) if feature.dtype == "int64" and value is not None else value)
+        if problem := find_problem(value, feature, null=null):
+            return Refused(shorten(feature.name), problem, f"send {expected(feature, value)}")
+        row.append(convert(value, feature))
     for name in values:
         if name not in signature.names:
             return Refused(shorten(name), "is not a feature of this version", suggestion(str(name), signature.names))
     return tuple(row)
-
-
-def bounds_of(feature: Feature) -> tuple[float, float]:
-    """What a number must lie between."""
-    limit = MAX_EXACT_INTEGER if feature.dtype == "int64" else math.inf
-    return (
-        feature.lower if feature.lower is not None else -limit,
-        feature.upper if feature.upper is not None else limit,
-    )
-
-
-def _problem_of(value: Any, feature: Feature, null: str) -> str:
-    """What is wrong with a value; empty if nothing is."""
-    if value is None:
-        return "" if feature.nullable else null
-    return _category_problem(value, feature) if feature.dtype == "category" else _number_problem(value, feature)
-
-
-def _category_problem(value: Any, feature: Feature) -> str:
-    if not isinstance(value, str):
-        return f"is {kind_of(value)}, not text"
-    is_known = not feature.categories or value in feature.categories
-    return "" if is_known else f"is {show_value(value)}, not a known category"
-
-
-def _number_problem(value: Any, feature: Feature) -> str:
-    wanted = "an integer" if feature.dtype == "int64" else "a number"
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return f"is {kind_of(value)}, not {wanted}"
-    try:
-        is_finite = math.isfinite(value)
-    except OverflowError:  # an integer that float64 cannot hold
-        return f"is {show_value(value)}, outside the accepted range"
-    if not is_finite:
-        return "is not a finite number"
-    if feature.dtype == "int64" and value != math.floor(value):
-        return f"is {show_value(value)}, not an integer"
-    lower, upper = bounds_of(feature)
-    return "" if lower <= value <= upper else f"is {show_value(value)}, outside the accepted range"

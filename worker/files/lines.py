@@ -111,7 +111,7 @@ class LineFormat:
         return [pc.if_else(pa.array((ranked == index).any(axis=1)), text, "") for index, text in enumerate(texts)]
 
     def _probability_pairs(self, probabilities: NDArray[Any], texts: list[Texts], output: Output) -> list[Texts]:
-        keys = [_key(str(label), first=True) for label in output.classes]
+        keys = [_key(name, first=True) for name in output.class_names]
         if not self._top_k:
             pairs = [[key if index == 0 else f",{key}", texts[index]] for index, key in enumerate(keys)]
             return [text for pair in pairs for text in pair]

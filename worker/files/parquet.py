@@ -118,8 +118,10 @@ def _type_problem(kind: Any, feature: Feature) -> str:
     if feature.dtype == "category":
         if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
             return ""
+        if types.is_null(kind) or (types.is_boolean(kind) and feature.texts_of_booleans):
+            return ""
         return f"the column '{shorten(feature.name)}' is {shorten(kind)}, not text; write it as string"
-    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+    if types.is_null(kind) or types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
         return ""
     return f"the column '{shorten(feature.name)}' is {shorten(kind)}, not a number; write it as double or int64"
 

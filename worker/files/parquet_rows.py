@@ -1,7 +1,9 @@
 """The rows of a Parquet file's chunks, decoded once where the chunks come in order."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -123,6 +125,7 @@ class _Place:
 
 
 def _check(table: pa.Table, first_row: int, chunk_start: int, signature: Signature) -> RowBlock:
+    table = _with_nulls(table)
     array, accepted = check_table(table, signature)
     if accepted.all():
         return RowBlock(array, [])
@@ -130,7 +133,7 @@ def _check(table: pa.Table, first_row: int, chunk_start: int, signature: Signatu
     said: dict[Refused, Refused] = {}  # as for text
     for index in np.flatnonzero(~accepted).tolist():
         (values,) = table.slice(index, 1).to_pylist()
-        verdict = judge_values(values, signature)
+        verdict = judge_values({name: _as_json(value) for name, value in values.items()}, signature)
         if isinstance(verdict, Refused):
             bad.append(
                 BadRow(first_row + index - chunk_start, first_row + index + 1, *said.setdefault(verdict, verdict))
@@ -141,6 +144,20 @@ def _check(table: pa.Table, first_row: int, chunk_start: int, signature: Signatu
     for index, row in revised:
         array[index] = to_array([row], signature)[0]
     return RowBlock(array[accepted], bad)
+
+
+def _with_nulls(table: pa.Table) -> pa.Table:
+    """The same with null for NaN: pandas writes either where a number is missing."""
+    for index, column in enumerate(table.columns):
+        if pa.types.is_floating(column.type):
+            values = column.cast(pa.float64())
+            table = table.set_column(index, table.column_names[index], pc.if_else(pc.is_nan(values), None, values))
+    return table
+
+
+def _as_json(value: Any) -> Any:
+    """A value as JSON would have it."""
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def _text_bytes(table: pa.Table) -> int:

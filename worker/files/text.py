@@ -13,11 +13,12 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from celery.exceptions import SoftTimeLimitExceeded
 from numpy.typing import NDArray
 from pyarrow import csv as arrow_csv
 
-from rhizome.csv_cells import allow_long_cells
+from rhizome.csv_cells import BLANKS, allow_long_cells, is_misquoted
 from rhizome.inference import to_array
 from rhizome.signature import Feature, Signature
 from rhizome.struct_types import build_struct
@@ -117,9 +118,11 @@ def _read_csv(data: bytes, columns: tuple[str, ...], signature: Signature) -> pa
     types = {f.name: pa.string() if f.dtype == "category" else pa.float64() for f in signature.features}
     if data.count(b"\r") != data.count(b"\r\n"):
         raise pa.ArrowInvalid("Arrow would take a CR alone for the end of a row")
+    if b'"' in data and is_misquoted(data):
+        raise pa.ArrowInvalid("Arrow would take what follows a closing quote for a part of the cell")
     if not data.strip(b"\r\n"):
         return pa.table({name: pa.array([], kind) for name, kind in types.items()})
-    return arrow_csv.read_csv(
+    table = arrow_csv.read_csv(
         pa.BufferReader(data),
         read_options=arrow_csv.ReadOptions(column_names=list(columns), use_threads=False, block_size=len(data) + 1),
         parse_options=arrow_csv.ParseOptions(newlines_in_values=b'"' in data),
@@ -127,6 +130,20 @@ def _read_csv(data: bytes, columns: tuple[str, ...], signature: Signature) -> pa
             column_types=types, null_values=[""], strings_can_be_null=True, include_columns=list(signature.names)
         ),
     )
+    for index, feature in enumerate(signature.features):
+        if feature.dtype == "category":
+            table = table.set_column(index, feature.name, _read_texts(table.column(index), feature))
+    return table
+
+
+def _read_texts(cells: pa.ChunkedArray, feature: Feature) -> pa.ChunkedArray:
+    """As `read_cell` reads them one by one."""
+    cells = pc.utf8_trim(cells, BLANKS)
+    cells = pc.if_else(pc.equal(cells, ""), None, cells)
+    lower = pc.utf8_lower(cells) if feature.texts_of_booleans else None
+    for boolean, text in feature.texts_of_booleans.items():
+        cells = pc.if_else(pc.equal(lower, str(boolean).lower()), text, cells)
+    return cells
 
 
 def _pieces_of_lines(data: bytes) -> Iterator[bytes]:
@@ -158,15 +175,18 @@ def _read_ndjson(data: bytes, signature: Signature) -> NDArray[Any]:
 def _row_decoder(signature: str) -> msgspec.json.Decoder[Any] | None:
     """A decoder of one row, which checks types; None where there can be none."""
     features = Signature.model_validate_json(signature).features
-    row = build_struct("Row", {feature.name: _type_of(feature) for feature in features})
+    # Among numbers alone, an integer is a float, as which it travels: `34.0` is then read at once, too.
+    as_float = all(feature.dtype != "category" for feature in features)
+    types = {feature.name: _type_of(feature, as_float=as_float) for feature in features}
+    row = build_struct("Row", types) if all(feature.is_exact for feature in features) else None
     return msgspec.json.Decoder(row) if row else None
 
 
-def _type_of(feature: Feature) -> Any:
+def _type_of(feature: Feature, *, as_float: bool) -> Any:
     if feature.dtype == "category":
         kind: Any = Literal[feature.categories] if feature.categories else str
     else:
-        kind = int if feature.dtype == "int64" else float
+        kind = int if feature.dtype == "int64" and not as_float else float
     return kind | None if feature.nullable else kind
 
 
@@ -185,7 +205,7 @@ def _parse_one_by_one(rows: Iterator[Judged], signature: Signature) -> RowBlock:
 def _csv_rows(data: bytes, columns: tuple[str, ...], first_line: int, signature: Signature) -> Iterator[Judged]:
     allow_long_cells()
     lines = data.decode(errors="replace").split("\n")
-    reader = csv.reader(f"{line}\n" for line in lines)
+    reader = csv.reader((f"{line}\n" for line in lines), strict=True)
     while True:
         line = first_line + reader.line_num
         try:

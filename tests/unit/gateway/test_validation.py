@@ -83,7 +83,9 @@ def test_a_bad_number_is_refused_where_there_is_no_range(plain: Validator, value
     assert (refusal.code, fields_of(refusal)) == ("invalid_fields", ["sepal_length"])
 
 
-@pytest.mark.parametrize("value", ["3.0", "3.5", "true", '"3"', "null", "1e2", "NaN", str(2**53 + 1), "1" + "0" * 400])
+@pytest.mark.parametrize(
+    "value", ["3.5", "true", '"3"', "null", "NaN", str(2**53), "9007199254740994.0", "1e300", "1" + "0" * 400]
+)
 def test_what_is_no_integer_is_refused_for_an_integer(mixed: Validator, value: str) -> None:
     refusal = refusal_of(mixed, f'{{"size": 1, "count": {value}, "colour": "red", "shape": "round"}}'.encode())
 

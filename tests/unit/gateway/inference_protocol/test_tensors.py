@@ -139,7 +139,7 @@ SIZE, COUNT = tensor("size", "FP64", [1.0, 2.0]), tensor("count", "INT64", [1, 2
         ([SIZE, tensor("count", "INT64", [[1], [2]], [2])], ["inputs.count.data"]),
         ([SIZE, tensor("count", "INT64", [[1], 2], [2, 1])], ["inputs.count.data"]),
         ([SIZE, tensor("count", "INT64", [1, [2]], [2, 1])], ["inputs.1.count"]),
-        ([SIZE, tensor("count", "INT64", [1, 2.0])], ["inputs.1.count"]),
+        ([SIZE, tensor("count", "INT64", [1, 2.5])], ["inputs.1.count"]),
         ([SIZE, tensor("count", "INT64", [None, True])], ["inputs.1.count"]),
         ([SIZE, tensor("count", "FP64", [1.5, 2.0])], ["inputs.0.count"]),
         ([SIZE, tensor("count", "FP64", [1e300, float("nan")])], ["inputs.0.count", "inputs.1.count"]),
