@@ -11,6 +11,7 @@ from rhizome.celery_app import build_celery, log_as_json
 from rhizome.jobs import Lane
 from rhizome.settings import load_settings
 from worker.files import exporting, scoring  # noqa: F401 - and pyarrow: before the fork, never beside a call of a version
+from worker.files.arrow import confine_arrow
 from worker.lifecycle import attach
 from worker.restraint import restrain
 
@@ -23,4 +24,12 @@ app.conf.task_time_limit = settings.score_time_limit_seconds + 10
 app.conf.task_soft_time_limit = settings.score_time_limit_seconds
 log_as_json("batches", settings)
 attach(app, settings, Lane.BATCH)
-signals.worker_process_init.connect(lambda **_: restrain(settings.batch_memory_bytes), weak=False)
+
+
+def confine(**_: object) -> None:
+    """What a process of this lane may take."""
+    confine_arrow()
+    restrain(settings.batch_memory_bytes)
+
+
+signals.worker_process_init.connect(confine, weak=False)

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from rhizome.blob_slices import PLAN, BlobSlice, ChunkParts, FileFormat, answers_form, decode_slice, encode_slice
@@ -63,9 +62,6 @@ class FileScoring:
         self._chunk_bytes = chunk_bytes
         self._max_rows = max_rows
         self._parquet_rows: ParquetRows | None = None
-        pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps tens of MB that nothing uses
-        pa.set_cpu_count(1)  # one child, one core
-        pa.set_io_thread_count(1)
 
     def plan(self, request: ScoreRequest, signature: Signature) -> list[ScoreRequest]:
         """The chunks of a file that could not be cut before; none if it was cut already.

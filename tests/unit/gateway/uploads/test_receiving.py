@@ -22,7 +22,7 @@ def test_when_a_file_will_be_done_is_said_where_its_rows_are_known(
     build_client: BuildClient, redis: Redis, body: bytes, mimetype: str, rows: int | None, eta_ms: int | None
 ) -> None:
     costs = {"single_ms": 9.0, "entry_ms": 1.0, "chunk_ms": 50.0, "chunk_call_ms": 5.0, "row_ms": 2.0}
-    beat_worker(redis, **costs, measured_at=time.time())
+    beat_worker(redis, lane="batch", **costs, measured_at=time.time())
 
     document = build_client().post("/predict/batch", data=body, content_type=mimetype).get_json()
 
