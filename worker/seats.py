@@ -24,6 +24,7 @@ MIN_CALL_SECONDS = 5.0
 #: A child that ended so often in a row while it loaded one version shall not load it again at once. The first time may
 #: have been an operator's kill.
 LOADS_ENDED = 2
+UNLOADABLE_SECONDS = 30.0  #: then it is tried again
 
 
 class _Record(ctypes.Structure):
@@ -77,7 +78,7 @@ class Seat:
     def __init__(self, record: _Record | None = None, most_call_seconds: float = float("inf")) -> None:
         self._record = _Record() if record is None else record
         self._most_call_seconds = most_call_seconds
-        self._unloadable: dict[str, str] = {}
+        self._unloadable: dict[str, tuple[str, float]] = {}  #: why, and until when (monotonic seconds)
         #: The name on the queue of the child before, which has ended; empty for none.
         self.predecessor = ""
 
@@ -96,7 +97,7 @@ class Seat:
         if was_loading and not was_calling:  # of both at once, nobody knows which it was
             record.loads_ended = LOADS_ENDED if record.sentence else record.loads_ended + 1
             if record.loads_ended >= LOADS_ENDED:
-                self._unloadable[version] = reason
+                self._unloadable[version] = reason, time.monotonic() + UNLOADABLE_SECONDS
         ending = None
         if was_calling and (record.sentence or not was_loading):
             ending = Ending(reason, self.predecessor, _decode_work(work))
@@ -107,8 +108,9 @@ class Seat:
         return ending
 
     def why_unloadable(self, version: str) -> str:
-        """Why the child before could not load it, asked once; empty where it could, or nobody has tried."""
-        return self._unloadable.pop(version, "")
+        """Why a version is not to be loaded here for a while: the child before did not survive it. Else empty."""
+        reason, until = self._unloadable.get(version, ("", NEVER))
+        return reason if time.monotonic() < until else ""
 
     @contextmanager
     def loading(self, version: str) -> Iterator[None]:
@@ -188,7 +190,8 @@ class Seats:
         since, limit = record.loading_since, self._load_limit_seconds
         if since != NEVER and now - since > limit and since == record.loading_since:
             reason = f"loading it took longer than {limit:.0f} s"
-        record.sentence = reason.encode()
+        if reason:
+            record.sentence = reason.encode()
         return reason
 
     def serving(self, index: int) -> str:
