@@ -14,7 +14,16 @@ from rhizome.inference import find_call
 from rhizome.job_queue.claiming import Claims
 from rhizome.job_queue.entries import Claimed, Finished
 from rhizome.jobs import Encoding, Returns, ScoreRequest, State
-from worker.file_chunks import FileChunks, MissingFile, UnwrittenChunk, fail_job, refuse_file
+from worker.failures import (
+    BROKEN_PAYLOAD,
+    UNSOUND,
+    VERSION_UNAVAILABLE,
+    fail_chunk,
+    fail_single,
+    give_up,
+    quarantine,
+)
+from worker.file_chunks import FileChunks, MissingFile, UnwrittenChunk, refuse_file
 from worker.latencies import Latencies
 from worker.micro_batch import (
     EstimatorUnsound,
@@ -24,19 +33,13 @@ from worker.micro_batch import (
     decode_rows,
     score_rows,
 )
-from worker.outcomes import SingleDocuments, answer_of, answers_of_arrays, encode_answers, error_of, failed_chunk
-from worker.quarantine import CODE as QUARANTINED
+from worker.outcomes import SingleDocuments, answer_of, answers_of_arrays, encode_answers
 from worker.quarantine import Suspects
 from worker.shelf import LoadedVersion, Shelf, tell
 from worker.slicing import measure, slice_rows
 
 #: A micro-batch expected to take longer says so, and submits ring for another scorer.
 BUSY_MS = 20.0
-
-GAVE_UP = error_of("gave_up", "given up: every worker that took this job ended before it was answered")
-VERSION_UNAVAILABLE = error_of("version_unavailable", "the version this job needs cannot be loaded any more")
-UNSOUND = error_of("scoring_failed", "no worker's estimator could answer, not even what it had answered before")
-BROKEN_PAYLOAD = error_of("unreadable_payload", "the job's rows could not be read back; submit it again")
 
 _FAILED = State.FAILED  # an enum's members are looked up anew each time: a quarter of a microsecond
 
@@ -84,7 +87,7 @@ class Scoring:
 
     def _refuse_singles(self, entries: Sequence[Claimed], error: dict[str, str], started_ms: float) -> list[Finished]:
         """What this process cannot score goes to others, until it has been refused for too long."""
-        return [_fail_single(entry, error, started_ms) for entry in self._claims.refuse(entries)]
+        return [fail_single(entry, error, started_ms) for entry in self._claims.refuse(entries)]
 
     def rest(self) -> None:
         """Lets go of what is held for a next chunk: nothing waits."""
@@ -107,13 +110,13 @@ class Scoring:
         version = self._find(name)
         if version is None:
             self._leave_to_others(entry)
-            return _fail_chunk(entry, VERSION_UNAVAILABLE)
+            return fail_chunk(entry, VERSION_UNAVAILABLE)
         try:
             return self._score_chunk(entry, version, between_slices)
         except EstimatorUnsound as error:
             self._shelf.discard(version.name, error)
             self._leave_to_others(entry)
-            return _fail_chunk(entry, UNSOUND)
+            return fail_chunk(entry, UNSOUND)
         except MissingFile as error:
             self._leave_to_others(entry)
             return refuse_file(entry, error)
@@ -132,7 +135,7 @@ class Scoring:
         try:
             array = decode_rows([entry.request], version.signature)
         except UnreadablePayload:
-            return _fail_chunk(entry, BROKEN_PAYLOAD)
+            return fail_chunk(entry, BROKEN_PAYLOAD)
         answers: list[Any] = []
         failures: list[RowFailure] = []
         compute_ms = 0.0
@@ -179,28 +182,13 @@ class Scoring:
         for entry, strikes in zip(again, self._claims.strikes(again) if again else (), strict=True):
             suspects = Suspects(entry, strikes, self._shelf.seat)
             if reason := suspects.sentence:
-                hopeless.append(self._quarantine(entry, reason))
+                hopeless.append(quarantine(entry, reason))
                 quarantined.add(entry.entry_id)
             elif strikes and entry.request.kind != "single":
                 self._suspects[entry.entry_id] = suspects
         left = [entry for entry in taken_over if entry.entry_id not in quarantined]
-        hopeless += [self.give_up(entry) for entry in left if entry.deliveries > max_deliveries]
+        hopeless += [give_up(entry) for entry in left if entry.deliveries > max_deliveries]
         return hopeless, [entry for entry in left if entry.deliveries <= max_deliveries]
-
-    def _quarantine(self, entry: Claimed, reason: str) -> Finished:
-        log.error("job_quarantined", extra={"job_id": entry.request.job_id, "reason": reason})
-        error = error_of(QUARANTINED, reason)
-        if entry.request.kind != "single":
-            return _fail_chunk(entry, error, dead_reason=reason)
-        return _fail_single(entry, error, time.time() * 1000)._replace(dead_reason=reason)
-
-    def give_up(self, entry: Claimed) -> Finished:
-        """The failed result of an entry that was delivered too often."""
-        log.error("job_given_up", extra={"job_id": entry.request.job_id, "deliveries": entry.deliveries - 1})
-        if entry.request.kind != "single":
-            return _fail_chunk(entry, GAVE_UP, dead_reason="too many deliveries")
-        single = _fail_single(entry, GAVE_UP, time.time() * 1000)
-        return single._replace(dead_reason="too many deliveries")
 
     def record(self, finished: Sequence[Finished]) -> None:
         """Counts latencies, and logs one line that names every job of the micro-batch."""
@@ -230,7 +218,7 @@ class Scoring:
             array = decode_rows([entry.request for entry in entries], version.signature)
         except UnreadablePayload:
             if len(entries) == 1:
-                return [_fail_single(entries[0], BROKEN_PAYLOAD, started_ms)]
+                return [fail_single(entries[0], BROKEN_PAYLOAD, started_ms)]
             return [item for entry in entries for item in self._score_group(version, [entry])]
         wanted = {entry.request.returns for entry in entries}
         returns = Returns(wanted.pop()) if len(wanted) == 1 else Returns.BOTH
@@ -294,19 +282,6 @@ def _group_by_call(entries: Sequence[Claimed], version: LoadedVersion) -> Iterab
         alone = entry.entry_id if entry.deliveries > 1 else b""
         groups[entry.request.encoding, calls[entry.request.returns], alone].append(entry)
     return groups.values()
-
-
-def _fail_single(entry: Claimed, error: dict[str, str], started_ms: float) -> Finished:
-    state, body = SingleDocuments(None, started_ms, compute_ms=0.0).write(entry, {"error": error})
-    return Finished(entry, state, body, failed_rows=1)
-
-
-def _fail_chunk(entry: Claimed, error: dict[str, str], dead_reason: str = "") -> Finished:
-    if entry.request.encoding == Encoding.BLOB:
-        return fail_job(entry, error, dead_reason)
-    rows = entry.request.rows
-    body = failed_chunk(rows, error)
-    return Finished(entry, State.FAILED, body, failed_rows=rows, dead_reason=dead_reason)
 
 
 def _log_failures(entry: Claimed, rows: Sequence[RowAnswer | RowFailure]) -> None:
