@@ -14,15 +14,7 @@ from rhizome.inference import find_call
 from rhizome.job_queue.claiming import Claims
 from rhizome.job_queue.entries import Claimed, Finished
 from rhizome.jobs import Encoding, Returns, ScoreRequest, State
-from worker.failures import (
-    BROKEN_PAYLOAD,
-    UNSOUND,
-    VERSION_UNAVAILABLE,
-    fail_chunk,
-    fail_single,
-    give_up,
-    quarantine,
-)
+from worker.failures import BROKEN_PAYLOAD, UNSOUND, VERSION_UNAVAILABLE, fail_chunk, fail_single, give_up, quarantine
 from worker.file_chunks import FileChunks, MissingFile, UnwrittenChunk, refuse_file
 from worker.latencies import Latencies
 from worker.micro_batch import (
@@ -60,7 +52,7 @@ class Scoring:
         self._claims = claims
         self._latencies = latencies
         self._files = files
-        #: Of chunks that were taken over: what they did to others.
+        #: Of what was taken over: what it did to others.
         self._suspects: dict[bytes, Suspects] = {}
         self._bound = ("", "")  #: the last batch job, and the version that answers it
 
@@ -129,7 +121,7 @@ class Scoring:
     def _score_chunk(
         self, entry: Claimed, version: LoadedVersion, between_slices: Callable[[], None]
     ) -> Finished | UnwrittenChunk:
-        suspects = self._suspects.pop(entry.entry_id, None) or Suspects(entry, (), self._shelf.seat)
+        suspects = self._find_suspects(entry)
         if entry.request.encoding == Encoding.BLOB:
             return self._files.score(entry, version, between_slices, suspects)
         try:
@@ -161,6 +153,10 @@ class Scoring:
             dead_reason=dead_reason,
         )
 
+    def _find_suspects(self, entry: Claimed) -> Suspects:
+        known = self._suspects.pop(entry.entry_id, None) if self._suspects else None
+        return known or Suspects(entry, (), self._shelf.seat)
+
     def _bind(self, request: ScoreRequest) -> str | None:
         """The version that answers a batch job; None if the job is over.
 
@@ -184,7 +180,7 @@ class Scoring:
             if reason := suspects.sentence:
                 hopeless.append(quarantine(entry, reason))
                 quarantined.add(entry.entry_id)
-            elif strikes and entry.request.kind != "single":
+            elif strikes:
                 self._suspects[entry.entry_id] = suspects
         left = [entry for entry in taken_over if entry.entry_id not in quarantined]
         hopeless += [give_up(entry) for entry in left if entry.deliveries > max_deliveries]
@@ -224,7 +220,7 @@ class Scoring:
         returns = Returns(wanted.pop()) if len(wanted) == 1 else Returns.BOTH
         if len(entries) == 1:
             call = partial(self._call, version, array, returns)
-            rows, compute_ms = Suspects(entries[0], (), self._shelf.seat).call(0, 1, call)
+            rows, compute_ms = self._find_suspects(entries[0]).call(version, 0, 1, call)
         else:
             rows, compute_ms = self._call(version, array, returns)
         finished, documents = [], SingleDocuments(version, started_ms, compute_ms)
