@@ -82,6 +82,11 @@ def withdraw(redis: Redis, heartbeat: Heartbeat) -> None:
     redis.hdel(keys.PROCESSES, heartbeat.key)
 
 
+def forget(redis: Redis, role: str, host: str, pid: str) -> None:
+    """Removes that of a process that is known to have ended otherwise."""
+    redis.hdel(keys.PROCESSES, f"{role}:{host}:{pid}")
+
+
 def living(redis: Redis) -> list[Heartbeat]:
     """The processes that gave a sign of life within `LIVING_SECONDS`."""
     return [heartbeat for heartbeat in _all(redis) if heartbeat.silent_seconds <= LIVING_SECONDS]

@@ -168,9 +168,7 @@ class Registry:
             NoChampion: nothing has been promoted yet.
             PromotionRefused: there is no former champion to go back to; the champion stays.
         """
-        standing = self._swing_back(failed, reason)
-        assert standing is not None, "where nobody votes, nobody is outvoted"  # noqa: S101
-        return standing
+        return self._read_swing(self._swing_back(failed, reason))
 
     def vote_against(self, version: str, *, reason: str, process: str, host: str) -> Pointer | None:
         """A worker process cannot serve `version`: it is rolled back once most of those that live say so.
@@ -190,18 +188,19 @@ class Registry:
         Raises:
             NoChampion, PromotionRefused: as `roll_back`.
         """
-        return self._swing_back(version, reason, process, host)
+        answer = self._swing_back(version, reason, process, host)
+        return None if answer[0] == b"outvoted" else self._read_swing(answer)
 
     def withdraw_vote(self, version: str, *, process: str) -> None:
         """The process serves `version` after all, or no longer needs to."""
         self._redis.hdel(keys.votes(self.model_name, version), process)
 
-    def _swing_back(self, failed: str, reason: str, process: str = "", host: str = "") -> Pointer | None:
+    def _swing_back(self, failed: str, reason: str, process: str = "", host: str = "") -> list[Any]:
         used = [*self._keys, keys.votes(self.model_name, failed), keys.PROCESSES]
         args: list[Any] = [failed, reason, _now(), keys.CHAMPION_MOVED, process, host, LIVING_SECONDS, VOTES_SECONDS]
-        answer = cast(list[Any], self._roll_back(keys=used, args=args))
-        if answer[0] == b"outvoted":
-            return None
+        return cast(list[Any], self._roll_back(keys=used, args=args))
+
+    def _read_swing(self, answer: list[Any]) -> Pointer:
         if answer[0] == b"none":
             if self.champion() is None:
                 raise NoChampion("no version has been promoted yet")

@@ -92,6 +92,6 @@ def fail_job(entry: Claimed, error: dict[str, str], dead_reason: str = "") -> Fi
 
 
 def refuse_file(entry: Claimed, error: InvalidFile) -> Finished:
-    """The whole job fails, because its file cannot be scored."""
+    """The job fails by what its file is, or is not."""
     log.warning("file_refused", extra={"job_id": entry.request.job_id, "reason": str(error)})
     return fail_job(entry, {"code": error.code, "detail": str(error)})

@@ -21,12 +21,6 @@ RETRY_FAILED_SECONDS = 30.0  #: a version that is at fault, and stayed champion,
 log = logging.getLogger(__name__)
 
 
-class LoadEnded(ArtifactError):
-    """The process that loaded this version did not survive it."""
-
-    code = "load_ended"
-
-
 class Follower:
     """One process's view of the champion pointer; `follow` is called from one thread only."""
 
@@ -64,8 +58,6 @@ class Follower:
             return
         self._is_loading = True
         try:
-            if reason := self._shelf.seat.why_unloadable(pointer.version):
-                raise LoadEnded(f"version {pointer.version} cannot be loaded here: {reason}")
             self._shelf.load_champion(pointer)
             self._forget()
         except Exception as error:  # whatever it is, a version that cannot be loaded must not stay champion

@@ -86,6 +86,8 @@ class WorkerProcess:
                 note_ending(self._claims, ending)
             if seat.predecessor:
                 self._claims.release(seat.predecessor)
+                host, pid, _ = seat.predecessor.rsplit(":", 2)
+                heartbeats.forget(self._redis, "worker", host, pid)
         self._keeper.start()
         with suppress(RedisError):
             self._claims.maintain()

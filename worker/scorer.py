@@ -8,6 +8,7 @@ from rhizome.errors import BlobStoreUnavailable
 from rhizome.job_queue.claiming import Claims, Next
 from rhizome.job_queue.entries import Claimed
 from rhizome.settings import Settings
+from worker.failures import run_out_of_memory
 from worker.finishing import Finishing
 from worker.pace import WorkPace
 from worker.scoring import GivenBack, Scoring
@@ -152,7 +153,7 @@ class Scorer:
         except MemoryError:
             if entry.deliveries == 1:  # it may have been this moment's
                 raise
-            chunk = self._scoring.run_out_of_memory(entry)
+            chunk = run_out_of_memory(entry)
         following = self._finishing.finish([chunk], claim_next=claim_next)
         rows = entry.request.rows if chunk.rows is None else chunk.rows
         self._pace.add_chunk(rows, (self._seconds_at_work() - begun) * 1000)

@@ -14,7 +14,8 @@ from rhizome.inference import find_call
 from rhizome.job_queue.claiming import Claims
 from rhizome.job_queue.entries import Claimed, Finished
 from rhizome.jobs import Encoding, Returns, ScoreRequest, State
-from worker.file_chunks import FileChunks, MissingFile, fail_job, refuse_file
+from worker.failures import BROKEN_PAYLOAD, UNSOUND, VERSION_UNAVAILABLE, fail_chunk, fail_single, give_up, quarantine
+from worker.file_chunks import FileChunks, MissingFile, refuse_file
 from worker.latencies import Latencies
 from worker.micro_batch import (
     EstimatorUnsound,
@@ -24,22 +25,13 @@ from worker.micro_batch import (
     decode_rows,
     score_rows,
 )
-from worker.outcomes import SingleDocuments, answer_of, answers_of_arrays, encode_answers, error_of, failed_chunk
-from worker.quarantine import CODE as QUARANTINED
+from worker.outcomes import SingleDocuments, answer_of, answers_of_arrays, encode_answers
 from worker.quarantine import Suspects
 from worker.shelf import LoadedVersion, Shelf, tell
 from worker.slicing import measure, slice_rows
 
 #: A micro-batch expected to take longer says so, and submits ring for another scorer: waking one takes as long.
 BUSY_MS = 5.0
-
-GAVE_UP = error_of("gave_up", "given up: every worker that took this job ended before it was answered")
-VERSION_UNAVAILABLE = error_of("version_unavailable", "the version this job needs cannot be loaded any more")
-OUT_OF_MEMORY = error_of(
-    "out_of_memory", "scoring it takes more memory than RHIZOME_BATCH_MEMORY_BYTES allows; send smaller parts"
-)
-UNSOUND = error_of("scoring_failed", "no worker's estimator could answer, not even what it had answered before")
-BROKEN_PAYLOAD = error_of("unreadable_payload", "the job's rows could not be read back; submit it again")
 
 _FAILED = State.FAILED  # an enum's members are looked up anew each time: a quarter of a microsecond
 
@@ -60,7 +52,7 @@ class Scoring:
         self._claims = claims
         self._latencies = latencies
         self._files = files
-        #: Of chunks that were taken over: what they did to others.
+        #: Of what was taken over: what it did to others.
         self._suspects: dict[bytes, Suspects] = {}
 
     def score_singles(self, claimed: Sequence[Claimed]) -> list[Finished]:
@@ -86,7 +78,7 @@ class Scoring:
 
     def _refuse_singles(self, entries: Sequence[Claimed], error: dict[str, str], started_ms: float) -> list[Finished]:
         """What this process cannot score goes to others, until it has been refused for too long."""
-        return [_fail_single(entry, error, started_ms) for entry in self._claims.refuse(entries)]
+        return [fail_single(entry, error, started_ms) for entry in self._claims.refuse(entries)]
 
     def rest(self) -> None:
         """Lets go of what is held for a next chunk: nothing waits."""
@@ -105,13 +97,13 @@ class Scoring:
         version = self._find(name)
         if version is None:
             self._leave_to_others(entry)
-            return _fail_chunk(entry, VERSION_UNAVAILABLE)
+            return fail_chunk(entry, VERSION_UNAVAILABLE)
         try:
             return self._score_chunk(entry, version)
         except EstimatorUnsound as error:
             self._shelf.discard(version.name, error)
             self._leave_to_others(entry)
-            return _fail_chunk(entry, UNSOUND)
+            return fail_chunk(entry, UNSOUND)
         except MissingFile as error:
             self._leave_to_others(entry)
             return refuse_file(entry, error)
@@ -122,14 +114,14 @@ class Scoring:
             raise GivenBack(f"chunk {entry.name} is left to others")
 
     def _score_chunk(self, entry: Claimed, version: LoadedVersion) -> Finished:
-        suspects = self._suspects.pop(entry.entry_id, None) or Suspects(entry, (), self._shelf.seat)
+        suspects = self._find_suspects(entry)
         if entry.request.encoding == Encoding.BLOB:
             self._claims.stop_listening()
             return self._files.score(entry, version, suspects)
         try:
             array = decode_rows([entry.request], version.signature)
         except UnreadablePayload:
-            return _fail_chunk(entry, BROKEN_PAYLOAD)
+            return fail_chunk(entry, BROKEN_PAYLOAD)
         answers: list[Any] = []
         failures: list[RowFailure] = []
         compute_ms = 0.0
@@ -153,6 +145,10 @@ class Scoring:
             dead_reason=dead_reason,
         )
 
+    def _find_suspects(self, entry: Claimed) -> Suspects:
+        known = self._suspects.pop(entry.entry_id, None) if self._suspects else None
+        return known or Suspects(entry, (), self._shelf.seat)
+
     def judge(self, taken_over: Sequence[Claimed], max_deliveries: int) -> tuple[list[Finished], list[Claimed]]:
         """Of what was taken over, what is not tried again, and the rest."""
         hopeless: list[Finished] = []
@@ -161,33 +157,13 @@ class Scoring:
         for entry, strikes in zip(again, self._claims.strikes(again) if again else (), strict=True):
             suspects = Suspects(entry, strikes, self._shelf.seat)
             if reason := suspects.sentence:
-                hopeless.append(self._quarantine(entry, reason))
+                hopeless.append(quarantine(entry, reason))
                 quarantined.add(entry.entry_id)
-            elif strikes and entry.request.kind != "single":
+            elif strikes:
                 self._suspects[entry.entry_id] = suspects
         left = [entry for entry in taken_over if entry.entry_id not in quarantined]
-        hopeless += [self.give_up(entry) for entry in left if entry.deliveries > max_deliveries]
+        hopeless += [give_up(entry) for entry in left if entry.deliveries > max_deliveries]
         return hopeless, [entry for entry in left if entry.deliveries <= max_deliveries]
-
-    def _quarantine(self, entry: Claimed, reason: str) -> Finished:
-        log.error("job_quarantined", extra={"job_id": entry.request.job_id, "reason": reason})
-        error = error_of(QUARANTINED, reason)
-        if entry.request.kind != "single":
-            return _fail_chunk(entry, error, dead_reason=reason)
-        return _fail_single(entry, error, time.time() * 1000)._replace(dead_reason=reason)
-
-    def give_up(self, entry: Claimed) -> Finished:
-        """The failed result of an entry that was delivered too often."""
-        log.error("job_given_up", extra={"job_id": entry.request.job_id, "deliveries": entry.deliveries - 1})
-        if entry.request.kind != "single":
-            return _fail_chunk(entry, GAVE_UP, dead_reason="too many deliveries")
-        single = _fail_single(entry, GAVE_UP, time.time() * 1000)
-        return single._replace(dead_reason="too many deliveries")
-
-    def run_out_of_memory(self, entry: Claimed) -> Finished:
-        """The failed result of a chunk that took more memory than there is, twice."""
-        log.error("chunk_out_of_memory", extra={"job_id": entry.request.job_id})
-        return _fail_chunk(entry, OUT_OF_MEMORY)
 
     def record(self, finished: Sequence[Finished]) -> None:
         """Counts latencies, and logs one line that names every job of the micro-batch."""
@@ -217,13 +193,13 @@ class Scoring:
             array = decode_rows([entry.request for entry in entries], version.signature)
         except UnreadablePayload:
             if len(entries) == 1:
-                return [_fail_single(entries[0], BROKEN_PAYLOAD, started_ms)]
+                return [fail_single(entries[0], BROKEN_PAYLOAD, started_ms)]
             return [item for entry in entries for item in self._score_group(version, [entry])]
         wanted = {entry.request.returns for entry in entries}
         returns = Returns(wanted.pop()) if len(wanted) == 1 else Returns.BOTH
         if len(entries) == 1:
             call = partial(self._call, version, array, returns)
-            rows, compute_ms = Suspects(entries[0], (), self._shelf.seat).call(0, 1, call)
+            rows, compute_ms = self._find_suspects(entries[0]).call(version, 0, 1, call)
         else:
             rows, compute_ms = self._call(version, array, returns)
         finished, documents = [], SingleDocuments(version, started_ms, compute_ms)
@@ -281,19 +257,6 @@ def _group_by_call(entries: Sequence[Claimed], version: LoadedVersion) -> Iterab
         alone = entry.entry_id if entry.deliveries > 1 else b""
         groups[entry.request.encoding, calls[entry.request.returns], alone].append(entry)
     return groups.values()
-
-
-def _fail_single(entry: Claimed, error: dict[str, str], started_ms: float) -> Finished:
-    state, body = SingleDocuments(None, started_ms, compute_ms=0.0).write(entry, {"error": error})
-    return Finished(entry, state, body, failed_rows=1)
-
-
-def _fail_chunk(entry: Claimed, error: dict[str, str], dead_reason: str = "") -> Finished:
-    if entry.request.encoding == Encoding.BLOB:
-        return fail_job(entry, error, dead_reason)
-    rows = entry.request.rows
-    body = failed_chunk(rows, error)
-    return Finished(entry, State.FAILED, body, failed_rows=rows, dead_reason=dead_reason)
 
 
 def _log_failures(entry: Claimed, rows: Sequence[RowAnswer | RowFailure]) -> None:

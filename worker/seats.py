@@ -24,6 +24,7 @@ MIN_CALL_SECONDS = 5.0
 #: A child that ended so often in a row while it loaded one version shall not load it again at once. The first time may
 #: have been an operator's kill.
 LOADS_ENDED = 2
+UNLOADABLE_SECONDS = 30.0  #: then it is tried again
 
 
 class _Record(ctypes.Structure):
@@ -33,6 +34,7 @@ class _Record(ctypes.Structure):
         ("calling_since", ctypes.c_double),
         ("call_limit", ctypes.c_double),
         ("loads_ended", ctypes.c_int64),
+        ("is_testing", ctypes.c_int64),  # a call is for a row that the version is known to answer
         ("consumer", ctypes.c_char * _NAME_BYTES),
         ("version", ctypes.c_char * _NAME_BYTES),  # that it loads, or loaded last
         ("serving", ctypes.c_char * _NAME_BYTES),
@@ -77,7 +79,7 @@ class Seat:
     def __init__(self, record: _Record | None = None, most_call_seconds: float = float("inf")) -> None:
         self._record = _Record() if record is None else record
         self._most_call_seconds = most_call_seconds
-        self._unloadable: dict[str, str] = {}
+        self._unloadable: dict[str, tuple[str, float]] = {}  #: why, and until when (monotonic seconds)
         #: The name on the queue of the child before, which has ended; empty for none.
         self.predecessor = ""
 
@@ -93,12 +95,13 @@ class Seat:
         reason = record.sentence.decode(errors="replace") or ended
         version, work = record.version.decode(), record.work
         self.predecessor = record.consumer.decode()
-        if was_loading and not was_calling:  # of both at once, nobody knows which it was
+        was_testing, record.is_testing = was_calling and record.is_testing == 1, 0
+        if was_testing or (was_loading and not was_calling):  # of both at once, nobody knows which it was
             record.loads_ended = LOADS_ENDED if record.sentence else record.loads_ended + 1
             if record.loads_ended >= LOADS_ENDED:
-                self._unloadable[version] = reason
+                self._unloadable[version] = reason, time.monotonic() + UNLOADABLE_SECONDS
         ending = None
-        if was_calling and (record.sentence or not was_loading):
+        if was_calling and not was_testing and (record.sentence or not was_loading):
             ending = Ending(reason, self.predecessor, _decode_work(work))
         record.loading_since = record.calling_since = NEVER
         record.work = record.sentence = record.serving = b""
@@ -107,8 +110,9 @@ class Seat:
         return ending
 
     def why_unloadable(self, version: str) -> str:
-        """Why the child before could not load it, asked once; empty where it could, or nobody has tried."""
-        return self._unloadable.pop(version, "")
+        """Why a version is not to be loaded here for a while: the child before did not survive it. Else empty."""
+        reason, until = self._unloadable.get(version, ("", NEVER))
+        return reason if time.monotonic() < until else ""
 
     @contextmanager
     def loading(self, version: str) -> Iterator[None]:
@@ -121,6 +125,18 @@ class Seat:
             yield
         finally:
             record.loading_since = NEVER
+
+    @contextmanager
+    def testing(self, version: str) -> Iterator[None]:
+        """Calls a loaded version for a sound row: who ends amid that is taken to have ended while it loaded it."""
+        record = self._record
+        if record.version != version.encode():
+            record.version, record.loads_ended = version.encode(), 0
+        record.is_testing = 1
+        try:
+            yield
+        finally:
+            record.is_testing = 0
 
     def loaded(self) -> None:
         """It can be loaded here, after all."""
@@ -188,7 +204,8 @@ class Seats:
         since, limit = record.loading_since, self._load_limit_seconds
         if since != NEVER and now - since > limit and since == record.loading_since:
             reason = f"loading it took longer than {limit:.0f} s"
-        record.sentence = reason.encode()
+        if reason:
+            record.sentence = reason.encode()
         return reason
 
     def serving(self, index: int) -> str:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from rhizome.artifact import Artifact, read_artifact
 from rhizome.direct_calls.finding import find_direct_calls
-from rhizome.errors import RhizomeError
+from rhizome.errors import ArtifactError, RhizomeError
 from rhizome.inference import Calls, predict, to_array
 from rhizome.manifest import Manifest
 from rhizome.registry import Pointer
@@ -27,6 +27,12 @@ RETRY_SECONDS = 2.0  #: what could not be loaded is not tried again before
 TROUBLE_SECONDS = 30.0  #: that something could not be loaded is told for so long
 
 log = logging.getLogger(__name__)
+
+
+class LoadEnded(ArtifactError):
+    """The process that loaded this version did not survive it."""
+
+    code = "load_ended"
 
 
 class LoadedVersion:
@@ -166,6 +172,8 @@ class Shelf:
 
     def _load_safely(self, version: str, expected_sha256: str | None) -> LoadedVersion:
         """What fails beside calls of another version may have met a module half imported: it is tried without them."""
+        if reason := self.seat.why_unloadable(version):
+            raise LoadEnded(f"version {version} cannot be loaded here: {reason}")
         with self.seat.loading(version):
             artifact = read_artifact(
                 self._store.path(version), signing_key=self._signing_key, expected_sha256=expected_sha256

@@ -18,6 +18,7 @@ ESTIMATOR = textwrap.dedent(
     import os
     import signal
     import sys
+    import traceback
     from pathlib import Path
 
     from sklearn.linear_model import LogisticRegression
@@ -48,6 +49,9 @@ ESTIMATOR = textwrap.dedent(
             if CALLED_IN and os.getpid() not in CALLED_IN:
                 hang()
             CALLED_IN.add(os.getpid())
+            is_in_service = any(frame.name == "score_singles" for frame in traceback.extract_stack())
+            if self.mood == "hangs in service" and is_in_service:
+                hang()
             return super().predict(X)
 
 
@@ -126,3 +130,20 @@ def test_a_version_that_cannot_be_loaded_alive_is_rolled_back(service: Service, 
 def another(service: Service, champion: str) -> str:
     standing = service.champion()
     return standing if standing != champion else ""
+
+
+def test_a_version_that_hangs_at_every_row_is_rolled_back_and_quarantines_none(service: Service) -> None:
+    eventually(lambda: service.health()["workers"]["converged"], what="both children on one version")
+    good = service.champion()
+    (service.folder / "mood").write_text("hangs in service")
+
+    assert service.admin("/retrain").status_code == 202
+    bad = eventually(lambda: another(service, good), 60.0, what="another champion")
+    eventually(lambda: service.health()["workers"]["converged"], what="both children on that version")
+    jobs = [service.submit() for _ in range(4)]
+    eventually(lambda: service.champion() == good, 60.0, what="the rollback")
+
+    documents = [service.result(job_id) for job_id in jobs]
+    assert {document["status"] for document in documents} == {"succeeded"}
+    versions = {version["version"]: version for version in service.http.get("/models").json()["versions"]}
+    assert "longer than 5 s" in versions[bad]["rejected"]

@@ -97,3 +97,18 @@ def test_of_a_batch_only_the_poison_row_is_quarantined(service: Service, value: 
     assert list(failed) == [30]
     assert failed[30]["code"] == "quarantined"
     assert ENDINGS[value] in failed[30]["detail"]
+
+
+def test_of_a_file_likewise(service: Service) -> None:
+    rows = [SAMPLE] * 30 + [poisoned(3.33)] + [SAMPLE] * 30
+    csv = "\n".join([",".join(SAMPLE), *(",".join(map(str, row.values())) for row in rows)])
+
+    response = service.http.post("/predict/batch", content=csv, headers={"Content-Type": "text/csv"})
+    assert response.status_code == 202, response.text
+    document = service.result(response.json()["id"], wait=60.0)
+
+    assert document["status"] == "succeeded", document
+    page = service.http.get(f"/result/{document['id']}", params={"offset": 0, "limit": 100}).json()["results"]
+    failed = {at: answer["error"] for at, answer in enumerate(page) if "error" in answer}
+    assert {at: error["code"] for at, error in failed.items()} == {30: "quarantined"}
+    assert ENDINGS[3.33] in failed[30]["detail"]

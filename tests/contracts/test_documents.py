@@ -99,7 +99,10 @@ def test_a_single_jobs_result_has_every_promised_field(client: FlaskClient, scor
     assert document["result"]["label"] in schema["properties"]["result"]["properties"]["label"]["enum"]
 
 
-def test_a_failed_jobs_result_has_every_promised_field(client: FlaskClient, score: Any, redis: Redis) -> None:
+def test_a_failed_jobs_result_has_every_promised_field(
+    client: FlaskClient, score: Any, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rhizome.job_queue.claiming.REFUSALS_END_SECONDS", 0.0)
     path = client.post("/predict", json=IRIS_SAMPLE).headers["Location"]
     job_id = path.rpartition("/")[2]
     stream = "rhizome:lane:interactive"

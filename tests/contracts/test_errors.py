@@ -6,8 +6,8 @@ from typing import Any
 from gateway.problems import STATUS_OF_CODE
 from rhizome import errors
 from rhizome.errors import ArtifactError, InvalidRequest, RegistryError, RhizomeError
-from worker import scoring
-from worker.outcomes import ROW_FAILED
+from worker import failures, quarantine
+from worker.outcomes import ROW_FAILED, error_of
 
 CODES = {
     "RhizomeError": "internal_error",
@@ -131,9 +131,10 @@ def test_an_invalid_requests_own_code_does_not_change_its_class() -> None:
 def test_the_errors_in_results_keep_their_codes() -> None:
     written: list[dict[str, Any]] = [
         ROW_FAILED,
-        scoring.GAVE_UP,
-        scoring.VERSION_UNAVAILABLE,
-        scoring.BROKEN_PAYLOAD,
+        failures.GAVE_UP,
+        failures.VERSION_UNAVAILABLE,
+        failures.BROKEN_PAYLOAD,
+        error_of(quarantine.CODE, "the reason"),
     ]
 
     assert [error["code"] for error in written] == [
@@ -141,5 +142,6 @@ def test_the_errors_in_results_keep_their_codes() -> None:
         "gave_up",
         "version_unavailable",
         "unreadable_payload",
+        "quarantined",
     ]
     assert all(set(error) == {"code", "detail"} for error in written)

@@ -126,6 +126,7 @@ def test_health_tells_what_an_on_call_engineer_asks_first(service: Service) -> N
     for _ in range(10):
         service.http.post("/predict?wait=10", json=SAMPLE)
 
+    eventually(lambda: service.health()["problems"] == [], what="every worker's knowledge of the rollback before")
     report = eventually(lambda: service.health()["latency"]["jobs"] and service.health(), what="latencies")
 
     assert report["status"] == "ok"

@@ -1,5 +1,8 @@
 """Nothing of a version is unpickled before its hash, and where a key is set its signature, have been checked."""
 
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +10,22 @@ import joblib
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
-from rhizome.artifact import dump_estimator, load_estimator
+from rhizome.artifact import dump_estimator, load_estimator, read_artifact
 from rhizome.errors import ArtifactError, ArtifactTampered
-from rhizome.manifest import ARTIFACT_FILE, MANIFEST_FILE, Manifest, hash_file, load_manifest
-from tests.support.versions import IRIS_ROWS, SIGNING_KEY, Written, iris_data, write_iris
+from rhizome.manifest import ARTIFACT_FILE, MANIFEST_FILE, Golden, GoldenAnswers, Manifest, hash_file, load_manifest
+from tests.support.versions import (
+    IRIS_ROWS,
+    SETOSA,
+    SIGNING_KEY,
+    Written,
+    iris_data,
+    iris_signature,
+    write_iris,
+    write_version,
+)
 
 
 class Trap:
@@ -149,3 +163,50 @@ def test_sharing_inside_the_estimator_does_not_change_its_bytes(tmp_path: Path) 
     dump_estimator({"a": text, "b": copy}, tmp_path / "apart")
 
     assert hash_file(tmp_path / "shared") == hash_file(tmp_path / "apart")
+
+
+class Bomb:
+    """Goes off when it is unpickled."""
+
+    def __setstate__(self, state: object) -> None:
+        raise AssertionError("it was unpickled")
+
+    def predict(self, rows: Any) -> Any:
+        return ["setosa"] * len(rows)
+
+
+def test_what_an_artefact_imports_is_known_without_unpickling_it(tmp_path: Path) -> None:
+    bomb = Pipeline([("scale", StandardScaler().fit(np.eye(4))), ("bomb", Bomb())])
+    bomb.steps[1][1].fuse = 1
+    golden = Golden(rows=(SETOSA,), outputs=(GoldenAnswers(labels=("setosa",)),))
+    with pytest.MonkeyPatch.context() as patch:  # writing it goes through a pickle, too
+        patch.delattr(Bomb, "__setstate__")
+        written = write_version(tmp_path, bomb, iris_signature(), IRIS_ROWS, golden=golden)
+
+    artifact = read_artifact(written.path)
+
+    assert {"sklearn.pipeline", "sklearn.preprocessing._data", __name__} <= set(artifact.find_modules())
+    with pytest.raises(ArtifactError, match="cannot be unpickled"):
+        artifact.unpickle()
+
+
+def test_the_modules_of_an_ordinary_artefact_are_all_known(tmp_path: Path) -> None:
+    """A fresh interpreter that has imported them imports nothing of scikit-learn while it unpickles."""
+    written = write_iris(tmp_path)
+    code = textwrap.dedent(
+        """
+        import importlib, sys
+        from pathlib import Path
+        from rhizome.artifact import read_artifact
+        artifact = read_artifact(Path(sys.argv[1]))
+        for name in artifact.find_modules():
+            importlib.import_module(name)
+        before = set(sys.modules)
+        artifact.unpickle()
+        print(sorted(set(sys.modules) - before))
+        """
+    )
+
+    done = subprocess.run([sys.executable, "-c", code, str(written.path)], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"

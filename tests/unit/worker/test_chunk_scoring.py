@@ -20,6 +20,7 @@ from tests.support.versions import (
     write_iris,
 )
 from tests.unit.worker.conftest import Bench
+from worker.failures import give_up
 
 MARKER = -99.0
 
@@ -135,7 +136,7 @@ def test_a_chunk_of_a_job_that_is_over_writes_nothing(bench: Bench) -> None:
 
 
 def test_a_given_up_chunk_fails_row_by_row(bench: Bench) -> None:
-    finished = bench.scoring.give_up(chunk_of(bench, 2)._replace(deliveries=6))
+    finished = give_up(chunk_of(bench, 2)._replace(deliveries=6))
 
     assert (finished.failed_rows, finished.dead_reason) == (2, "too many deliveries")
     assert [answer["error"]["code"] for answer in json.loads(finished.body)] == ["gave_up"] * 2

@@ -320,3 +320,46 @@ def test_claims_are_only_touched_by_renewing(idle: Bench, build_keeper: BuildKee
     build_keeper(busy_since=lambda: time.monotonic() - 100).start()
 
     assert len(other.claim()) == 1
+
+
+def test_one_process_of_two_rolls_nothing_back_and_is_named(
+    idle: Bench, build_keeper: BuildKeeper, registry: Registry, redis: Redis
+) -> None:
+    flags, good, bad = Flags(), write_iris(idle.models_dir, number=1), write_broken(idle.models_dir, number=2)
+    promote(redis, good)
+    build_keeper(flags=flags).start()
+    now = time.time()
+    heartbeats.beat(redis, heartbeats.Heartbeat("worker", "another-host", 1, "serving", now + 3600, now))
+
+    promote(redis, bad)
+    flags.hint_reload()
+
+    eventually(lambda: heartbeats_here(redis).state == "failed", 10.0, "the report")
+    assert champion_of(registry) == bad.version
+    assert served(idle) == good.version, "it goes on with what it has"
+    assert "golden row" in heartbeats_here(redis).detail
+
+
+def test_a_vote_is_withdrawn_once_the_version_can_be_loaded(
+    idle: Bench, build_keeper: BuildKeeper, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "PATIENCE_SECONDS", 0.0)
+    now, flags = time.time(), Flags()
+    heartbeats.beat(redis, heartbeats.Heartbeat("worker", "another-host", 1, "serving", now + 3600, now))
+    late = write_iris(idle.models_dir)
+    promote(redis, late)
+    late.path.rename(idle.models_dir / "elsewhere")
+    build_keeper(flags=flags).start()
+    votes = keys.votes(MODEL_NAME, late.version)
+    assert redis.hlen(votes) == 1
+
+    (idle.models_dir / "elsewhere").rename(late.path)
+    flags.hint_reload()
+
+    eventually(lambda: served(idle) == late.version, 10.0, "the champion")
+    eventually(lambda: redis.hlen(votes) == 0, 10.0, "the withdrawal")
+
+
+def heartbeats_here(redis: Redis) -> heartbeats.Heartbeat:
+    (here,) = (each for each in heartbeats.living(redis) if each.host != "another-host")
+    return here

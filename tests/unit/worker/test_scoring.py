@@ -26,6 +26,7 @@ from tests.support.versions import (
     write_version,
 )
 from tests.unit.worker.conftest import Bench, BuildBench
+from worker.failures import give_up
 
 MARKER = -99.0
 
@@ -166,7 +167,7 @@ def test_a_given_up_job_fails_as_a_dead_letter_that_says_so(bench: Bench) -> Non
     job_id = bench.submit()
     (entry,) = claim(bench)
 
-    finished = bench.scoring.give_up(entry._replace(deliveries=6))
+    finished = give_up(entry._replace(deliveries=6))
 
     document = json.loads(finished.body)
     assert (finished.state, finished.dead_reason) == (State.FAILED, "too many deliveries")

@@ -1,10 +1,15 @@
 """The shelf: a version serves only once it is verified, tested and warm; the old one stays until then."""
 
+import importlib
+import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import worker.shelf
 from rhizome.errors import ArtifactError, ArtifactTampered, SelfTestFailed, VersionNotFound
 from rhizome.manifest import ARTIFACT_FILE
 from rhizome.registry import Pointer
@@ -14,13 +19,14 @@ from tests.support.versions import (
     MODEL_NAME,
     SIGNING_KEY,
     Written,
+    iris_data,
     iris_estimator,
     iris_signature,
     write_broken,
     write_iris,
     write_version,
 )
-from worker.shelf import OTHERS_HELD, Shelf
+from worker.shelf import OTHERS_HELD, LoadEnded, Shelf
 
 
 def pointer_to(written: Written) -> Pointer:
@@ -173,3 +179,99 @@ def test_with_a_key_only_signed_versions_are_loaded(tmp_path: Path) -> None:
     assert shelf.load_champion(pointer_to(signed)).name == signed.version
     with pytest.raises(ArtifactTampered):
         shelf.get(unsigned.version)
+
+
+#: A module that takes its time to be imported, and an estimator in it.
+SLOW_MODULE = """
+import time
+
+from sklearn.linear_model import LogisticRegression
+
+BEGUN = time.monotonic()
+time.sleep(0.2)
+
+
+class Slow(LogisticRegression):
+    pass
+
+
+ENDED = time.monotonic()
+"""
+
+
+def write_slow(models_dir: Path, modules: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> Written:
+    """A version whose module nobody has imported any more."""
+    (modules / f"{name}.py").write_text(SLOW_MODULE)
+    monkeypatch.syspath_prepend(str(modules))
+    estimator = importlib.import_module(name).Slow(max_iter=500).fit(*iris_data())
+    written = write_version(models_dir, estimator, iris_signature(), IRIS_ROWS, number=5)
+    del sys.modules[name]
+    return written
+
+
+def test_no_estimator_is_called_while_a_versions_modules_are_imported(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    champion = shelf.load_champion(pointer_to(write_iris(tmp_path)))
+    slow = write_slow(tmp_path, tmp_path, monkeypatch, "a_slow_module")
+    calls: list[tuple[float, float]] = []
+    is_over = threading.Event()
+
+    def call_all_the_time() -> None:
+        while not is_over.is_set():
+            begun = time.monotonic()
+            champion.calls.predict(np.array(IRIS_ROWS))
+            calls.append((begun, time.monotonic()))
+
+    # What a call sees of `sys.modules` is what matters: it is looked at from within.
+    scorer = threading.Thread(target=call_all_the_time)
+    scorer.start()
+    try:
+        shelf.load_champion(pointer_to(slow))
+    finally:
+        is_over.set()
+        scorer.join()
+
+    module = sys.modules["a_slow_module"]
+    within = [call for call in calls if call[0] > module.BEGUN and call[1] < module.ENDED]
+    assert within == []
+    assert any(ended < module.BEGUN for _, ended in calls)
+
+
+def test_what_fails_beside_calls_is_tried_without_them(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.load_champion(pointer_to(write_iris(tmp_path, number=1)))
+    second, check, tries = write_iris(tmp_path, number=2), worker.shelf.check_golden, []
+
+    def check_amid_a_race(*given: object) -> None:
+        tries.append(shelf._importing._is_owned())  # type: ignore[attr-defined]
+        if len(tries) == 1:
+            raise SelfTestFailed("partially initialized module")
+        check(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(worker.shelf, "check_golden", check_amid_a_race)
+
+    shelf.load_champion(pointer_to(second))
+
+    assert tries == [False, True]
+    assert shelf.champion is not None
+    assert shelf.champion.name == second.version
+
+
+def test_a_version_that_did_not_survive_the_child_before_is_not_loaded(shelf: Shelf, tmp_path: Path) -> None:
+    written = write_iris(tmp_path)
+    shelf.seat._unloadable[written.version] = "loading it took longer than 60 s", time.monotonic() + 60
+
+    with pytest.raises(LoadEnded, match="longer than 60 s"):
+        shelf.load_champion(pointer_to(written))
+
+
+def test_a_champion_that_answers_otherwise_than_before_is_loaded_anew(shelf: Shelf, tmp_path: Path) -> None:
+    pointer = pointer_to(write_iris(tmp_path))
+    former = shelf.load_champion(pointer)
+
+    shelf.discard(former.name, ValueError("it fails its golden row"))
+
+    assert shelf.champion is None
+    assert shelf.load_champion(pointer) is not former
