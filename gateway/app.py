@@ -44,13 +44,24 @@ def create_app(settings: Settings, redis: Redis) -> Flask:
     registry = Registry(redis, settings.model_name)
     submissions = Submissions(redis, settings.max_waiting, settings.result_ttl_seconds)
     champion = ChampionView(registry)
-    notices = Notices(
-        lambda: connect(settings.redis_url),
-        settings.max_waiters,
-        settings.max_waiting_threads,
-        on_champion_moved=champion.forget,
-    )
     webhooks = Ledger(redis, settings.webhook_max_pending)
+
+    def note_champion_moved() -> None:
+        champion.forget()
+        health.report.forget()
+
+    notices = Notices(
+        lambda: connect(settings.redis_url), settings.max_waiters, settings.max_waiting_threads, note_champion_moved
+    )
+    health = HealthReporter(
+        redis,
+        submissions,
+        champion,
+        notices,
+        webhooks,
+        micro_batch_rows=settings.micro_batch_rows,
+        started_at=time.time(),
+    )
     app.extensions[EXTENSION] = Service(
         settings=settings,
         redis=redis,
@@ -58,15 +69,7 @@ def create_app(settings: Settings, redis: Redis) -> Flask:
         registry=registry,
         champion=champion,
         notices=notices,
-        health=HealthReporter(
-            redis,
-            submissions,
-            champion,
-            notices,
-            webhooks,
-            micro_batch_rows=settings.micro_batch_rows,
-            started_at=time.time(),
-        ),
+        health=health,
         blobs=open_store(settings.blob_location, settings.blob_endpoint),
         upload_slots=Semaphore(UPLOADS),
         download_slots=Semaphore(DOWNLOADS),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.service import SAMPLE, Service
+from tests.support.service import SAMPLE, Service, eventually
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
 
@@ -53,6 +53,6 @@ def test_a_poison_job_is_dead_lettered_and_the_others_are_answered(
         assert document["status"] == "failed"
         assert document["error"]["code"] == "gave_up"
         assert statuses == {"succeeded"}
-        assert service.health()["queue"]["dead_letters"] == 1
+        eventually(lambda: service.health()["queue"]["dead_letters"] == 1, what="the dead letter in the report")
     finally:
         service.stop(signal.SIGTERM)
