@@ -46,14 +46,29 @@ def create_app(settings: Settings, redis: Redis) -> Flask:
     registry = Registry(redis, settings.model_name)
     submissions = Submissions(redis, settings.max_waiting, settings.result_ttl_seconds)
     champion = ChampionView(registry)
+    webhooks = Ledger(redis, settings.webhook_max_pending)
+    blobs = open_store(settings.blob_location, settings.blob_endpoint, settings.blob_min_free_bytes)
+
+    def note_champion_moved() -> None:
+        champion.forget()
+        health.report.forget()
+
     notices = Notices(
         lambda: connect(settings.redis_url, model_name=settings.model_name),
         settings.max_waiters,
         settings.max_waiting_threads,
-        on_champion_moved=champion.forget,
+        note_champion_moved,
     )
-    webhooks = Ledger(redis, settings.webhook_max_pending)
-    blobs = open_store(settings.blob_location, settings.blob_endpoint, settings.blob_min_free_bytes)
+    health = HealthReporter(
+        redis,
+        submissions,
+        champion,
+        notices,
+        webhooks,
+        blobs,
+        micro_batch_rows=settings.micro_batch_rows,
+        started_at=time.time(),
+    )
     app.extensions[EXTENSION] = Service(
         settings=settings,
         redis=redis,
@@ -61,16 +76,7 @@ def create_app(settings: Settings, redis: Redis) -> Flask:
         registry=registry,
         champion=champion,
         notices=notices,
-        health=HealthReporter(
-            redis,
-            submissions,
-            champion,
-            notices,
-            webhooks,
-            blobs,
-            micro_batch_rows=settings.micro_batch_rows,
-            started_at=time.time(),
-        ),
+        health=health,
         blobs=blobs,
         upload_slots=Semaphore(UPLOADS),
         download_slots=Semaphore(DOWNLOADS),

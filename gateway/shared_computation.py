@@ -36,6 +36,11 @@ class SharedComputation(Generic[Value]):
             self._run(future)
         return future.result()
 
+    def forget(self) -> None:
+        """What is kept is no longer true."""
+        with self._lock:
+            self._kept = None
+
     def _run(self, future: "Future[Value]") -> None:
         kept = None
         try:

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from redis.exceptions import RedisError
 
+from rhizome import heartbeats
 from rhizome.blob_slices import FileFormat
 from rhizome.blob_store import open_store
 from rhizome.connection import connect

@@ -174,13 +174,13 @@ class Scorer:
         return time.monotonic() - self._reclaimed_at >= RECLAIM_EVERY_SECONDS
 
     def _take_over(self) -> list[Claimed]:
-        """Entries of scorers that fell silent; those delivered too often are given up here."""
+        """Entries of scorers that fell silent; those that are not tried again end here."""
         reclaimed = self._claims.reclaim()
         if not reclaimed:
             self._reclaimed_at = time.monotonic()  # as long as there is something, it stays due
         else:
             log.warning("jobs_taken_over", extra={"jobs": [entry.request.job_id for entry in reclaimed]})
-        hopeless = [entry for entry in reclaimed if entry.deliveries > self._settings.max_deliveries]
+        hopeless, reclaimed = self._scoring.judge(reclaimed, self._settings.max_deliveries)
         if hopeless:
-            self._finishing.finish_now([self._scoring.give_up(entry) for entry in hopeless], claim_next=False)
-        return [entry for entry in reclaimed if entry.deliveries <= self._settings.max_deliveries]
+            self._finishing.finish_now(hopeless, claim_next=False)
+        return reclaimed

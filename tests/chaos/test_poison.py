@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.service import SAMPLE, Service
+from tests.support.service import SAMPLE, Service, eventually
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
@@ -81,7 +81,7 @@ def test_a_poison_job_is_quarantined_and_the_others_are_answered(service: Servic
     assert document["error"]["code"] == "quarantined"
     assert ENDINGS[value] in document["error"]["detail"]
     assert statuses == {"succeeded"}
-    assert service.health()["queue"]["dead_letters"] == dead_letters + 1
+    eventually(lambda: service.health()["queue"]["dead_letters"] == dead_letters + 1, what="the dead letter")
 
 
 @pytest.mark.parametrize("value", [3.32, 3.34])

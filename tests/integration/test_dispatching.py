@@ -42,7 +42,7 @@ def test_more_requests_wait_than_there_are_threads(narrow: Service) -> None:
         eventually(lambda: narrow.health()["gateway"]["waiting_requests"] >= WAITERS, what="all of them waiting")
 
         assert narrow.http.post("/predict", json=SAMPLE).status_code == 202
-        assert narrow.http.get("/livez").status_code == 200
+        assert narrow.http.get("/models").status_code == 200
         os.kill(child, signal.SIGCONT)
 
         documents = [answer.result(60) for answer in answers]

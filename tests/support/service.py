@@ -144,6 +144,11 @@ class Service:
     def champion(self) -> str:
         return str(self.health()["champion"]["version"])
 
+    def serves(self, version: str) -> bool:
+        """Whether this is the champion and every worker has it, in one report: two may be a second apart."""
+        report = self.health()
+        return bool(report["champion"]["version"] == version and report["workers"]["converged"])
+
     def logs(self, name: str) -> str:
         return (self.var / "log" / f"{name}.jsonl").read_text()
 

@@ -17,8 +17,5 @@ def promote_another(service: Service, **settings: object) -> str:
     version = train(known.model_copy(update=settings), Registry(redis, known.model_name), "another version").version
     redis.close()
     assert service.admin(f"/models/{version}/promote").status_code == 200
-    eventually(
-        lambda: service.champion() == version and service.health()["workers"]["converged"],
-        what="all workers on the new version",
-    )
+    eventually(lambda: service.serves(version), what="all workers on the new version")
     return version

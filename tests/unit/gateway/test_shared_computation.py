@@ -61,6 +61,8 @@ def test_a_value_is_kept_for_those_who_ask_later() -> None:
     kept, anew = SharedComputation(slow, keep_seconds=60), SharedComputation(slow)
 
     assert [kept(), kept(), anew(), anew()] == [1, 1, 2, 3]
+    kept.forget()
+    assert kept() == 4
 
 
 def test_an_error_is_shared_and_not_kept() -> None:
