@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from sklearn.datasets import load_wine
 
+from rhizome.embedded_redis import find_free_port
 from rhizome.runfile import find_run
+from tests.conftest import RedisServer
 from tests.support.service import ROOT, Service, eventually
 
 PATIENCE_SECONDS = 60.0
@@ -25,6 +27,15 @@ def wine(tmp_path: Path) -> Path:
         writer.writerow([*(name.replace("/", "_") for name in bunch.feature_names), "cultivar"])
         writer.writerows([*row, bunch.target_names[label]] for row, label in zip(bunch.data, bunch.target, strict=True))
     return path
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A server that the test may give to several services."""
+    started = RedisServer(tmp_path / "redis", fsync="no")
+    started.start()
+    yield started
+    started.stop()
 
 
 @contextmanager
@@ -167,3 +178,31 @@ def test_a_folder_whose_redis_was_lost_is_compared_all_the_same(tmp_path: Path, 
     assert "RHIZOME_MODEL_NAME" in said
     with running(service, "--allow-new-schema"):
         assert len(service.http.get("/models").json()["versions"]) == 2
+
+
+def test_two_models_on_one_server_keep_to_their_databases(tmp_path: Path, wine: Path, server: RedisServer) -> None:
+    place = server.url.rpartition("/")[0]
+    few = {"worker_processes": 1, "gateway_processes": 1}
+    iris = Service(tmp_path / "iris", redis_url=f"{place}/0", **few)
+    other = Service(
+        tmp_path / "other", redis_url=f"{place}/1", model_name="wine", dataset=wine, target="cultivar", **few
+    )
+    iris.folder.mkdir()
+    other.folder.mkdir()
+    with running(iris), running(other):
+        standing = other.champion()
+        answered = {iris.result(iris.submit())["version"] for _ in range(20)}
+        assert iris.admin("/retrain?force=true").status_code == 202
+        eventually(lambda: iris.champion() not in answered, PATIENCE_SECONDS, "another version of the first model")
+        eventually(lambda: iris.health()["latency"]["jobs"] == 20, what="the latencies")
+        report = other.health()
+        workers = {worker["version"] for worker in report["workers"]["processes"]}
+
+        assert len(answered) == 1
+        assert report["latency"]["jobs"] == 0
+        assert (report["champion"]["version"], workers) == (standing, {standing})
+        assert report["training"]["last"]["reason"] == "first start"
+        refused = command(
+            other, "up", port=find_free_port(), redis_url=f"{place}/0", model_name="wine", var_dir=tmp_path
+        )
+        assert "serves the model 'iris', not 'wine'" in refused.stderr
