@@ -61,6 +61,7 @@ class FileChunks:
             BlobStoreUnavailable: the store cannot be used now; the chunk comes back after its lease.
         """
         request = entry.request
+        self._store.check_room()  # before rows are scored whose answers could not be written
         self._claims.stop_listening()
         if self._files is None:
             self._files = self._begin(between_slices)
