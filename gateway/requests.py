@@ -45,10 +45,12 @@ def read_json_body(*, most: int, may_be_untyped: bool = False, also: str | None 
     if request.headers.get("Content-Encoding", "").lower() not in ("", "identity"):
         raise InvalidRequest("encoded bodies are not accepted; send plain JSON", code="unsupported_media_type")
     request.max_content_length = most
-    _keep_body(min(request.content_length or most, most))
+    length = request.content_length
+    _keep_body(min(length or 0, most))
     body = request.get_data(cache=False)
+    _keep_body(len(body))  # of a length that the sender did not say
     # Werkzeug cuts a body without a length at the bound and says nothing.
-    if request.content_length is None and len(body) >= most:
+    if length is None and len(body) >= most:
         abort(413)
     return body
 

@@ -59,6 +59,7 @@ class FileChunks:
             MissingFile: the file is not in the store, as this process sees it.
         """
         request = entry.request
+        self._store.check_room()  # before rows are scored whose answers could not be written
         files = self._files = self._files or self._begin()
         try:
             if chunks := files.plan(request, version.signature):

@@ -1,5 +1,6 @@
 """JSON is decoded within a budget: what would exceed it is refused, what does not fit for now is told to come again."""
 
+import io
 import json
 import os
 import resource
@@ -17,7 +18,7 @@ from gateway.json_memory import LIGHT_BYTES, JsonMemory, weigh
 from gateway.validation import Validator
 from rhizome.errors import InvalidRequest, TooManyWaiters
 from tests.support.versions import iris_signature
-from tests.unit.gateway.conftest import BuildApp
+from tests.unit.gateway.conftest import BuildApp, service_of
 
 MOST = 16 * 1024 * 1024
 BODY_BYTES = 2_000_000
@@ -141,6 +142,21 @@ def test_the_room_is_there_again_after_each_request(build_app: BuildApp, registr
 
     for _ in range(5):
         assert client.post(path, data=body, content_type="application/json").status_code in (400, 413, 422)
+
+
+@pytest.mark.parametrize(("size", "status"), [(1_000, 422), (2 * LIGHT_BYTES, 503)])
+def test_a_body_whose_length_is_not_said_takes_the_room_it_has(
+    build_app: BuildApp, registry: object, monkeypatch: pytest.MonkeyPatch, size: int, status: int
+) -> None:
+    monkeypatch.setattr(json_memory, "TURN_SECONDS", 0.01)
+    app = build_app(json_memory_bytes=MOST)
+    body = io.BytesIO(b'{"instances": [' + b" " * size + b"]}")
+    sent = {"wsgi.input_terminated": True, "CONTENT_TYPE": "application/json"}
+
+    with service_of(app).json_memory.keeping(MOST):
+        response = app.test_client().post("/predict/batch", input_stream=body, environ_overrides=sent)
+
+    assert response.status_code == status
 
 
 def test_a_body_in_order_is_accepted(client: FlaskClient) -> None:
