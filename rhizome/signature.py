@@ -39,7 +39,7 @@ class Feature(BaseModel):
     nullable: bool = False
     example: float | int | str | None = None
 
-    @cached_property
+    @property
     def bounds(self) -> tuple[float, float]:
         """The least and the greatest number that is accepted; infinite where any finite one is.
 
@@ -58,9 +58,11 @@ class Feature(BaseModel):
         """Whether no integer that is accepted is rounded by float64."""
         return self.dtype != "int64" or max(map(abs, self.bounds)) <= MAX_SAFE_INTEGER
 
-    @cached_property
+    @property
     def texts_of_booleans(self) -> dict[bool, str]:
         """The categories by the booleans that they stand for; empty where they are not true and false, in any case."""
+        if not 1 <= len(self.categories) <= 2:
+            return {}
         texts = {text.lower() == "true": text for text in self.categories if text.lower() in ("true", "false")}
         return texts if len(texts) == len(self.categories) else {}
 

@@ -67,16 +67,20 @@ class _BooleanText:
         self._texts = feature.texts_of_booleans
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        boolean = core_schema.literal_schema(list(self._texts))
         return _as_one(
             [
                 core_schema.literal_schema(list(self._texts.values())),
-                core_schema.no_info_after_validator_function(self._texts.__getitem__, boolean),
+                core_schema.no_info_after_validator_function(self._to_text, core_schema.bool_schema(strict=True)),
             ]
         )
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"enum": [*self._texts.values(), *self._texts]}
+
+    def _to_text(self, value: bool) -> str:
+        if value not in self._texts:
+            raise ValueError("not a category")
+        return self._texts[value]
 
 
 def _as_one(choices: list[CoreSchema]) -> CoreSchema:

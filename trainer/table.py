@@ -92,7 +92,8 @@ def _check_separator(text: str, hint: str, path: Path) -> None:
     lines = [line for line in islice(io.StringIO(text), _LOOKED_AT_LINES) if line.strip()]
     for sign, name in _OTHER_SEPARATORS.items():
         counts = {line.count(sign) for line in lines}
-        if hint == sign or (len(counts) == 1 and counts != {0}):
+        is_alone = bool(lines) and sign in lines[0] and "," not in lines[0]
+        if hint == sign or is_alone or (len(counts) == 1 and counts != {0}):
             raise DatasetError(f"{path}, line 1: the columns are separated by {name}; separate them by commas")
 
 

@@ -161,7 +161,6 @@ def test_an_empty_body_is_refused_as_empty(plain: Validator, body: bytes) -> Non
         b'{"size": "\xed\xa0\x80"}',
         b'{"si\xc3',
         b'{"\\ud800": 1}',
-        b'\xef\xbb\xbf{"size": 1, "sepal_length": 1}',
         b"[" * 10_000,
         b"[" * 10_000 + b"]" * 10_000,
         b'{"size":' * 10_000 + b"1" + b"}" * 10_000,
@@ -217,3 +216,13 @@ def test_no_more_than_a_bounded_number_of_problems_is_named(plain: Validator) ->
 
     assert len(refusal.problems) == MAX_PROBLEMS
     assert "5000" in str(refusal)
+
+
+def test_a_byte_order_mark_before_the_body_is_no_part_of_it(plain: Validator) -> None:
+    sample, mark = b'{"size": 1, "sepal_length": 2}', b"\xef\xbb\xbf"
+    batch = b'{"instances": [' + sample + b"]}"
+
+    assert plain.parse_single(mark + sample) == plain.parse_single(sample)
+    assert plain.parse_batch(mark + batch, max_rows=1, chunk_rows=1) == plain.parse_batch(
+        batch, max_rows=1, chunk_rows=1
+    )

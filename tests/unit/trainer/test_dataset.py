@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 
 from rhizome.errors import DatasetError
+from rhizome.values import find_problem
+from rhizome.wording import expected
 from trainer.dataset import Dataset, load_dataset
 
 WriteCsv = Callable[[str], Path]
+
+
+FRACTIONS = "".join(f"{math.sqrt(i + 2)!r},{math.pi * i!r},{'ab'[i % 2]}\n" for i in range(60))
 
 
 def rows(count: int, line: str = "{i}.5,{i},{label}") -> str:
@@ -30,8 +35,70 @@ def test_iris_is_understood(iris: Dataset) -> None:
 def test_ranges_are_widened_by_the_margin(iris: Dataset) -> None:
     sepal_length = iris.signature.features[0]
     assert (sepal_length.minimum, sepal_length.maximum) == (4.3, 7.9)
-    assert (sepal_length.lower, sepal_length.upper) == (-6.5, 18.7)
+    assert (sepal_length.lower, sepal_length.upper) == (pytest.approx(-6.5), pytest.approx(18.7))
+    assert expected(sepal_length) == "a number from -6.5 to 18.7"
     assert sepal_length.example == 5.8
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.1, 3.0])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x,y,label\n" + FRACTIONS,
+        "x,y,label\n" + rows(60, "{i}.25,173300000000000{i},{label}"),
+        "x,y,label\n" + rows(60, "{i}.25,173300000000000000{i},{label}"),
+        "x,y,label\n" + rows(60, "-{i}e300,{i}e306,{label}") + "1e308,-1e308,a\n",
+    ],
+    ids=["many digits", "close integers", "beyond exact integers", "huge"],
+)
+def test_every_row_is_within_the_bounds(write_csv: WriteCsv, text: str, margin: float) -> None:
+    dataset = load_dataset(write_csv(text), "label", margin)
+
+    for index, feature in enumerate(dataset.signature.features):
+        lower, upper = feature.bounds
+        assert math.isfinite(lower)
+        assert math.isfinite(upper)
+        assert [value for value in dataset.rows[:, index].tolist() if find_problem(value, feature)] == []
+        assert margin or (lower, upper) == (dataset.rows[:, index].min(), dataset.rows[:, index].max())
+
+
+def test_whole_numbers_that_no_float_holds_exactly_are_numbers(write_csv: WriteCsv) -> None:
+    dataset = load_dataset(write_csv("x,y,label\n" + rows(60, "{i},173300000000000000{i},{label}")), "label", 3.0)
+
+    assert dataset.dtypes == ("int64", "float64")
+
+
+def test_true_and_false_are_boolean_labels(write_csv: WriteCsv) -> None:
+    lines = "".join(f"{i}.5,{('True', 'false')[i % 2]}\n" for i in range(60))
+
+    dataset = load_dataset(write_csv("x,ok\n" + lines), "ok", 3.0)
+
+    assert dataset.signature.outputs[0].classes == (False, True)
+    assert dataset.signature.outputs[0].class_names == ("false", "true")
+    assert dataset.labels.dtype == np.bool_
+
+
+def test_blanks_around_cells_mean_nothing(write_csv: WriteCsv) -> None:
+    dataset = load_dataset(
+        write_csv("size, colour, kind\n" + rows(40, "{i}.5, blue,\t{label}\n1.5,red ,a")), "kind", 3.0
+    )
+
+    assert dataset.signature.names == ("size", "colour")
+    assert dataset.signature.features[1].categories == ("blue", "red")
+    assert dataset.signature.outputs[0].classes == ("a", "b")
+
+
+@pytest.mark.parametrize("beginning", ["sep=,\r\n", "\ufeffsep=,\n", '"sep=,"\n', "\ufeff"])
+def test_what_excel_writes_first_is_skipped(write_csv: WriteCsv, beginning: str) -> None:
+    dataset = load_dataset(write_csv(beginning + "x,label\n" + rows(40, "{i},{label}")), "label", 3.0)
+
+    assert dataset.feature_names == ("x",)
+
+
+def test_an_inch_sign_is_part_of_its_cell(write_csv: WriteCsv) -> None:
+    text = "model,b,label\n" + rows(40, '3.5" drive,{i},{label}') + "bay,1,a\n"
+
+    assert load_dataset(write_csv(text), "label", 3.0).signature.features[0].categories == ('3.5" drive', "bay")
 
 
 def test_types_missing_values_and_categories_are_inferred(mixed_csv: Path) -> None:
@@ -79,7 +146,20 @@ def test_the_hash_is_of_the_bytes_of_the_file(write_csv: WriteCsv) -> None:
         ("", ["is empty"]),
         ("x,x,label\n" + rows(40), ["line 1", "'x' appears twice", "rename"]),
         ("x,,label\n" + rows(40), ["line 1", "column 2 has no name"]),
-        ("x;y;label\n" + rows(40), ["separated by commas"]),
+        ("x;y;label\n" + rows(40), ["separated by semicolons", "by commas"]),
+        ("size, x;y;label\n" + rows(40, "{i},5;{i};{label}"), ["separated by semicolons"]),
+        ("x\ty\tlabel\n" + rows(40, "{i}\t{i}\t{label}"), ["separated by tabs"]),
+        ("sep=;\nx,y,label\n" + rows(40), ["separated by semicolons"]),
+        ("x,y,label\n" + rows(40, '"{i},5",{i},{label}'), ["column 'x'", "line 2", "'0,5'", "comma", "point"]),
+        ("x,y,label\n" + rows(40, '"1.{i}00,5",{i},{label}\n7,8,a'), ["column 'x'", "'1.000,5'", "comma"]),
+        ("x,y,label\n" + rows(20, "{i}.5,{i},{label}\n-,1,a"), ["column 'x'", "line 3", "'-'", "leave the cell empty"]),
+        (
+            "x,y,label\n" + rows(28, "2024-03-{i}T00:15:00+02:00,{i},{label}\n,1,a"),
+            ["column 'x'", "is a date", "remove"],
+        ),
+        ("x,y,label\n" + rows(28, "{i}.3.2024,{i},{label}\n1.4.2024,1,a"), ["column 'x'", "is a date"]),
+        ("Unnamed: 0,y,label\n" + rows(40, "{i},{i}.5,{label}"), ["'Unnamed: 0'", "index=False"]),
+        ("x,y,stars\n", ["no column 'label'"]),
         ("x,y,other\n" + rows(40), ["no column 'label'", "RHIZOME_TARGET", "other"]),
         ("x,y,label\n" + rows(5) + "1,2\n" + rows(40), ["line 7", "2 cells", "3 columns"]),
         ("x,y,label\n" + rows(40) + "NaN,1,a\n", ["column 'x'", "line 42", "leave the cell empty"]),
@@ -90,7 +170,7 @@ def test_the_hash_is_of_the_bytes_of_the_file(write_csv: WriteCsv) -> None:
         ("x,y,label\n" + rows(40, "{i},7,{label}"), ["column 'y'", "constant", "remove it"]),
         ("x,y,label\n" + rows(40, "{i},,{label}"), ["column 'y'", "empty in every row"]),
         ("x,y,label\n" + rows(40, "{i}.5,{i},a"), ["column 'label'", "only the class 'a'"]),
-        ("x,y,label\n" + rows(40) + "1.5,1,rare\n" * 9, ["'rare'", "9 rows", "10"]),
+        ("x,y,label\n" + rows(40) + "1.5,1,rare\n" * 9, ["'rare'", "9 rows", "10", "merge"]),
         ("x,y,label\n" + rows(29), ["29 rows", "30"]),
         ("label\n" + rows(40, "{label}"), ["only the target column"]),
         ('x,y,label\n1,"2,a\n' + rows(40), ["not valid CSV"]),

@@ -73,7 +73,14 @@ def shuffled(exam: Exam) -> np.ndarray:
 def test_a_candidate_equal_to_the_champion_passes(exam: Exam) -> None:
     report = exam.judge(exam.champion.estimator)
     assert report.passed
-    assert [check.name for check in report.checks] == ["schema", "golden_rows", "baseline", "metric", "paired_test"]
+    assert [check.name for check in report.checks] == [
+        "schema",
+        "golden_rows",
+        "own_rows",
+        "baseline",
+        "metric",
+        "paired_test",
+    ]
     assert report.champion == "champion"
 
 
@@ -94,6 +101,22 @@ def test_a_significant_loss_is_refused_even_within_the_margin(exam: Exam) -> Non
     lenient = exam.settings.model_copy(update={"gate_max_accuracy_drop": 1.0})
     candidate = fit(logistic_regression, exam.dataset, exam.split, shuffled(exam))
     assert failed(replace(exam, settings=lenient).judge(candidate)) == {"paired_test"}
+
+
+def test_a_candidate_that_refuses_its_own_rows_is_refused(exam: Exam) -> None:
+    length = exam.manifest.signature.features[0].model_copy(update={"upper": 7.0, "maximum": 7.0})
+    features = (length, *exam.manifest.signature.features[1:])
+    signature = exam.manifest.signature.model_copy(update={"features": features})
+    narrow = replace(exam, manifest=exam.manifest.model_copy(update={"signature": signature}))
+
+    report = narrow.judge(exam.champion.estimator)
+
+    (check,) = [check for check in report.checks if not check.passed]
+    assert check.name == "own_rows"
+    assert check.detail == (
+        "row 103 of iris.csv is refused: 'sepal_length' is 7.1, outside the accepted range; accepted is "
+        "a number from -6.5 to 7"
+    )
 
 
 def test_the_first_candidate_needs_no_champion(exam: Exam) -> None:

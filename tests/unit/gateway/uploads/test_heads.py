@@ -79,3 +79,27 @@ def test_a_head_takes_time_in_proportion_to_its_length(beginning: bytes) -> None
 
 def test_a_bad_value_is_no_matter_of_the_head() -> None:
     assert read_ndjson_head(mixed_signature(), b'{"size": "x", "colour": "red"}\n', False) is not None
+
+
+@pytest.mark.parametrize("beginning", [b"sep=,\r\nsize, colour \r\n", b'\xef\xbb\xbf"sep=,"\nsize,colour\n'])
+def test_what_excel_writes_before_the_names_is_skipped(beginning: bytes) -> None:
+    head = read_csv_head(mixed_signature(), beginning + b"1,red", False)
+
+    assert head is not None
+    assert (head.columns, head.data_start) == (("size", "colour"), len(beginning))
+
+
+@pytest.mark.parametrize("beginning", [b"sep=;\nsize;colour\n", b"size;colour\n", b"size;colour;a, b\n"])
+def test_another_separator_is_named(beginning: bytes) -> None:
+    with pytest.raises(InvalidRequest, match=r"are separated by .*; separate them by commas"):
+        read_csv_head(mixed_signature(), beginning, True)
+
+
+def test_all_columns_that_do_not_belong_are_named_at_once_with_the_likely_ones() -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        read_csv_head(mixed_signature(), b"id,SIZE,COLOUR\n", True)
+
+    assert "'id', 'SIZE', 'COLOUR' are not of this version; " in str(refusal.value)
+    remedies = {problem["field"]: str(problem["remedy"]) for problem in refusal.value.problems}
+    assert remedies["SIZE"].startswith("did you mean 'size'?")
+    assert remedies["COLOUR"].startswith("did you mean 'colour'?")

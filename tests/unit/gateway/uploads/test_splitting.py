@@ -136,3 +136,17 @@ def test_a_row_of_many_lines_is_one_row_of_a_chunk(monkeypatch: pytest.MonkeyPat
     cuts = feed(csv_splitter(10**6), data, 5)
 
     assert [cut.rows for cut in cuts] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("block_bytes", [1, 5, 1000])
+@pytest.mark.parametrize("signs", [1, 2])
+def test_an_inch_sign_within_a_cell_opens_no_quotes(signs: int, block_bytes: int) -> None:
+    data = b"size,colour\n" + b'1,3.5" drive\n' * signs + b'2,bay\n3,"a\n""b"""\n4,bay\n'
+    splitter = csv_splitter()
+
+    for start in range(0, len(data), block_bytes):
+        splitter.feed(data[start : start + block_bytes])
+    cuts = splitter.finish()
+
+    assert [cut.rows for cut in cuts] == [1] * (signs + 3)
+    assert data[cuts[-2].start : cuts[-2].end] == b'3,"a\n""b"""\n'

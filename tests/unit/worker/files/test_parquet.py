@@ -279,3 +279,23 @@ def test_texts_read_as_a_dictionary_are_judged_as_any_others(store: BlobStore, t
     (chunk,) = plan_file(store, WHOLE, signature, **BOUNDS)
 
     assert ParquetRows(store).read(chunk, signature).array.tolist() == [["a"], [None], ["b"], ["a"]]
+
+
+def test_null_columns_nan_and_booleans_are_what_they_stand_for(store: BlobStore, tmp_path: Path) -> None:
+    features = (
+        Feature(name="size", dtype="float64", nullable=True, lower=0, upper=100),
+        Feature(name="plan", dtype="category", categories=("basic", "plus"), nullable=True),
+        Feature(name="member", dtype="category", categories=("False", "True")),
+    )
+    signature = mixed_signature().model_copy(update={"features": features})
+    columns = {"size": [1.0, float("nan")], "plan": pa.nulls(2), "member": [True, False]}
+    write(tmp_path, columns)
+
+    (chunk,) = plan_file(store, WHOLE, signature, **BOUNDS)
+    block = ParquetRows(store).read(chunk, signature)
+
+    assert block.bad == []
+    assert [["missing" if value != value else value for value in row] for row in block.array.tolist()] == [  # noqa: PLR0124
+        [1.0, None, "True"],
+        ["missing", None, "False"],
+    ]

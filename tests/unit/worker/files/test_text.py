@@ -17,8 +17,10 @@ FIRST_LINE = 7
 COLUMNS = ("colour", "size")
 CELLS = st.sampled_from(
     ["1", " 2.5 ", "+3", ".5", "5.", "1e1", "-0", "nan", "inf", "0x1f", "1_0", "", "x", "101", '"4"', '"1\n2"', "1\r"]
+) | st.sampled_from(["  ", "\u00a07", ' "4"', '"4"x', '5"'])
+COLOURS = st.sampled_from(["red", "blue", '"red"', "", "green", '"r""ed"', '"blue\n"', "é"]) | st.sampled_from(
+    [" ", " red", '"blue "', "\u00a0blue\t", 'r"ed', '"red"x', ' "red"']
 )
-COLOURS = st.sampled_from(["red", "blue", '"red"', "", "green", '"r""ed"', '"blue\n"', "é"])
 PLAIN_CELLS = CELLS.filter(lambda cell: '"' not in cell)
 PLAIN_COLOURS = COLOURS.filter(lambda colour: '"' not in colour)
 VALUES = st.sampled_from(["1", "2.5", "1e2", "101", "null", '"1"', "true", "1e999", "NaN", "[]", ""])
@@ -170,6 +172,26 @@ def test_a_bad_ndjson_line_is_named_and_the_others_are_kept(line: str, field: st
     (bad,) = block.bad
     assert (bad.position, bad.line, bad.field, bad.problem) == (1, FIRST_LINE + 2, field, problem)
     assert len(block.array) == 2
+
+
+def test_a_quote_within_a_cell_is_a_character_like_any_other() -> None:
+    feature = Feature(name="model", dtype="category", categories=('3.5" drive', "bay"))
+    signature = mixed_signature().model_copy(update={"features": (feature,)})
+
+    block = parse_csv(b'3.5" drive\nbay\n"3.5"" drive"\n"3.5" drive\nbay\n', ("model",), FIRST_LINE, signature)
+
+    assert block.array.tolist() == [['3.5" drive'], ["bay"], ['3.5" drive'], ["bay"]]
+    assert [(bad.line, bad.problem) for bad in block.bad] == [(FIRST_LINE + 3, "is not CSV")]
+
+
+def test_a_boolean_column_is_read_in_any_case() -> None:
+    feature = Feature(name="member", dtype="category", categories=("False", "True"))
+    signature = mixed_signature().model_copy(update={"features": (feature,)})
+
+    block = parse_csv(b"true\nFALSE\nTrue\nyes\n", ("member",), FIRST_LINE, signature)
+
+    assert block.array.tolist() == [["True"], ["False"], ["True"]]
+    assert [bad.problem for bad in block.bad] == ["is 'yes', not a known category"]
 
 
 def test_text_that_is_not_utf8_is_its_own_rows_error() -> None:
