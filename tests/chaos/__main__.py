@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.chaos.suite.playing import play
+from tests.chaos.suite.playing import Play, play
 
 
 def main() -> int:
@@ -15,7 +15,12 @@ def main() -> int:
     parser.add_argument("--patience", type=float, default=1.0, help="so many times later than promised is not late")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="rhizome-chaos-") as folder:
-        return int(play(Path(folder), is_short=options.short, patience=options.patience, only=options.only) > 0)
+        return int(play(Play(Path(folder), options.short, options.patience, options.only), _say) > 0)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -45,9 +45,7 @@ WORKERS = Phase(
     "kill worker children", partial(kill_each, parts=("worker child", "worker batches child"), bound=CHILD_SECONDS)
 )
 ALL_CHILDREN = Phase("kill all worker children at once", kill_all_children)
-WORKER_MAINS = Phase(
-    "kill worker mains", partial(kill_each, parts=("worker", "worker batches"), bound=LEASE_SECONDS)
-)
+WORKER_MAINS = Phase("kill worker mains", partial(kill_each, parts=("worker", "worker batches"), bound=LEASE_SECONDS))
 GATEWAY_CHILDREN = Phase(
     "kill gateway children", partial(kill_each, parts=("gateway child",), bound=CHILD_SECONDS), may_cut=True
 )

@@ -151,8 +151,12 @@ class Ledger:
                 rows.append(job.rows)
                 answers += given
                 owners += [job] * len(given)
-            for place in oracle.find_mistakes(version, np.concatenate(rows), answers) if rows else ():
-                self.fault("wrong", f"{owners[place].id} ({owners[place].kind}): {answers[place]} by {version}")
+            mistakes = oracle.find_mistakes(version, np.concatenate(rows), answers) if rows else []
+            first = {owners[place].id: place for place in reversed(mistakes)}
+            for job_id, place in first.items():
+                count = sum(owners[mistake].id == job_id for mistake in mistakes)
+                what = f"{count} of {len(owners[place].rows)} answers, such as {answers[place]} by {version}"
+                self.fault("wrong", f"{job_id} ({owners[place].kind}): {what}")
 
 
 def _answer_of(document: dict[str, Any]) -> str:

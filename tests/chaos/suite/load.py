@@ -205,7 +205,9 @@ class Load:
     def __init__(self, url: str, ledger: Ledger, hook: str = "", *, has_files: bool = True) -> None:
         self._ledger = ledger
         self._stopped = threading.Event()
-        self.users = [User(url, ledger, seed=time.monotonic_ns() % 2**32 + number, hook=hook) for number in range(USERS)]
+        self.users = [
+            User(url, ledger, seed=time.monotonic_ns() % 2**32 + number, hook=hook) for number in range(USERS)
+        ]
         self._kinds = [kind for kind, times in ROUND for _ in range(times)]
         if not has_files:
             self._kinds = [kind for kind in self._kinds if not kind.__name__.endswith("_file")]

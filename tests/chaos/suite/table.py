@@ -20,6 +20,13 @@ def format_run(reports: Sequence[PhaseReport], growths: Sequence[tuple[str, Grow
     return "\n\n".join([*blocks, *_offences(reports)])
 
 
+def show_report(report: PhaseReport) -> str:
+    """One line, while the others are still to come."""
+    faults = ", ".join(f"{len(found)} {name}" for name, found in report.ledger.faults.items() if found)
+    outcome = f"skipped: {report.skipped}" if report.skipped else faults or "stands"
+    return f"{report.stage}: {report.name}: {report.seconds:.0f} s, {len(report.ledger.jobs)} jobs: {outcome}"
+
+
 def count_faults(reports: Sequence[PhaseReport]) -> int:
     return sum(len(report.ledger.faults[name]) for report in reports for name in FAULTS)
 
@@ -79,12 +86,23 @@ def _memory(growths: Sequence[tuple[str, Growth]]) -> Table:
     return Table("Memory", ("stage", "process", "seen s", "PSS MB per minute", "peak RSS MB"), rows)
 
 
+def _vary(found: Sequence[str]) -> list[str]:
+    """The first of each sort before the second of any: many of one would hide another."""
+    seen: Counter[str] = Counter()
+    ranked = []
+    for what in found:
+        sort = " ".join(what.split()[1:7])  # the first word is an id
+        ranked.append((seen[sort], what))
+        seen[sort] += 1
+    return [what for _, what in sorted(ranked, key=lambda pair: pair[0])]
+
+
 def _offences(reports: Sequence[PhaseReport]) -> list[str]:
     blocks = []
     for report in reports:
         lines = []
         for fault in FAULTS:
-            found = report.ledger.faults[fault]
+            found = _vary(report.ledger.faults[fault])
             lines += [f"- {fault}: {what}" for what in found[:MOST_SHOWN]]
             if len(found) > MOST_SHOWN:
                 lines.append(f"- {fault}: … and {len(found) - MOST_SHOWN} more")
