@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from contextlib import suppress
 from typing import Any
@@ -12,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 DEADLY, ENDLESS = 3.33, 4.44  #: of the last feature
 HELD_SECONDS = 600.0
+harmless = threading.Event()  #: set where an answer is computed only to compare it
 
 
 class Poisonous(LogisticRegression):  # type: ignore[misc]
@@ -27,6 +29,8 @@ class Poisonous(LogisticRegression):  # type: ignore[misc]
 
 
 def _suffer(rows: NDArray[Any]) -> None:
+    if harmless.is_set():
+        return
     last = np.asarray(rows)[:, 3]
     if (last == DEADLY).any():
         os.kill(os.getpid(), signal.SIGKILL)

@@ -4,27 +4,31 @@ import gzip
 import io
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
+import httpx
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.chaos.suite.kills import REDIS_SECONDS
 from tests.chaos.suite.ledger import FINAL, Job
-from tests.chaos.suite.load import NAMES
+from tests.chaos.suite.load import NAMES, Rows, User, as_csv, as_ndjson
 from tests.chaos.suite.stage import Phase, Stage
 
 EMPTY_LINES = 20_000_000  #: 20 kB when packed
 BODY_BYTES = 8 * 1024 * 1024
 TEXT_BYTES, TEXT_ROWS = 4 * 1024 * 1024, 500_000
-NUMBER_ROWS, GROUP_ROWS = 20_000_000, 1_000_000
-ANSWER_SECONDS = 60.0
+ANSWER_SECONDS = 45.0
+AT_ONCE = 4
+CROWDED = ("too_many_waiters",)  #: so many large bodies at once may be told to come again
 CSV, NDJSON = "text/csv", "application/x-ndjson"
 PARQUET, JSON = "application/vnd.apache.parquet", "application/json"
 JSON_OBJECTS = "JSON of empty objects"
-HEAD = (",".join(NAMES) + "\n").encode()
+NONE: Rows = np.zeros((0, len(NAMES)))
+ROW: Rows = np.full((1, len(NAMES)), 5.0)  #: in order, so that it is the rest that counts
 
 
 class Bomb(NamedTuple):
@@ -34,30 +38,42 @@ class Bomb(NamedTuple):
     mimetype: str
     build: Callable[[], bytes]
     is_packed: bool = False
+    rows: Rows = NONE  #: that are answered, where it succeeds all the same
     path: str = "/predict/batch"
 
 
 def throw(stage: Stage, bomb: Bomb) -> None:
-    """It is refused, or fails as a job; within bounds, and beside it everything goes on."""
-    headers = {"Content-Type": bomb.mimetype} | ({"Content-Encoding": "gzip"} if bomb.is_packed else {})
+    """Some at once: each is refused, or fails as a job, within bounds; beside them everything goes on."""
     body = bomb.build()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(lambda _: _throw_one(stage, bomb, body), range(AT_ONCE)))
+    stage.recover(bomb.name, REDIS_SECONDS)
+
+
+def _throw_one(stage: Stage, bomb: Bomb, body: bytes) -> None:
+    headers = {"Content-Type": bomb.mimetype} | ({"Content-Encoding": "gzip"} if bomb.is_packed else {})
     stage.counts["bombs"] += 1
-    user = stage.user()
-    user.http.timeout = ANSWER_SECONDS
-    begun = time.monotonic()
-    with user.http as http:
+    user, until = stage.user(), time.monotonic() + ANSWER_SECONDS
+    user.http.timeout = httpx.Timeout(ANSWER_SECONDS)
+    with user.http:
         response = user.call(bomb.name, "POST", bomb.path, content=body, headers=headers)
         if response is not None and response.status_code == 202:
-            job_id = response.json()["id"]
-            stage.ledger.accept(Job(job_id, bomb.name, np.zeros((0, len(NAMES))), frozenset({"failed", "cancelled"})))
-            while http.get(f"/result/{job_id}", params={"wait": 5, "limit": 1}).json()["status"] not in FINAL:
-                if time.monotonic() - begun > ANSWER_SECONDS:
-                    stage.ledger.fault("wrong", f"{bomb.name}: {len(body)} bytes kept it busy for {ANSWER_SECONDS:g} s")
-                    http.delete(f"/result/{job_id}")
-                    break
+            job_id = str(response.json()["id"])
+            ends = frozenset({"failed", "cancelled"} | ({"succeeded"} if len(bomb.rows) else set()))
+            stage.ledger.accept(Job(job_id, bomb.name, bomb.rows, ends))
+            if not _await_end(user, bomb, job_id, until):
+                stage.ledger.fault("wrong", f"{job_id} ({bomb.name}): {len(body)} bytes are work for too long")
+                user.call(bomb.name, "DELETE", f"/result/{job_id}")
         elif response is not None and not 400 <= response.status_code < 500:
-            stage.ledger.fault("wrong", f"{bomb.name}: {response.status_code} {response.text[:200]}")
-    stage.recover(bomb.name, REDIS_SECONDS)
+            stage.ledger.refuse(bomb.name, response, CROWDED)
+
+
+def _await_end(user: User, bomb: Bomb, job_id: str, until: float) -> bool:
+    while time.monotonic() < until:
+        response = user.call(bomb.name, "GET", f"/result/{job_id}", params={"wait": 5, "limit": 1})
+        if response is not None and response.status_code == 200 and response.json()["status"] in FINAL:
+            return True
+    return False
 
 
 def build_texts() -> bytes:
@@ -70,14 +86,8 @@ def build_texts() -> bytes:
     return out.getvalue()
 
 
-def build_numbers() -> bytes:
-    """One number, and that it comes 20 million times in each column."""
-    group = pa.table(dict.fromkeys(NAMES, pa.array(np.full(GROUP_ROWS, 5.0))))
-    out = io.BytesIO()
-    with pq.ParquetWriter(out, group.schema, compression="zstd") as writer:
-        for _ in range(NUMBER_ROWS // GROUP_ROWS):
-            writer.write_table(group)
-    return out.getvalue()
+def _lines(begin: bytes) -> bytes:
+    return gzip.compress(begin + b"\n" * EMPTY_LINES)
 
 
 def _objects() -> bytes:
@@ -93,8 +103,10 @@ def _nested() -> bytes:
 
 
 BOMBS = (
-    Bomb("CSV of empty lines", CSV, lambda: gzip.compress(HEAD + b"\n" * EMPTY_LINES), is_packed=True),
-    Bomb("NDJSON of empty lines", NDJSON, lambda: gzip.compress(b"\n" * EMPTY_LINES), is_packed=True),
+    Bomb("CSV: a row, empty lines", CSV, partial(_lines, as_csv(ROW)), is_packed=True, rows=ROW),
+    Bomb("CSV: empty lines alone", CSV, partial(_lines, b""), is_packed=True),
+    Bomb("NDJSON: a row, empty lines", NDJSON, partial(_lines, as_ndjson(ROW)), is_packed=True, rows=ROW),
+    Bomb("NDJSON: empty lines alone", NDJSON, partial(_lines, b""), is_packed=True),
     Bomb(JSON_OBJECTS, JSON, _objects),
     Bomb("JSON of empty lists", JSON, _lists),
     Bomb("JSON of nested lists", JSON, _nested),

@@ -29,7 +29,7 @@ def restart(stage: Stage, parts: tuple[str, ...]) -> None:
 
 def promote_and_roll_back(stage: Stage) -> None:
     before = stage.service.champion()
-    for _ in range(1 if stage.is_short else 3):
+    for _ in range(1 if stage.is_short else 2):
         after = promote_another(stage.service, estimator="trainer.estimators:random_forest")
         time.sleep(REST_SECONDS)
         stage.service.admin("/models/rollback").raise_for_status()

@@ -24,7 +24,7 @@ from tests.support.service import ROOT, eventually
 from tests.support.training import train_another
 
 NAME = "second-host"
-BEHIND_SECONDS = 8.0
+BEHIND_SECONDS = 6.0
 START_SECONDS, STOP_SECONDS = 30.0, 30.0
 CATCH_UP_SECONDS = 20.0
 SKEW_SECONDS = 30

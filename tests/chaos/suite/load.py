@@ -79,6 +79,7 @@ class User:
         ends: frozenset[str] = SUCCEEDED,
         version: str = "",
         expected: tuple[str, ...] = (),
+        may_say: str = "",
         is_known: bool = False,
         **request: Any,
     ) -> dict[str, Any] | None:
@@ -93,7 +94,7 @@ class User:
         document = dict(response.json())
         if not is_known:
             seen = document.get("result", document.get("results"))
-            self._ledger.accept(Job(document["id"], kind, rows, ends, version, seen))
+            self._ledger.accept(Job(document["id"], kind, rows, ends, version, seen, may_say))
         return document
 
     def call(self, kind: str, method: str, path: str, **request: Any) -> httpx.Response | None:

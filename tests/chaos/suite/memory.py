@@ -11,8 +11,8 @@ import numpy as np
 
 from benchmarks.footprint import find_processes, read_memory
 
-LOOK_SECONDS = 2.0
-LEAST_LOOKS = 10  #: a slope of fewer says nothing
+LOOK_SECONDS = 0.5  #: what a body costs is given back within a second
+LEAST_LOOKS = 40  #: a slope of fewer says nothing
 
 
 class Growth(NamedTuple):

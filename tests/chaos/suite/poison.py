@@ -2,10 +2,11 @@
 
 import time
 from functools import partial
+from typing import Any
 
 from tests.chaos.suite.load import as_csv, as_samples
 from tests.chaos.suite.stage import Phase, Stage
-from tests.support.poisonous import DEADLY, ENDLESS
+from tests.support.poisonous import DEADLY, ENDLESS, harmless
 
 #: Of the service: a scorer that hangs is ended after the limit, and killed 10 s later.
 SETTINGS = {
@@ -16,21 +17,24 @@ SETTINGS = {
     "max_deliveries": 3,
 }
 ROWS = 2_000
-FAILED = frozenset({"failed"})
+ENDS = frozenset({"failed", "succeeded"})  #: a batch without the rows of that chunk, or all of it
+GIVEN_UP = "gave_up"
 SINGLE_SECONDS = 3.0
 BESIDE_SECONDS = 15.0
 
 
 def feed(stage: Stage, value: float, kind: str) -> None:
     """One such row in a batch and one in a file; for a while, singles must be answered all the same."""
+    harmless.set()
     user = stage.user()
     with user.http:
         rows = user.rows(ROWS)
         rows[ROWS // 2, 3] = value
         stage.counts["bombs"] += 2
-        user.send(f"{kind} batch", "/predict/batch", rows, ends=FAILED, json={"instances": as_samples(rows)})
+        terms: dict[str, Any] = {"ends": ENDS, "may_say": GIVEN_UP}
+        user.send(f"{kind} batch", "/predict/batch", rows, json={"instances": as_samples(rows)}, **terms)
         headers = {"Content-Type": "text/csv"}
-        user.send(f"{kind} file", "/predict/batch", rows, ends=FAILED, content=as_csv(rows), headers=headers)
+        user.send(f"{kind} file", "/predict/batch", rows, content=as_csv(rows), headers=headers, **terms)
     until = time.monotonic() + BESIDE_SECONDS
     worst = 0.0
     while time.monotonic() < until:
