@@ -6,7 +6,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -105,9 +105,14 @@ class User:
             time.sleep(0.1)
             return None
 
+    def single(self) -> None:
+        """Nobody waits for it."""
+        rows = self.rows(1)
+        self.send("single", "/predict", rows, json=as_samples(rows)[0])
+
     def single_waited(self) -> None:
         rows, begun = self.rows(1), time.monotonic()
-        if self.send("single", "/predict", rows, params={"wait": WAIT_SECONDS}, json=as_samples(rows)[0]):
+        if self.send("waited single", "/predict", rows, params={"wait": WAIT_SECONDS}, json=as_samples(rows)[0]):
             self.waited.append(time.monotonic() - begun)
 
     def single_polled(self) -> None:
@@ -198,28 +203,44 @@ ROUND: tuple[tuple[Callable[[User], None], int], ...] = (
     (User.ndjson_file, 1),
     (User.parquet_file, 1),
 )
+KINDS = tuple(kind for kind, times in ROUND for _ in range(times))
 
 
 class Load:
-    """`USERS` users at work."""
+    """`USERS` users at work.
 
-    def __init__(self, url: str, ledger: Ledger, hook: str = "", *, has_files: bool = True) -> None:
-        self._ledger = ledger
+    Args:
+        url: of the service.
+        ledger: takes every answer.
+        hook: where webhooks are sent; empty for none.
+        kinds: what each user does in a round, in an order of its own.
+        pause_seconds: between two of these.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        ledger: Ledger,
+        hook: str = "",
+        kinds: Sequence[Callable[[User], None]] = KINDS,
+        pause_seconds: float = PAUSE_SECONDS,
+    ) -> None:
+        self.ledger = ledger
+        self._kinds = kinds
+        self._pause_seconds = pause_seconds
         self._stopped = threading.Event()
-        self.users = [
-            User(url, ledger, seed=time.monotonic_ns() % 2**32 + number, hook=hook) for number in range(USERS)
+        seed = time.monotonic_ns() % 2**32
+        self.users = [User(url, ledger, seed + number, hook) for number in range(USERS)]
+        self._threads = [
+            threading.Thread(target=self._use, args=(user, seed + number)) for number, user in enumerate(self.users)
         ]
-        self._kinds = [kind for kind, times in ROUND for _ in range(times)]
-        if not has_files:
-            self._kinds = [kind for kind in self._kinds if not kind.__name__.endswith("_file")]
-        self._threads = [threading.Thread(target=self._use, args=(user,)) for user in self.users]
 
-    def _use(self, user: User) -> None:
-        order = np.random.default_rng(id(user) % 2**32)
+    def _use(self, user: User, seed: int) -> None:
+        order = np.random.default_rng(seed)
         with user.http:
-            while not self._stopped.is_set():
+            while True:
                 for place in order.permutation(len(self._kinds)):
-                    if self._stopped.wait(PAUSE_SECONDS):
+                    if self._stopped.wait(self._pause_seconds):
                         return
                     self._kinds[place](user)
 
@@ -230,14 +251,18 @@ class Load:
         try:
             yield self
         finally:
-            self._stopped.set()
-            for thread in self._threads:
-                thread.join(2 * CALL_SECONDS)
+            self.stop()
+
+    def stop(self) -> None:
+        """No further submits."""
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join(2 * CALL_SECONDS)
 
     def await_more(self, count: int, seconds: float = 60.0) -> None:
         """Until `count` more jobs have been accepted."""
-        goal = len(self._ledger.jobs) + count
-        eventually(lambda: len(self._ledger.jobs) >= goal, seconds, f"{count} more accepted jobs")
+        goal = len(self.ledger.jobs) + count
+        eventually(lambda: len(self.ledger.jobs) >= goal, seconds, f"{count} more accepted jobs")
 
     @property
     def waited(self) -> list[float]:

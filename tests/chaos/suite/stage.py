@@ -1,7 +1,6 @@
 """A stage: one running service, and what every phase on it needs: its processes, its load, its recovery."""
 
 import os
-import shutil
 import signal
 import time
 from collections import Counter
@@ -83,8 +82,6 @@ class Stage:
         folder: of its own.
         is_short: whether phases do the least that tells something.
         patience: how many times longer than promised a recovery may take, on a machine that others use.
-        models: a folder of versions to begin with, so that nothing need be trained.
-        has_files: whether the load sends files.
         settings: of the service, beside those that every stage has.
     """
 
@@ -95,16 +92,11 @@ class Stage:
         *,
         is_short: bool = False,
         patience: float = 1.0,
-        models: Path | None = None,
-        has_files: bool = True,
         **settings: object,
     ) -> None:
         self.name, self.folder, self.is_short = name, folder, is_short
         folder.mkdir(parents=True, exist_ok=True)
-        if models:
-            shutil.copytree(models, folder / "models")
         self._patience = patience
-        self._has_files = has_files
         self._settings = {
             "worker_processes": 2,
             "lease_seconds": LEASE_SECONDS,
@@ -144,7 +136,7 @@ class Stage:
         self.ledger = Ledger(phase.may_refuse, may_cut=phase.may_cut)
         self.counts, self.recoveries, skipped = Counter(), [], ""
         begun = time.monotonic()
-        load = Load(self.url, self.ledger, self._receiver.url, has_files=self._has_files)
+        load = Load(self.url, self.ledger, self._receiver.url)
         try:
             with load.running():
                 load.await_more(10)
