@@ -1,7 +1,7 @@
 """Which phases are played on which stage, in which order; and the run of all."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +22,9 @@ LONG = (
 )
 
 
+Say = Callable[[str], None]
+
+
 class Play(NamedTuple):
     """What is to be played, and how."""
 
@@ -37,27 +40,37 @@ class Play(NamedTuple):
         return [phase for phase in phases if self.only in phase.name]
 
 
-def play(plan: Play, say: Callable[[str], None]) -> int:
+def play(plan: Play, say: Say) -> int:
     """Plays everything, says how it goes and the table at its end, and returns the number of faults."""
     reports: list[PhaseReport] = []
     growths: list[tuple[str, Growth]] = []
-    for stage, phases in _stages(plan):
-        for phase in phases:
-            reports.append(stage.run(phase))
-            say(show_report(reports[-1]))
-        growths += [(stage.name, growth) for growth in stage.growths()]
-    say(format_run(reports, growths))
+    try:
+        with closing(_stages(plan, say)) as stages:
+            for stage, phases in stages:
+                played = [_play_phase(stage, phase, reports, say) for phase in phases]
+                for report in played:
+                    report.ledger.recheck(stage.url)
+                growths += [(stage.name, growth) for growth in stage.growths()]
+    finally:
+        say(format_run(reports, growths))
     return count_faults(reports)
 
 
-def _stages(plan: Play) -> Iterator[tuple[Stage, list[Phase]]]:
+def _play_phase(stage: Stage, phase: Phase, reports: list[PhaseReport], say: Say) -> PhaseReport:
+    report = stage.run(phase)
+    reports.append(report)
+    say(show_report(report))
+    return report
+
+
+def _stages(plan: Play, say: Say) -> Generator[tuple[Stage, list[Phase]]]:
     """Each stage while it runs, and what is played on it."""
     with ExitStack() as clean_up:
         if phases := plan.choose(*(SHORT if plan.is_short else LONG)):
             yield clean_up.enter_context(plan.stage("up").running()), phases
     if plan.is_short:
         return
-    yield from _on_disks(plan)
+    yield from _on_disks(plan, say)
     with ExitStack() as clean_up:
         proxy, url = clean_up.enter_context(network.proxied_redis(plan.folder / "redis"))
         if phases := plan.choose(*network.build_phases(proxy)):
@@ -67,15 +80,18 @@ def _stages(plan: Play) -> Iterator[tuple[Stage, list[Phase]]]:
             yield clean_up.enter_context(plan.stage("poison", **poison.SETTINGS).running()), phases
 
 
-def _on_disks(plan: Play) -> Iterator[tuple[Stage, list[Phase]]]:
+def _on_disks(plan: Play, say: Say) -> Generator[tuple[Stage, list[Phase]]]:
     """Two stages on small disks; none where nobody may mount."""
     blobs, folder = plan.folder / "small", plan.folder / "disk"
-    with ExitStack() as clean_up:
-        phases = plan.choose(blobs_phase(blobs))
-        if phases and clean_up.enter_context(small_disk(blobs)):
-            settings = {"blob_url": blobs.as_uri() + "/store", "blob_min_free_bytes": FREE_MB * 1_000_000}
-            yield clean_up.enter_context(plan.stage("files", **settings).running()), phases
-    with ExitStack() as clean_up:
-        phases = plan.choose(var_phase(folder / "var"))
-        if phases and clean_up.enter_context(small_disk(folder / "var")):
-            yield clean_up.enter_context(plan.stage("disk", blob_min_free_bytes=0).running()), phases
+    least = FREE_MB * 1_000_000
+    for name, mount, phase, settings in (
+        ("files", blobs, blobs_phase(blobs), {"blob_url": f"{blobs.as_uri()}/store", "blob_min_free_bytes": least}),
+        ("disk", folder / "var", var_phase(folder / "var"), {"blob_min_free_bytes": 0}),
+    ):
+        with ExitStack() as clean_up:
+            if not (phases := plan.choose(phase)):
+                continue
+            if clean_up.enter_context(small_disk(mount)):
+                yield clean_up.enter_context(plan.stage(name, **settings).running()), phases
+            else:
+                say(f"{name}: {phase.name}: skipped: nobody but root may mount a small disk")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -125,11 +126,23 @@ class Stage:
                 self._end()
 
     def _end(self) -> None:
-        with suppress(Exception):
-            for pid in self.pids():
+        """Stops the service in order, and notes whether it was; whatever happens, nothing of it is left."""
+        pids = self.pids()
+        for pid in pids:
+            with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
-            self.service.stop()
-        self.service.kill_if_alive()
+        try:
+            code = self.service.stop()
+        except subprocess.TimeoutExpired:
+            self.ledger.fault("broken", "the service did not stop in time")
+            self.service.kill()
+        else:
+            left = [pid for pid in pids if is_alive(pid)]
+            if code or left:
+                self.ledger.fault("broken", f"the service stopped with {code}, and left the processes {left}")
+        for pid in filter(is_alive, pids):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def run(self, phase: Phase) -> PhaseReport:
         """Load, disturbance, recovery, audit; whatever goes wrong is a fault in the ledger."""

@@ -38,7 +38,7 @@ def _ledger(reports: Sequence[PhaseReport]) -> Table:
         "wrong; unfair (refused though there was room); errors (5xx without Retry-After); late (recovery); broken "
         "(connections nobody cut, processes that did not come back, too much memory)."
     )
-    return Table("Ledger", ("phase", "accepted", *FINAL, "refused", *FAULTS), [*rows, _row("all", reports)], note)
+    return Table("Ledger", ("phase", "accepted", *FINAL, "refused", *FAULTS), (*rows, _row("all", reports)), note)
 
 
 def _row(name: str, reports: Sequence[PhaseReport]) -> tuple[str, ...]:
@@ -68,11 +68,11 @@ def _disturbances(reports: Sequence[PhaseReport]) -> Table:
     seconds = sum(report.seconds for report in reports)
     rows.append(("all", f"{seconds:.0f}", ", ".join(f"{total[name]} {name}" for name in MEASURES), "", "", ""))
     columns = ("phase", "s", "disturbances", "recovery, s", "single p50 / p99, ms", f"peak MB: {' / '.join(MEGABYTES)}")
-    return Table("Disturbances", columns, rows, "Peaks are PSS of all processes of that kind together.")
+    return Table("Disturbances", columns, tuple(rows), "Peaks are PSS of all processes of that kind together.")
 
 
 def _memory(growths: Sequence[tuple[str, Growth]]) -> Table:
-    rows = [
+    rows = tuple(
         (
             stage,
             f"{growth.part} ({growth.pid})",
@@ -82,7 +82,7 @@ def _memory(growths: Sequence[tuple[str, Growth]]) -> Table:
         )
         for stage, growth in growths
         if growth.slope is not None
-    ]
+    )
     return Table("Memory", ("stage", "process", "seen s", "PSS MB per minute", "peak RSS MB"), rows)
 
 
