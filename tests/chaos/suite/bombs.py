@@ -1,7 +1,6 @@
 """Small requests that would become large: in rows, in objects, in texts."""
 
 import gzip
-import io
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,19 +9,19 @@ from typing import NamedTuple
 
 import httpx
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tests.chaos.suite.kills import REDIS_SECONDS
 from tests.chaos.suite.ledger import FINAL, Job
 from tests.chaos.suite.load import NAMES, Rows, User, as_csv, as_ndjson
 from tests.chaos.suite.stage import Phase, Stage
+from tests.support.lying_parquet import write_lying
 
 EMPTY_LINES = 20_000_000  #: 20 kB when packed
 BODY_BYTES = 8 * 1024 * 1024
-TEXT_BYTES, TEXT_ROWS = 4 * 1024 * 1024, 500_000
+LIE = (1_000, 1_024)  #: rows, and MiB of their dictionary; 33 kB
 ANSWER_SECONDS = 45.0
-AT_ONCE = 4
+AT_ONCE = 8
+BAD_ROWS = 5_000_000  #: 20 kB when packed
 CROWDED = ("too_many_waiters",)  #: so many large bodies at once may be told to come again
 CSV, NDJSON = "text/csv", "application/x-ndjson"
 PARQUET, JSON = "application/vnd.apache.parquet", "application/json"
@@ -39,14 +38,15 @@ class Bomb(NamedTuple):
     build: Callable[[], bytes]
     is_packed: bool = False
     rows: Rows = NONE  #: that are answered, where it succeeds all the same
+    times: int = AT_ONCE
     path: str = "/predict/batch"
 
 
 def throw(stage: Stage, bomb: Bomb) -> None:
     """Some at once: each is refused, or fails as a job, within bounds; beside them everything goes on."""
     body = bomb.build()
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(lambda _: _throw_one(stage, bomb, body), range(AT_ONCE)))
+    with ThreadPoolExecutor(bomb.times) as pool:
+        list(pool.map(lambda _: _throw_one(stage, bomb, body), range(bomb.times)))
     stage.recover(bomb.name, REDIS_SECONDS)
 
 
@@ -76,18 +76,12 @@ def _await_end(user: User, bomb: Bomb, job_id: str, until: float) -> bool:
     return False
 
 
-def build_texts() -> bytes:
-    """A text column whose dictionary holds one long text, which every row names: a file of kilobytes."""
-    text = pa.DictionaryArray.from_arrays(pa.array(np.zeros(TEXT_ROWS, np.int32)), pa.array(["9" * TEXT_BYTES]))
-    numbers = pa.array(np.full(TEXT_ROWS, 5.0))
-    columns = {name: text if name == NAMES[0] else numbers for name in NAMES}
-    out = io.BytesIO()
-    pq.write_table(pa.table(columns), out, compression="zstd", row_group_size=TEXT_ROWS)
-    return out.getvalue()
-
-
 def _lines(begin: bytes) -> bytes:
     return gzip.compress(begin + b"\n" * EMPTY_LINES)
+
+
+def _bad_rows() -> bytes:
+    return gzip.compress(as_csv(ROW) + b",,,\n" * BAD_ROWS)
 
 
 def _objects() -> bytes:
@@ -105,13 +99,16 @@ def _nested() -> bytes:
 BOMBS = (
     Bomb("CSV: a row, empty lines", CSV, partial(_lines, as_csv(ROW)), is_packed=True, rows=ROW),
     Bomb("CSV: empty lines alone", CSV, partial(_lines, b""), is_packed=True),
+    Bomb("CSV: empty cells", CSV, _bad_rows, is_packed=True, times=1),
     Bomb("NDJSON: a row, empty lines", NDJSON, partial(_lines, as_ndjson(ROW)), is_packed=True, rows=ROW),
     Bomb("NDJSON: empty lines alone", NDJSON, partial(_lines, b""), is_packed=True),
     Bomb(JSON_OBJECTS, JSON, _objects),
     Bomb("JSON of empty lists", JSON, _lists),
     Bomb("JSON of nested lists", JSON, _nested),
     Bomb("empty objects for MLflow", JSON, _objects, path="/invocations"),
-    Bomb("Parquet of one long text", PARQUET, build_texts),
+    Bomb(
+        "Parquet: a lying dictionary", PARQUET, partial(write_lying, NAMES, *LIE), rows=np.zeros((LIE[0], 4)), times=2
+    ),
 )
 PHASES = tuple(Phase(bomb.name, partial(throw, bomb=bomb)) for bomb in BOMBS)
 SHORT = tuple(phase for phase in PHASES if phase.name == JSON_OBJECTS)

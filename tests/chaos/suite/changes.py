@@ -29,13 +29,15 @@ def restart(stage: Stage, parts: tuple[str, ...]) -> None:
 
 def promote_and_roll_back(stage: Stage) -> None:
     before = stage.service.champion()
-    for _ in range(1 if stage.is_short else 2):
-        after = promote_another(stage.service, estimator="trainer.estimators:random_forest")
+    after = promote_another(stage.service, estimator="trainer.estimators:random_forest")
+    assert after != before
+    for _ in range(1 if stage.is_short else 3):
         time.sleep(REST_SECONDS)
         stage.service.admin("/models/rollback").raise_for_status()
-        eventually(lambda: _serves(stage, before), STOP_SECONDS, "every worker back on the former version")
+        _await_version(stage, before)
         time.sleep(REST_SECONDS)
-        assert after != before
+        stage.service.admin(f"/models/{after}/promote").raise_for_status()
+        _await_version(stage, after)
 
 
 def retrain(stage: Stage) -> None:
@@ -45,8 +47,11 @@ def retrain(stage: Stage) -> None:
     eventually(lambda: stage.service.health()["workers"]["converged"], STOP_SECONDS, "every worker on one version")
 
 
-def _serves(stage: Stage, version: str) -> bool:
-    return stage.service.champion() == version and bool(stage.service.health()["workers"]["converged"])
+def _await_version(stage: Stage, version: str) -> None:
+    def is_served() -> bool:
+        return stage.service.champion() == version and bool(stage.service.health()["workers"]["converged"])
+
+    eventually(is_served, STOP_SECONDS, f"every worker on {version}")
 
 
 def _versions(stage: Stage) -> list[object]:

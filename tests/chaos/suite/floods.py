@@ -17,7 +17,7 @@ from tests.chaos.suite.stage import Phase, Stage
 
 HEALTH_CHECKS = 200
 CONNECTIONS, AT_ONCE = 2_000, 500
-BATCHES, BATCH_ROWS, SENDERS = 60, 2_500, 8
+BATCHES, BATCH_ROWS, SENDERS = 40, 2_500, 8
 ANSWER_SECONDS = 30.0
 #: Many bodies at once may be told to come again; nothing else has a reason.
 CROWDED = ("too_many_waiters",)

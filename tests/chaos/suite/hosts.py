@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
+from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,13 +28,14 @@ BEHIND_SECONDS = 6.0
 START_SECONDS, STOP_SECONDS = 30.0, 30.0
 CATCH_UP_SECONDS = 20.0
 SKEW_SECONDS = 30
+_networks = count()
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
 
 @contextmanager
 def own_network() -> Iterator[tuple[str, list[str]]]:
     """The address of this side, and the words that run a command on the other; loopback and none without root."""
-    number = os.getpid() % 250
+    number = (os.getpid() + next(_networks)) % 250
     space, here, there = f"rhizome{number}", f"rz{number}a", f"rz{number}b"
     near, far = f"10.213.{number}.1", f"10.213.{number}.2"
     steps = (
@@ -136,17 +137,19 @@ def lag_behind(stage: Stage) -> None:
     shutil.rmtree(models)
 
 
-def skew(stage: Stage, seconds: int) -> None:
-    """The second host's clock is wrong."""
+def skew(stage: Stage) -> None:
+    """One more host is ahead of time, and one behind."""
     if not FAKETIME.exists():
         raise Skipped("libfaketime is missing; on Debian: apt install faketime")
-    clock = {"LD_PRELOAD": str(FAKETIME), "FAKETIME": f"{seconds:+d}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-    with second_host(stage, stage.service.models, **clock):
+    clock = {"LD_PRELOAD": str(FAKETIME), "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    with (
+        second_host(stage, stage.service.models, FAKETIME=f"+{SKEW_SECONDS}s", **clock),
+        second_host(stage, stage.service.models, FAKETIME=f"-{SKEW_SECONDS}s", **clock),
+    ):
         time.sleep(BEHIND_SECONDS)
 
 
 PHASES = (
     Phase("a worker host that lags behind", lag_behind),
-    Phase(f"a worker host {SKEW_SECONDS} s ahead", partial(skew, seconds=SKEW_SECONDS)),
-    Phase(f"a worker host {SKEW_SECONDS} s behind", partial(skew, seconds=-SKEW_SECONDS)),
+    Phase(f"worker hosts {SKEW_SECONDS} s ahead and behind", skew),
 )
