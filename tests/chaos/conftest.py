@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from tests.chaos.suite.ledger import Ledger
-from tests.chaos.suite.load import Load, User
+from tests.chaos.suite.load import Load
+from tests.chaos.suite.users import User
 from tests.support.service import Service, eventually
 
 PROCESSES = (

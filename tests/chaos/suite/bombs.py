@@ -12,8 +12,9 @@ import numpy as np
 
 from tests.chaos.suite.kills import REDIS_SECONDS
 from tests.chaos.suite.ledger import FINAL, Job
-from tests.chaos.suite.load import NAMES, Rows, User, as_csv, as_ndjson
-from tests.chaos.suite.stage import Phase, Stage
+from tests.chaos.suite.phase import Phase
+from tests.chaos.suite.stage import Stage
+from tests.chaos.suite.users import NAMES, Rows, User, as_csv, as_ndjson
 from tests.support.lying_parquet import write_lying
 
 EMPTY_LINES = 20_000_000  #: 20 kB when packed

@@ -2,7 +2,8 @@
 
 import time
 
-from tests.chaos.suite.stage import Phase, Stage
+from tests.chaos.suite.phase import Phase
+from tests.chaos.suite.stage import Stage
 
 SECONDS, SHORT_SECONDS = 10.0, 3.0
 

@@ -7,7 +7,8 @@ from functools import partial
 
 import httpx
 
-from tests.chaos.suite.stage import LEASE_SECONDS, Phase, Stage
+from tests.chaos.suite.phase import Phase
+from tests.chaos.suite.stage import LEASE_SECONDS, Stage
 from tests.support.service import eventually, is_alive
 from tests.support.training import promote_another
 

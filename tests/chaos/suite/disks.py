@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from tests.chaos.suite.kills import AWAY, REDIS_SECONDS
-from tests.chaos.suite.stage import Phase, Stage
+from tests.chaos.suite.phase import Phase
+from tests.chaos.suite.stage import Stage
 
 DISK_MB = 160
 FREE_MB = 16  #: of the store of files, what uploads leave

@@ -12,8 +12,9 @@ import numpy as np
 
 from tests.chaos.suite.kills import REDIS_SECONDS
 from tests.chaos.suite.ledger import Job
-from tests.chaos.suite.load import LEAST, MOST, NAMES, Rows, User, as_samples
-from tests.chaos.suite.stage import Phase, Stage
+from tests.chaos.suite.phase import Phase
+from tests.chaos.suite.stage import Stage
+from tests.chaos.suite.users import LEAST, MOST, NAMES, Rows, User, as_samples
 
 HEALTH_CHECKS = 200
 CONNECTIONS, AT_ONCE = 2_000, 500

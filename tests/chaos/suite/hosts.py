@@ -18,7 +18,8 @@ from benchmarks.footprint import find_processes
 from rhizome import keys
 from rhizome.heartbeats import Heartbeat
 from rhizome.runfile import find_run
-from tests.chaos.suite.stage import Phase, Recovery, Skipped, Stage
+from tests.chaos.suite.phase import Phase, Recovery, Skipped
+from tests.chaos.suite.stage import Stage
 from tests.support.proxy import Proxy
 from tests.support.service import ROOT, eventually
 from tests.support.training import train_another

@@ -5,7 +5,8 @@ import signal
 import time
 from functools import partial
 
-from tests.chaos.suite.stage import LEASE_SECONDS, Phase, Stage
+from tests.chaos.suite.phase import Phase
+from tests.chaos.suite.stage import LEASE_SECONDS, Stage
 
 CHILD_SECONDS = 1.0
 REDIS_SECONDS = 3.0  #: after it is back

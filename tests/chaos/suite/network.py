@@ -8,7 +8,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.chaos.suite.kills import AWAY, REDIS_SECONDS
-from tests.chaos.suite.stage import Phase, Stage
+from tests.chaos.suite.phase import Phase
+from tests.chaos.suite.stage import Stage
 from tests.support.proxy import Proxy
 from tests.support.redis_server import RedisServer
 

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from tests.chaos.suite import bombs, calm, changes, floods, hosts, kills, network, poison, stops
 from tests.chaos.suite.disks import FREE_MB, blobs_phase, small_disk, var_phase
 from tests.chaos.suite.memory import Growth
-from tests.chaos.suite.stage import Phase, PhaseReport, Stage
+from tests.chaos.suite.phase import Phase, PhaseReport
+from tests.chaos.suite.stage import Stage
 from tests.chaos.suite.table import count_faults, format_run, show_report
 
 #: The short form: what kills, hangs, changes and floods, once each.

@@ -4,8 +4,9 @@ import time
 from functools import partial
 from typing import Any
 
-from tests.chaos.suite.load import as_csv, as_samples
-from tests.chaos.suite.stage import Phase, Stage
+from tests.chaos.suite.phase import Phase
+from tests.chaos.suite.stage import Stage
+from tests.chaos.suite.users import as_csv, as_samples
 from tests.support.poisonous import DEADLY, ENDLESS, harmless
 
 #: Of the service: a scorer that hangs is ended after the limit, and killed 10 s later.

@@ -5,13 +5,12 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
-import numpy as np
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -19,9 +18,11 @@ from benchmarks.footprint import find_processes
 from rhizome.connection import connect
 from rhizome.runfile import find_run
 from tests.chaos.suite.ledger import Ledger
-from tests.chaos.suite.load import Load, User
+from tests.chaos.suite.load import Load
 from tests.chaos.suite.memory import Growth, Watch
 from tests.chaos.suite.oracle import MODEL, Oracle
+from tests.chaos.suite.phase import Phase, PhaseReport, Recovery, Skipped
+from tests.chaos.suite.users import User
 from tests.support.service import SAMPLE, Service, eventually, is_alive
 from tests.support.webhooks import SECRET, Receiver
 
@@ -32,47 +33,6 @@ PROBE_SECONDS = 0.05  #: between two tries
 REVIVAL_SECONDS = 40.0
 #: MB that a container of each kind may hold by docker-compose.yml: beyond it, the engine would have killed it.
 MOST_MB = {"gateway": 512.0, "worker": 2048.0, "trainer": 2048.0, "valkey-server": 2048.0}
-
-
-class Phase(NamedTuple):
-    """One kind of disturbance.
-
-    Attributes:
-        name: in the table.
-        disturb: does it, within bounds, while the load is on.
-        may_refuse, may_cut: see `Ledger`.
-    """
-
-    name: str
-    disturb: Callable[["Stage"], None]
-    may_refuse: tuple[str, ...] = ()
-    may_cut: bool = False
-
-
-class Recovery(NamedTuple):
-    """How long something took to answer again, and how long it may (seconds)."""
-
-    what: str
-    seconds: float
-    bound: float
-
-
-class Skipped(Exception):
-    """A phase cannot be played here; says why."""
-
-
-class PhaseReport(NamedTuple):
-    """What a phase came to."""
-
-    stage: str
-    name: str
-    seconds: float
-    ledger: Ledger
-    counts: Counter[str]
-    recoveries: list[Recovery]
-    waited: list[float]
-    peaks: dict[str, float]
-    skipped: str = ""
 
 
 class Stage:
@@ -294,8 +254,3 @@ def _answers(redis: Redis) -> bool:
     with suppress(RedisError):
         return bool(redis.ping())
     return False
-
-
-def percentile(seconds: list[float], fraction: float) -> float | None:
-    """In ms."""
-    return float(np.quantile(seconds, fraction)) * 1000 if seconds else None

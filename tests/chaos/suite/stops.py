@@ -8,7 +8,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 
 from tests.chaos.suite.kills import AWAY, CHILD_SECONDS, REDIS_SECONDS
-from tests.chaos.suite.stage import LEASE_SECONDS, Phase, Stage
+from tests.chaos.suite.phase import Phase
+from tests.chaos.suite.stage import LEASE_SECONDS, Stage
 
 SHORT_SECONDS = 3.0
 LONG_SECONDS = LEASE_SECONDS + 3.0  #: others take over what was held, and the stopped one comes back to it

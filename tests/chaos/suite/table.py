@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+
 from benchmarks.report import format_table
 from benchmarks.result import Table
 from tests.chaos.suite.ledger import FAULTS, FINAL
 from tests.chaos.suite.memory import Growth
-from tests.chaos.suite.stage import PhaseReport, percentile
+from tests.chaos.suite.phase import PhaseReport
 
 MOST_SHOWN = 8  #: offending ids and answers, of each fault of a phase
 MEASURES = ("kills", "stops", "bombs", "floods", "restarts", "cuts")
@@ -59,7 +61,7 @@ def _disturbances(reports: Sequence[PhaseReport]) -> Table:
     rows = []
     for report in reports:
         recoveries = ", ".join(f"{each.what} {each.seconds:.2f} (≤ {each.bound:g})" for each in report.recoveries)
-        half, late = percentile(report.waited, 0.5), percentile(report.waited, 0.99)
+        half, late = _percentile(report.waited, 0.5), _percentile(report.waited, 0.99)
         single = f"{half:.0f} / {late:.0f}" if half is not None and late is not None else "–"
         peaks = " / ".join(f"{report.peaks.get(kind, 0.0):.0f}" for kind in MEGABYTES)
         counts = ", ".join(f"{report.counts[name]} {name}" for name in MEASURES if report.counts[name])
@@ -109,3 +111,8 @@ def _offences(reports: Sequence[PhaseReport]) -> list[str]:
         if lines:
             blocks.append("\n".join([f"### {report.stage}: {report.name}", "", *lines]))
     return blocks
+
+
+def _percentile(seconds: list[float], fraction: float) -> float | None:
+    """In ms."""
+    return float(np.quantile(seconds, fraction)) * 1000 if seconds else None
