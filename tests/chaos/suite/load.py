@@ -67,7 +67,13 @@ class Load:
                 for place in order.permutation(len(self._kinds)):
                     if self._stopped.wait(self._pause_seconds):
                         return
-                    self._kinds[place](user)
+                    self._do(self._kinds[place], user)
+
+    def _do(self, kind: Callable[[User], None], user: User) -> None:
+        try:
+            kind(user)
+        except Exception as error:  # an answer that no user understands
+            self.ledger.fault("broken", f"{kind.__name__}: {error!r}")
 
     @contextmanager
     def running(self) -> Iterator["Load"]:

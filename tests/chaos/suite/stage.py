@@ -117,7 +117,7 @@ class Stage:
                 load.await_more(10)
         except Skipped as reason:
             skipped = str(reason)
-        except (AssertionError, httpx.HTTPError, RedisError, OSError) as error:
+        except Exception as error:  # whatever it is, the ledger is to be closed
             self.ledger.fault("broken", f"the phase broke off: {type(error).__name__} {error}")
         is_whole = self._settle()
         self.ledger.audit(self.url, self._oracle, AUDIT_SECONDS)
