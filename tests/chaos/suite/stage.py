@@ -126,8 +126,8 @@ class Stage:
         for kind, most in MOST_MB.items():
             if peaks.get(kind, 0.0) > most:
                 self.ledger.fault("broken", f"{kind} held {peaks[kind]:.0f} MB; its container may hold {most:.0f}")
-        if not is_whole:
-            self._begin_anew()
+        if not is_whole or any(found for name, found in self.ledger.faults.items() if name != "late"):
+            self._begin_anew()  # one sick process of two is seen by every other request only
         seconds = time.monotonic() - begun
         return PhaseReport(
             self.name, phase.name, seconds, self.ledger, self.counts, self.recoveries, load.waited, peaks, skipped
