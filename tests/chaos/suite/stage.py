@@ -197,10 +197,6 @@ class Stage:
         with self.redis() as redis:
             eventually(lambda: _answers(redis), seconds, "an answer of Redis")
 
-    def forget_versions(self) -> None:
-        """Versions were written or removed."""
-        self._oracle = Oracle(self.service.models)
-
     @property
     def versions(self) -> Path:
         return self.service.models / MODEL
