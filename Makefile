@@ -9,7 +9,7 @@ PEERS ?= litserve mlserver bentoml ray
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help up test lint types imports bench bench-peers lock clean
+.PHONY: help up test chaos lint types imports bench bench-peers lock clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,9 @@ up: $(VENV)/.runtime ## Set up and run the whole service on this machine (Ctrl-C
 # tests/conftest.py puts the files that take longest first; xdist by itself would begin with those of the most tests.
 test: $(VENV)/.dev lint types imports ## Set up and run every check: lint, types, import rules, all tests
 	@exec $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+
+chaos: $(VENV)/.dev ## Disturb a real service under load in every way, and print what became of each accepted job; ARGS="--short" for the short form
+	@exec $(BIN)/python -m tests.chaos $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .

@@ -120,7 +120,7 @@ def _name_command(words: list[str]) -> str:
     for flag in _MODULE_FLAGS:
         if flag in words[:-1]:
             place = words.index(flag) + 1
-            following = [word for word in words[place + 1 : place + 2] if word in ("beat", "webhooks")]
+            following = [word for word in words[place + 1 : place + 2] if word in ("beat", "webhooks", "batches")]
             return " ".join([words[place], *following])
     program = Path(words[0].partition(" ")[0]).name
     is_script = program.startswith("python") and len(words) > 1 and not words[1].startswith("-")

@@ -1,11 +1,13 @@
-"""The chaos tests of a file share a service, whole again before each of them, and have ledgers of their own."""
+"""The chaos tests of a file share a service, whole again before each of them, and have users of their own."""
 
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from tests.chaos.ledger import Ledger
+from tests.chaos.suite.ledger import Ledger
+from tests.chaos.suite.load import Load
+from tests.chaos.suite.users import User
 from tests.support.service import Service, eventually
 
 PROCESSES = (
@@ -18,6 +20,7 @@ PROCESSES = (
     "-m trainer beat",
 )
 RECOVERY_SECONDS = 60.0
+PAUSE_SECONDS = 0.002  #: between two submits of a user, so that four users do not fill the lane for minutes
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +56,9 @@ def is_whole(service: Service) -> bool:
 
 
 @pytest.fixture
-def ledger(service: Service) -> Iterator[Ledger]:
+def load(service: Service) -> Iterator[Load]:
     """Users who submit all the time, and note every 202."""
-    with Ledger(service).running() as users:
+    ledger = Ledger(["queue_unavailable"], may_cut=True)
+    url = str(service.http.base_url)
+    with Load(url, ledger, kinds=[User.single], pause_seconds=PAUSE_SECONDS).running() as users:
         yield users

@@ -1,114 +1,136 @@
-"""A TCP proxy before Redis, which holds answers up or cuts connections in the middle of one."""
+"""A TCP proxy between processes and their server, with the faults of real networks."""
 
-import random
+import asyncio
 import socket
+import struct
 import threading
-from collections.abc import Callable
-from contextlib import suppress
-from urllib.parse import urlsplit, urlunsplit
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
 
-BLOCK_BYTES = 65536
-
-
-class Cut(Exception):
-    """The connection ends here."""
+BLOCK_BYTES = 64 * 1024
+START_SECONDS = 10.0
+#: Closed with what is unsent thrown away, so that the other side sees a reset, not an end.
+RESET = struct.pack("ii", 1, 0)
 
 
 class Proxy:
-    """Passes everything on, answers as `treat` has them.
+    """Passes everything on to `target`, until it is told otherwise.
 
     Args:
-        url: of the server behind it.
+        target: host and port of the server.
+        host: where it listens.
     """
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._upstream = (parts.hostname or "", parts.port or 0)
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        credentials = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
-        self.url = urlunsplit(parts._replace(netloc=f"{credentials}127.0.0.1:{self._socket.getsockname()[1]}"))
-        self._flows = threading.Event()
-        self._flows.set()
-        #: What becomes of a piece of an answer; may wait, and may raise `Cut` with what is still to be sent.
-        self.treat: Callable[[bytes], bytes] = lambda piece: piece
-        self._open: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
+    def __init__(self, target: tuple[str, int], host: str = "127.0.0.1") -> None:
+        self._target = target
+        self._socket = socket.create_server((host, 0), backlog=512)
+        self.port = int(self._socket.getsockname()[1])
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run)
+        self._is_up = threading.Event()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._is_refusing = False
+        self._delay_seconds = 0.0
+        self._links: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
+        self._forgotten: set[asyncio.StreamWriter] = set()
+
+    @contextmanager
+    def running(self) -> Iterator["Proxy"]:
+        self._thread.start()
+        assert self._is_up.wait(START_SECONDS), "the proxy did not start"
+        try:
+            yield self
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(START_SECONDS)
+
+    def reset(self) -> None:
+        """Every connection ends with a reset; new ones are welcome."""
+        self._do(self._reset)
 
     def hold(self) -> None:
-        """No answer comes any more."""
-        self._flows.clear()
+        """A black hole: nothing comes through, and nobody is told."""
+        self._do(self._flowing.clear)
 
     def release(self) -> None:
-        """Those that were held up come now."""
-        self._flows.set()
+        """What was held comes after all, as TCP has it."""
+        self._do(self._flowing.set)
 
-    def cut_after(self, count: int) -> None:
-        """The next answer ends after so many bytes, and its connection with it."""
+    def forget(self) -> None:
+        """The present connections lead nowhere any more, as where a firewall lost its state; new ones do."""
+        self._do(lambda: self._forgotten.update(*self._links))
 
-        def treat(piece: bytes) -> bytes:
-            self.treat = lambda whole: whole
-            raise Cut(piece[:count])
+    def refuse(self, refusing: bool) -> None:
+        """Whether connections are reset at once, present and new."""
+        self._is_refusing = refusing
+        if refusing:
+            self.reset()
 
-        self.treat = treat
+    def delay(self, seconds: float) -> None:
+        """Every block is so late, in each direction."""
+        self._delay_seconds = seconds
 
-    def misbehave(self, seed: int, late_seconds: float) -> None:
-        """One answer in ten is late, one in ten breaks off."""
-        chance = random.Random(seed)
-        never = threading.Event()
+    def _do(self, action: Callable[[], Any]) -> None:
+        async def act() -> None:
+            action()
 
-        def treat(piece: bytes) -> bytes:
-            drawn = chance.random()
-            if drawn < 0.1:
-                never.wait(late_seconds)
-            elif drawn < 0.2:
-                raise Cut(piece[: len(piece) // 2])
-            return piece
+        asyncio.run_coroutine_threadsafe(act(), self._loop).result(START_SECONDS)
 
-        self.treat = treat
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        server = self._loop.run_until_complete(asyncio.start_server(self._link, sock=self._socket))
+        self._loop.call_soon(self._is_up.set)
+        self._loop.run_forever()
+        server.close()
+        self._reset()
+        self._loop.run_until_complete(_cancel_all(self._loop))
+        self._loop.close()
 
-    def close(self) -> None:
-        self.release()
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        for opened in self._open:
-            _end(opened)
-        for thread in self._threads:
-            thread.join()
+    def _reset(self) -> None:
+        for link in list(self._links):
+            for writer in link:
+                _abort(writer)
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._socket.accept()
-            except OSError:
-                return
-            server = socket.create_connection(self._upstream)
-            self._open += [client, server]
-            for target, arguments in ((self._ask, (client, server)), (self._answer, (server, client))):
-                thread = threading.Thread(target=target, args=arguments)
-                self._threads.append(thread)
-                thread.start()
+    async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_refusing:
+            _abort(writer)
+            return
+        try:
+            await self._flowing.wait()
+            there, back = await asyncio.open_connection(*self._target)
+        except (OSError, asyncio.CancelledError):
+            _abort(writer)
+            return
+        self._links.add((writer, back))
+        pumps: list[Coroutine[Any, Any, None]] = [self._pump(reader, back), self._pump(there, writer)]
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(*pumps)
+        self._links.discard((writer, back))
 
-    def _ask(self, client: socket.socket, server: socket.socket) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One direction, to its end; then the other side's end."""
         with suppress(OSError):
-            while piece := client.recv(BLOCK_BYTES):
-                server.sendall(piece)
-        _end(server)
-
-    def _answer(self, server: socket.socket, client: socket.socket) -> None:
-        with suppress(OSError):
-            while piece := server.recv(BLOCK_BYTES):
-                self._flows.wait()
-                try:
-                    client.sendall(self.treat(piece))
-                except Cut as cut:
-                    client.sendall(cut.args[0])
-                    break
-        _end(client)
-        _end(server)
+            while block := await reader.read(BLOCK_BYTES):
+                await self._flowing.wait()
+                if self._delay_seconds:
+                    await asyncio.sleep(self._delay_seconds)
+                if writer not in self._forgotten:
+                    writer.write(block)
+                    await writer.drain()
+        self._forgotten.discard(writer)
+        writer.close()
 
 
-def _end(connection: socket.socket) -> None:
+def _abort(writer: asyncio.StreamWriter) -> None:
     with suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
-    connection.close()
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    writer.transport.abort()
+
+
+async def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    tasks = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -15,6 +15,8 @@ PYTHON = "/somewhere/bin/python"
         ([PYTHON, "-m", "worker"], "rhizome", "worker"),
         ([PYTHON, "-m", "worker"], "worker", "worker child"),
         ([PYTHON, "-m", "worker", "webhooks"], "rhizome", "worker webhooks"),
+        ([PYTHON, "-m", "worker", "batches"], "rhizome", "worker batches"),
+        ([PYTHON, "-m", "worker", "batches"], "worker batches", "worker batches child"),
         ([PYTHON, "-m", "celery", "-A", "app", "worker"], None, "celery"),
         (["/wheel/valkey-server 127.0.0.1:6379"], "rhizome", "valkey-server"),
         ([PYTHON, "/somewhere/bin/rhizome", "up"], "make", "rhizome"),

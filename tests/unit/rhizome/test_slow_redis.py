@@ -17,8 +17,8 @@ from rhizome.job_queue.submission import Submissions
 from rhizome.jobs import Lane
 from rhizome.lua_scripts import Call, Flight, Script, call, call_together
 from rhizome.settings import Settings
-from tests.support.proxy import Proxy
 from tests.support.queue import build_request
+from tests.support.redis_proxy import RedisProxy
 
 ECHO = "return ARGV[1]"
 TIMEOUT_SECONDS = 0.1
@@ -29,14 +29,14 @@ Ask = Callable[[str], object]
 
 
 @pytest.fixture
-def proxy(redis_server: str, redis: Redis) -> Iterator[Proxy]:
-    made = Proxy(redis_server)
+def proxy(redis_server: str, redis: Redis) -> Iterator[RedisProxy]:
+    made = RedisProxy(redis_server)
     yield made
     made.close()
 
 
 @pytest.fixture
-def client(proxy: Proxy) -> Iterator[Redis]:
+def client(proxy: RedisProxy) -> Iterator[Redis]:
     """It gives up after `TIMEOUT_SECONDS`."""
     made = connect(proxy.url, socket_timeout=TIMEOUT_SECONDS)
     yield made
@@ -86,7 +86,9 @@ WAYS = [by_script, by_several, by_command, by_pool, by_pipeline, by_flight]
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_an_answer_that_comes_too_late_is_nobodys(way: Callable[[Redis], Ask], client: Redis, proxy: Proxy) -> None:
+def test_an_answer_that_comes_too_late_is_nobodys(
+    way: Callable[[Redis], Ask], client: Redis, proxy: RedisProxy
+) -> None:
     ask = way(client)
     ask("before")
 
@@ -99,7 +101,7 @@ def test_an_answer_that_comes_too_late_is_nobodys(way: Callable[[Redis], Ask], c
 
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way is not by_several])
-def test_an_answer_that_breaks_off_is_nobodys(way: Callable[[Redis], Ask], client: Redis, proxy: Proxy) -> None:
+def test_an_answer_that_breaks_off_is_nobodys(way: Callable[[Redis], Ask], client: Redis, proxy: RedisProxy) -> None:
     ask = way(client)
     ask("before")
 
@@ -110,7 +112,7 @@ def test_an_answer_that_breaks_off_is_nobodys(way: Callable[[Redis], Ask], clien
     assert [ask(word) for word in ("next", "after")] == [b"next", b"after"]
 
 
-def test_scripts_that_go_together_are_called_once_more(client: Redis, proxy: Proxy) -> None:
+def test_scripts_that_go_together_are_called_once_more(client: Redis, proxy: RedisProxy) -> None:
     ask = by_several(client)
     ask("before")
 
@@ -120,7 +122,7 @@ def test_scripts_that_go_together_are_called_once_more(client: Redis, proxy: Pro
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_every_answer_belongs_to_its_call(way: Callable[[Redis], Ask], client: Redis, proxy: Proxy) -> None:
+def test_every_answer_belongs_to_its_call(way: Callable[[Redis], Ask], client: Redis, proxy: RedisProxy) -> None:
     ask = way(client)
     proxy.misbehave(seed=1, late_seconds=2 * TIMEOUT_SECONDS)
 
@@ -143,7 +145,7 @@ def test_every_answer_belongs_to_its_call(way: Callable[[Redis], Ask], client: R
     assert len(in_use) <= 1, "the threads have ended, and only this one's may still be lent"
 
 
-def test_every_submit_is_told_of_its_own_job(client: Redis, redis: Redis, proxy: Proxy) -> None:
+def test_every_submit_is_told_of_its_own_job(client: Redis, redis: Redis, proxy: RedisProxy) -> None:
     submissions = Submissions(client, Settings().max_waiting, 60)
     prepared = {}
     for _ in range(THREADS * CALLS):

@@ -16,9 +16,9 @@ from gateway.round_trips import RoundTrips
 from rhizome.connection import connect
 from rhizome.registry import Registry
 from rhizome.settings import Settings
-from tests.conftest import RedisServer
 from tests.support.dispatched import Answer, Dispatched, build_scope, dispatched
 from tests.support.queue import Queue
+from tests.support.redis_server import RedisServer
 from tests.support.service import eventually
 from tests.support.versions import IRIS_SAMPLE, MODEL_NAME
 from tests.unit.gateway.conftest import CHAMPION, BuildApp, service_of
