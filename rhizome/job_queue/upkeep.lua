@@ -7,6 +7,7 @@ redis.call('LTRIM', UPKEEP_QUEUE, 0, 0)
 local rung, forgotten = 0, 0
 
 local function heal(stream)
+  in_flight(stream)  -- makes the group where there is none
   local is_needed = (waiting(stream) > 0 and oldest_waiting(stream) >= tonumber(ARGV[3]))
     or #redis.call('XPENDING', stream, GROUP, 'IDLE', ARGV[1], '-', '+', 1) > 0
   for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', stream, GROUP)) do

@@ -28,7 +28,7 @@ from tests.unit.gateway.test_synchronous_calls import (
     while_waiting,
 )
 from worker.outcomes import ROW_FAILED
-from worker.scoring import GAVE_UP, VERSION_UNAVAILABLE
+from worker.failures import GAVE_UP, VERSION_UNAVAILABLE
 
 ANSWER = {"label": "setosa", "probabilities": {"setosa": 0.9, "versicolor": 0.1, "virginica": 0.0}}
 RENAMED = build_manifest(

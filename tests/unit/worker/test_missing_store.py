@@ -54,7 +54,7 @@ def queue(build_bench: BuildBench) -> Queue:
 def test_a_chunk_whose_answers_find_no_room_waits_for_it(
     build_bench: BuildBench, short_retries: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench = build_bench(lease_seconds=0.2, linger_seconds=1.0, max_deliveries=2)
+    bench = build_bench(Lane.BATCH, lease_seconds=0.2, linger_seconds=1.0, max_deliveries=2)
     bench.serve(write_iris(bench.models_dir))
     job_id = bench.submit_parquet(3)
     looks = iter([0] * 6)

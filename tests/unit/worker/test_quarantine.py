@@ -9,7 +9,7 @@ from redis import Redis
 from rhizome import keys
 from rhizome.job_queue.entries import Claimed, Finished
 from rhizome.job_queue.scripts import STREAM_KEYS
-from rhizome.jobs import State
+from rhizome.jobs import Lane, State
 from tests.support.estimators import watched
 from tests.support.versions import SETOSA, VERSICOLOR, write_iris
 from tests.unit.worker.conftest import Bench, BuildBench
@@ -23,6 +23,13 @@ MOST = 5
 @pytest.fixture
 def bench(build_bench: BuildBench) -> Bench:
     bench = build_bench(lease_seconds=0.05)
+    bench.serve(write_iris(bench.models_dir))
+    return bench
+
+
+@pytest.fixture
+def batch_bench(build_bench: BuildBench) -> Bench:
+    bench = build_bench(Lane.BATCH, lease_seconds=0.05)
     bench.serve(write_iris(bench.models_dir))
     return bench
 
@@ -120,14 +127,14 @@ def test_jobs_in_one_call_are_named_by_nobody(bench: Bench) -> None:
     assert set(works) == {b""}
 
 
-def test_of_a_chunk_only_the_row_that_was_struck_twice_alone_fails(bench: Bench) -> None:
-    bench.submit_batch(4)
-    again = end_amid(bench, claim(bench), 0, 4)
+def test_of_a_chunk_only_the_row_that_was_struck_twice_alone_fails(batch_bench: Bench) -> None:
+    batch_bench.submit_batch(4)
+    again = end_amid(batch_bench, claim(batch_bench), 0, 4)
     for _ in range(2):
-        again = end_amid(bench, again, 2, 3)
+        again = end_amid(batch_bench, again, 2, 3)
 
-    hopeless, (again,) = bench.scoring.judge([again], MOST)
-    finished = bench.scoring.score_chunk(again, lambda: None)
+    hopeless, (again,) = batch_bench.scoring.judge([again], MOST)
+    finished = batch_bench.scoring.score_chunk(again)
 
     assert hopeless == []
     assert isinstance(finished, Finished)
@@ -139,28 +146,28 @@ def test_of_a_chunk_only_the_row_that_was_struck_twice_alone_fails(bench: Bench)
     assert "signal 11" in finished.dead_reason
 
 
-def test_rows_struck_together_are_called_one_by_one(bench: Bench) -> None:
-    record, works = bench.shelf.seat._record, []
-    bench.serve_unsaved(watched(lambda rows: works.append(record.work)))
-    bench.submit_batch(4)
-    again = end_amid(bench, claim(bench), 1, 3)
-    _, (again,) = bench.scoring.judge([again], MOST)
+def test_rows_struck_together_are_called_one_by_one(batch_bench: Bench) -> None:
+    record, works = batch_bench.shelf.seat._record, []
+    batch_bench.serve_unsaved(watched(lambda rows: works.append(record.work)))
+    batch_bench.submit_batch(4)
+    again = end_amid(batch_bench, claim(batch_bench), 1, 3)
+    _, (again,) = batch_bench.scoring.judge([again], MOST)
     works.clear()
 
-    bench.scoring.score_chunk(again, lambda: None)
+    batch_bench.scoring.score_chunk(again)
 
     assert works.pop(0) == b"", "a sound row is called first, in nobody's name"
     calls = {(work.first, work.last) for work in (msgspec.json.decode(each, type=Work) for each in works)}
     assert calls == {(0, 1), (1, 2), (2, 3), (3, 4)}
 
 
-def test_a_chunk_of_many_such_rows_is_given_up_as_a_whole(bench: Bench) -> None:
-    bench.submit_batch(4)
-    again = claim(bench)
+def test_a_chunk_of_many_such_rows_is_given_up_as_a_whole(batch_bench: Bench) -> None:
+    batch_bench.submit_batch(4)
+    again = claim(batch_bench)
     for at in range(MOST_STRIKES):
-        again = end_amid(bench, again, at % 4, at % 4 + 1)
+        again = end_amid(batch_bench, again, at % 4, at % 4 + 1)
 
-    (quarantined,), left = bench.scoring.judge([again], MOST)
+    (quarantined,), left = batch_bench.scoring.judge([again], MOST)
 
     assert left == []
     assert {answer["error"]["code"] for answer in json.loads(quarantined.body)} == {"quarantined"}
@@ -184,19 +191,19 @@ def test_where_a_golden_row_fails_too_no_row_is_at_fault(bench: Bench) -> None:
     assert not any(bench.queue.read(job_id).is_final for job_id in jobs)
 
 
-def test_of_a_chunk_likewise(bench: Bench) -> None:
+def test_of_a_chunk_likewise(batch_bench: Bench) -> None:
     is_broken = False
 
     def look(_: object) -> None:
         if is_broken:
             raise MemoryError
 
-    bench.serve_unsaved(watched(look))
-    bench.submit_batch(3)
+    batch_bench.serve_unsaved(watched(look))
+    batch_bench.submit_batch(3)
     is_broken = True
 
     with pytest.raises(GivenBack):
-        bench.scoring.score_chunk(claim(bench), lambda: None)
+        batch_bench.scoring.score_chunk(claim(batch_bench))
 
 
 def test_what_passes_while_a_row_is_judged_is_not_its_fault(bench: Bench) -> None:

@@ -18,14 +18,18 @@ from worker.scoring import GivenBack
 UNKNOWN = "20250101T000000Z-00000000"
 
 
-@pytest.fixture
-def lagging(redis: Redis, tmp_path: Path, bench: Bench) -> Bench:
-    """Another host, on which the champion of `bench` and its files are not."""
-    other = Bench(redis, tmp_path / "elsewhere", lease_seconds=0.05)
-    other.claims = other.queue.scorer("the-lagging-one")
+def build_lagging(redis: Redis, folder: Path, lane: Lane) -> Bench:
+    """Another host, on which the champion and its files are not."""
+    other = Bench(redis, folder, lane, lease_seconds=0.05)
+    other.claims = other.queue.scorer("the-lagging-one", lane)
     other.scoring._claims = other.files._claims = other.scorer._claims = other.claims
     other.serve(write_iris(other.models_dir, number=7, strength=0.1))
     return other
+
+
+@pytest.fixture
+def lagging(redis: Redis, tmp_path: Path, bench: Bench) -> Bench:
+    return build_lagging(redis, tmp_path / "elsewhere", Lane.INTERACTIVE)
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +40,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def able(bench: Bench, redis: Redis) -> Queue:
     """The same queue with short leases."""
     bench.queue = Queue(redis, lease_seconds=0.05)
-    bench.claims = bench.queue.scorer("the-able-one")
+    bench.claims = bench.queue.scorer("the-able-one", bench.claims.lane)
     bench.scoring._claims = bench.files._claims = bench.claims
     return bench.queue
 
@@ -79,8 +83,9 @@ def test_where_nobody_else_is_it_comes_back(lagging: Bench, bench: Bench, monkey
 
 
 def test_a_chunk_bound_to_a_version_that_is_not_here_is_scored_elsewhere(
-    bench: Bench, lagging: Bench, redis: Redis
+    batch_bench: Bench, redis: Redis, tmp_path: Path
 ) -> None:
+    bench, lagging = batch_bench, build_lagging(redis, tmp_path / "elsewhere", Lane.BATCH)
     able(bench, redis)
     job_id = bench.submit_batch(2)
     champion = bench.shelf.champion
@@ -89,7 +94,7 @@ def test_a_chunk_bound_to_a_version_that_is_not_here_is_scored_elsewhere(
     (entry,) = lagging.claims.claim()
 
     with pytest.raises(GivenBack):
-        lagging.scoring.score_chunk(entry, lambda: None)
+        lagging.scoring.score_chunk(entry)
 
     (again,) = bench.claims.reclaim()
     assert (again.request.job_id, again.deliveries) == (job_id, 1)
@@ -101,28 +106,31 @@ def submit_missing_file(bench: Bench) -> None:
     bench.queue.submissions.submit(Lane.BATCH, [request], terms=Terms(record={"source": FileFormat.CSV}))
 
 
-def test_a_file_that_is_not_seen_here_is_left_to_others(bench: Bench) -> None:
-    submit_missing_file(bench)
-    (entry,) = bench.claims.claim()
+def test_a_file_that_is_not_seen_here_is_left_to_others(batch_bench: Bench) -> None:
+    submit_missing_file(batch_bench)
+    (entry,) = batch_bench.claims.claim()
 
     with pytest.raises(GivenBack):
-        bench.scoring.score_chunk(entry, lambda: None)
+        batch_bench.scoring.score_chunk(entry)
 
 
-def test_a_file_that_nobody_sees_fails_its_job_in_the_end(bench: Bench, no_patience: None) -> None:
-    submit_missing_file(bench)
-    (entry,) = bench.claims.claim()
+def test_a_file_that_nobody_sees_fails_its_job_in_the_end(batch_bench: Bench, no_patience: None) -> None:
+    submit_missing_file(batch_bench)
+    (entry,) = batch_bench.claims.claim()
 
-    finished = bench.scoring.score_chunk(entry, lambda: None)
+    finished = batch_bench.scoring.score_chunk(entry)
 
-    assert json.loads(finished.job_error)["code"] == "invalid_file"  # type: ignore[union-attr]
+    assert json.loads(finished.job_error)["code"] == "invalid_file"
 
 
-def test_a_run_goes_on_after_what_it_cannot_score(build_bench: BuildBench) -> None:
-    bench = build_bench(linger_seconds=0.05, lease_seconds=5.0)
+@pytest.mark.parametrize("lane", Lane)
+def test_a_run_goes_on_after_what_it_cannot_score(build_bench: BuildBench, lane: Lane) -> None:
+    bench = build_bench(lane, linger_seconds=0.05, lease_seconds=5.0)
     bench.serve(write_iris(bench.models_dir))
-    lost = [bench.submit(version=UNKNOWN, pinned=True), bench.queue.submit_batch(2, version=UNKNOWN, pinned=True)]
-    sound = bench.submit_batch(2)
+    is_batch = lane is Lane.BATCH
+    submit = bench.queue.submit_batch if is_batch else bench.submit
+    lost = [submit(*([2] if is_batch else []), version=UNKNOWN, pinned=True) for _ in range(2)]
+    sound = bench.submit_batch(2) if is_batch else bench.submit()
 
     bench.scorer.run()
 

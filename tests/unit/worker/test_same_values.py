@@ -74,7 +74,7 @@ def parquet_block(folder: Path, columns: dict[str, Any], signature: Signature) -
         writer.write(sink.getvalue())
         writer.commit()
     whole = BlobSlice(FileFormat.PARQUET, "job/input.parquet", 0, len(sink.getvalue()), row_group=PLAN)
-    (chunk,) = plan_file(store, whole, signature, max_bytes=10**9, chunk_bytes=10**6)
+    (chunk,) = plan_file(store, whole, signature, max_bytes=10**9, chunk_bytes=10**6, max_rows=10**9)
     return ParquetRows(store).read(chunk, signature)
 
 

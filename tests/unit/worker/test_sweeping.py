@@ -123,7 +123,7 @@ def test_a_final_job_without_answers_keeps_no_files_however_late_they_came(place
 
 
 def test_a_purged_job_keeps_no_files_however_late_they_came(place: Place) -> None:
-    job_id, scorer = place.submit_file(), place.queue.scorer()
+    job_id, scorer = place.submit_file(), place.queue.batch_scorer()
     scorer.finish([succeed(scorer.claim()[0])], claim_next=False)
     place.queue.submissions.purge(job_id)
 

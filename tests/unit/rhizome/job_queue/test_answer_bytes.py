@@ -18,7 +18,7 @@ def write_parts(size: int, errors_size: int = 0) -> bytes:
 @pytest.mark.parametrize(("sizes", "state"), [([(60, 0), (40, 0)], "succeeded"), ([(60, 0), (40, 1)], "failed")])
 def test_answers_and_errors_of_all_chunks_count(queue: Queue, sizes: list[tuple[int, int]], state: str) -> None:
     job_id = queue.submit_batch(1, 1, terms=Terms(record={"source": "csv", "max_answer_bytes": "100"}))
-    scorer = queue.scorer()
+    scorer = queue.batch_scorer()
 
     for size, errors_size in sizes:
         (entry,) = scorer.claim()
@@ -34,7 +34,7 @@ def test_answers_and_errors_of_all_chunks_count(queue: Queue, sizes: list[tuple[
 
 def test_a_job_that_fails_by_it_leaves_no_chunk_waiting(queue: Queue) -> None:
     queue.submit_batch(1, 1, 1, terms=Terms(record={"source": "csv", "max_answer_bytes": "10"}))
-    scorer = queue.scorer()
+    scorer = queue.batch_scorer()
     (entry,) = scorer.claim()
 
     scorer.finish([succeed(entry, write_parts(11))], claim_next=False)
@@ -44,9 +44,9 @@ def test_a_job_that_fails_by_it_leaves_no_chunk_waiting(queue: Queue) -> None:
 
 def test_a_chunk_that_is_repeated_counts_once(queue: Queue) -> None:
     job_id = queue.submit_batch(1, 1, terms=Terms(record={"source": "csv", "max_answer_bytes": "100"}))
-    (entry,) = queue.scorer().claim()
+    (entry,) = queue.batch_scorer().claim()
 
     for _ in range(3):
-        queue.scorer().finish([succeed(entry, write_parts(60))], claim_next=False)
+        queue.batch_scorer().finish([succeed(entry, write_parts(60))], claim_next=False)
 
     assert queue.read(job_id).state is State.RUNNING

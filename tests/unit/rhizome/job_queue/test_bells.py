@@ -107,24 +107,67 @@ def test_a_scorer_that_finished_and_found_nothing_listens(queue: Queue) -> None:
     assert queue.bells() == 0
 
 
-def test_what_waits_behind_a_listening_scorer_rings_for_another(queue: Queue) -> None:
+def test_what_waits_behind_a_listening_scorer_is_taken_by_it(queue: Queue) -> None:
     scorer = queue.scorer()
     scorer.claim()
     queue.submit()
 
     queue.submit()
 
-    assert queue.bells() == 1
+    assert queue.bells() == 0
+    assert len(scorer.claim()) == 2
 
 
-@pytest.mark.parametrize("how", ["claims", "leaves", "stops listening"])
+def test_a_scorer_at_work_on_single_jobs_needs_no_bell(queue: Queue) -> None:
+    scorer = queue.scorer()
+    scorer.claim()
+    queue.submit()
+    claimed = scorer.claim()
+
+    queue.submit()
+
+    assert queue.bells() == 0
+    assert len(scorer.finish([succeed(entry) for entry in claimed], claim_next=True)) == 1
+
+
+def test_a_scorer_at_work_on_a_chunk_rings_for_another(queue: Queue) -> None:
+    scorer = queue.batch_scorer()
+    scorer.claim()
+    queue.submit_batch(1)
+    scorer.claim()
+
+    queue.submit_batch(1)
+
+    assert queue.bells(keys.BATCH_QUEUE) == 1
+
+
+def test_of_two_that_hear_nothing_one_goes_on_listening(queue: Queue) -> None:
+    first, second = queue.scorer("first"), queue.scorer("second")
+    first.claim()
+    second.claim()
+
+    following = [first.stay(), second.stay()]
+
+    assert following == [Next.LEAVE, Next.LISTEN]
+
+
+@pytest.mark.parametrize(("is_heard", "bells"), [(True, 0), (False, 1)])
+def test_a_run_that_ends_rings_where_nobody_listens(queue: Queue, is_heard: bool, bells: int) -> None:
+    if is_heard:
+        queue.scorer("other").claim()
+    scorer = queue.scorer()
+    scorer.claim()
+
+    scorer.leave(ring=True)
+
+    assert queue.bells() == bells
+
+
+@pytest.mark.parametrize("how", ["leaves", "stops listening"])
 def test_a_scorer_that_listens_no_more_needs_a_bell(queue: Queue, how: str) -> None:
     scorer = queue.scorer()
     scorer.claim()
-    if how == "claims":
-        queue.submit()
-        scorer.claim()
-    elif how == "leaves":
+    if how == "leaves":
         scorer.leave(ring=False)
     else:
         scorer.stop_listening()

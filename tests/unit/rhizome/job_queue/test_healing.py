@@ -120,8 +120,9 @@ def test_upkeep_rings_for_the_lane_that_nobody_listens_to(queue: Queue, listenin
     [(Lane.INTERACTIVE, keys.BELL, keys.SCORING_QUEUE), (Lane.BATCH, keys.BATCH_BELL, keys.BATCH_QUEUE)],
 )
 def test_upkeep_by_any_scorer_rings_for_a_job_whose_bell_was_lost(
-    queue: Queue, lane: Lane, bell: str, queue_of_bell: str
+    queue: Queue, lane: Lane, bell: str, queue_of_bell: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("rhizome.job_queue.claiming.FORGOTTEN_MS", 0)
     if lane is Lane.BATCH:
         queue.submit_batch(1)
     else:
@@ -132,6 +133,15 @@ def test_upkeep_by_any_scorer_rings_for_a_job_whose_bell_was_lost(
 
     assert queue.scorer().maintain() == (1, 0)
     assert queue.bells(queue_of_bell) == queue.bells() + queue.bells(keys.BATCH_QUEUE) == 1
+
+
+def test_upkeep_leaves_what_has_just_come_to_the_scorer_at_work(queue: Queue) -> None:
+    queue.submit()
+    queue.hear_bell()
+    queue.redis.delete(keys.BELL)
+    note_listeners(queue)
+
+    assert queue.scorer().maintain() == (0, 0)
 
 
 def test_upkeep_does_not_double_a_bell(queue: Queue) -> None:
