@@ -11,9 +11,7 @@ from rhizome.celery_app import run_worker
 from rhizome.errors import SettingsError
 from rhizome.ownership import await_own_database
 
-os.environ.setdefault(
-    "ARROW_DEFAULT_MEMORY_POOL", "system"
-)  # see `worker.files.arrow`; for what asks Arrow's core itself
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # also inside Arrow; see `worker.files.arrow`
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 

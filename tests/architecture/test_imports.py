@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("rhizome", "gateway", "worker", "trainer")
 #: They are the processes: importing them reads the environment and starts what they are for.
-PROCESS_ENTRIES = {"worker.app", "worker.webhooks.app", "trainer.app"}
+PROCESS_ENTRIES = {"worker.app", "worker.batch_app", "worker.webhooks.app", "trainer.app"}
 HEAVY = ("sklearn", "numpy", "scipy", "pandas", "joblib", "celery", "kombu", "worker", "trainer", "rhizome.artifact")
 
 WATCH = """
@@ -243,6 +243,7 @@ def test_only_process_entries_read_the_settings_from_the_environment() -> None:
         "trainer/__main__.py",
         "trainer/app.py",
         "worker/app.py",
+        "worker/batch_app.py",
         "worker/webhooks/app.py",
     }
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,9 +27,20 @@ def submit_file(service: Service) -> str:
     return str(response.json()["id"])
 
 
+@pytest.fixture
+def without_pandas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    """A service as in the images, which have no pandas: where it is, scikit-learn imports it, and it imports Arrow."""
+    (tmp_path / "pandas.py").write_text("raise ImportError('not in the image')\n")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    running = Service(tmp_path, worker_processes=2, batch_processes=2).start()
+    yield running
+    running.stop()
+
+
 def test_the_interactive_processes_never_load_arrow_and_those_of_batches_have_it_from_their_start(
-    service: Service,
+    without_pandas: Service,
 ) -> None:
+    service = without_pandas
     singles = [service.submit() for _ in range(50)]
     small = service.http.post("/predict/batch?wait=30", json={"instances": [SAMPLE] * 5})
     file = submit_file(service)
