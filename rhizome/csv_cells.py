@@ -66,6 +66,6 @@ def read_cell(text: str, feature: Feature) -> float | str | None:
     text = text.strip(BLANKS)
     if feature.dtype != "category":
         return float(text) if is_number(text) else None
-    if feature.texts_of_booleans and (lower := text.lower()) in ("true", "false"):
+    if (lower := text.lower()) in ("true", "false"):
         return feature.texts_of_booleans.get(lower == "true", text)
     return text or None

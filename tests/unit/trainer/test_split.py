@@ -1,5 +1,6 @@
 """The split: membership follows from a row's content and nothing else."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,3 +68,15 @@ def test_a_regression_holds_out_at_least_five_rows(houses_csv: Path) -> None:
     small = take(houses, np.arange(30))
     for seed in range(30):
         assert len(split_rows(small, seed).holdout) >= 5
+
+
+def test_a_regression_on_few_different_rows_holds_some_of_them_out(write_csv: Callable[[str], Path]) -> None:
+    lines = "".join(f"{'nesw'[i % 4]},{100 + 10 * (i % 4) + i % 7}.5\n" for i in range(80))
+    dataset = load_dataset(write_csv("region,price\n" + lines), "price", 3.0)
+
+    split = split_rows(dataset, 42)
+
+    assert len(split.holdout) >= 20
+    assert len(split.training) >= 40
+    held = {str(row) for row in dataset.rows[split.holdout].tolist()}
+    assert held.isdisjoint(str(row) for row in dataset.rows[split.training].tolist())
