@@ -214,7 +214,8 @@ def _read_answer(connection: Any) -> Any:
     try:
         return connection.read_response()
     except ResponseError as refusal:
-        return refusal  # a whole answer: the connection is as good as before
+        # A whole answer: the connection is as good as before. Its traceback would keep its callers' frames in a cycle.
+        return refusal.with_traceback(None)
 
 
 def _check(answer: Any) -> Any:

@@ -187,6 +187,7 @@ def test_a_thread_that_ends_gives_its_connection_back(own: Redis, redis: Redis) 
 
 def test_a_flight_that_nobody_holds_gives_its_connection_back(own: Redis, redis: Redis) -> None:
     script = Script(own, "return 1")
+    redis.script_flush()  # the first is told that there is no such script
 
     for _ in range(own.connection_pool.max_connections + 1):
         send_and_receive(Flight(own), Call(script, (), ()))
