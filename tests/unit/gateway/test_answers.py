@@ -27,8 +27,8 @@ from tests.unit.gateway.test_synchronous_calls import (
     assert_is_refused,
     while_waiting,
 )
-from worker.outcomes import ROW_FAILED
 from worker.failures import GAVE_UP, VERSION_UNAVAILABLE
+from worker.outcomes import ROW_FAILED
 
 ANSWER = {"label": "setosa", "probabilities": {"setosa": 0.9, "versicolor": 0.1, "virginica": 0.0}}
 RENAMED = build_manifest(
