@@ -4,6 +4,8 @@ redis-py retries a failed command ten times by default, which would replay a non
 sent once, and the caller that knows it is safe to repeat says so.
 """
 
+import time
+from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
@@ -18,6 +20,7 @@ from rhizome.errors import RhizomeError
 CONNECT_TIMEOUT_SECONDS = 2.0
 SOCKET_TIMEOUT_SECONDS = 5.0  #: longer than any blocking read
 BLOCKING_MARGIN_SECONDS = 3.0
+PAUSE_SECONDS = 0.05  #: between two looks whether it answers
 #: Of one client. What bounds its connections is the threads: each holds one and borrows another for a moment. This only
 #: has to be more than they can need (RHIZOME_GATEWAY_THREADS is 512 at most); redis-py's own bound, 100, is less.
 MAX_CONNECTIONS = 2048
@@ -77,6 +80,20 @@ def _claim_database(model_name: str, connection: Any) -> None:
 def _ask(connection: Any, *command: str) -> bytes | None:
     connection.send_command(*command)
     return cast(bytes | None, connection.read_response(disable_decoding=True))
+
+
+def await_redis(url: str, seconds: float) -> bool:
+    """Whether Redis answers within so many seconds."""
+    redis, deadline = connect(url), time.monotonic() + seconds
+    try:
+        while time.monotonic() < deadline:
+            with suppress(RedisError):
+                if redis.ping():
+                    return True
+            time.sleep(PAUSE_SECONDS)
+        return False
+    finally:
+        redis.close()
 
 
 def says_cannot_write(error: ResponseError) -> bool:

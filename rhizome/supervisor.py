@@ -20,7 +20,7 @@ from itertools import groupby
 from redis.exceptions import RedisError
 
 from rhizome.children import Child
-from rhizome.connection import connect
+from rhizome.connection import await_redis, connect
 from rhizome.embedded_redis import CONFIG_FILE, choose_folder, find_binary, find_free_port, write_config
 from rhizome.errors import StartupError
 from rhizome.lineage import compare
@@ -132,14 +132,14 @@ class Supervisor:
     def _start_redis(self) -> str:
         if self._is_redis_given:
             url = self._settings.redis_url
-            if not _await_redis(url, seconds=5.0):
+            if not await_redis(url, seconds=5.0):
                 raise StartupError("Redis does not answer at RHIZOME_REDIS_URL; start it, or unset the variable")
             return url
         settings = self._settings
         folder = choose_folder(self._var, settings.model_name, settings.models_dir)
         url = write_config(folder, find_free_port(), fsync=settings.redis_fsync, maxmemory=settings.redis_maxmemory)
         child = self._spawn("redis", (str(find_binary()), str(folder / CONFIG_FILE)), dict(os.environ))
-        if not _await_redis(url, seconds=REDIS_READY_SECONDS):
+        if not await_redis(url, seconds=REDIS_READY_SECONDS):
             raise StartupError(f"the embedded Redis server did not start; see {folder / 'valkey.log'}\n{child.tail()}")
         return url
 
@@ -289,16 +289,3 @@ def _say(text: str) -> None:
 
 def _reachable(host: str) -> str:
     return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 - compared, not bound
-
-
-def _await_redis(url: str, seconds: float) -> bool:
-    redis, deadline = connect(url), time.monotonic() + seconds
-    try:
-        while time.monotonic() < deadline:
-            with suppress(RedisError):
-                if redis.ping():
-                    return True
-            time.sleep(LOOK_SECONDS)
-        return False
-    finally:
-        redis.close()

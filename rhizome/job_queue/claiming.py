@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Any, cast
 
 from redis import Redis
@@ -13,6 +12,7 @@ from rhizome.job_queue.entries import (
     MOST_TOGETHER,
     Claimed,
     Finished,
+    Next,
     chunk_args,
     dead_letter_args,
     group_singles,
@@ -40,14 +40,6 @@ FORGOTTEN_MS = 500  #: an entry that waits for so long may wait for nobody
 REFUSED_SECONDS, REFUSER_WAITS_SECONDS = 0.5, 2.0
 #: So long is looked for a scorer that can: then the job fails.
 REFUSALS_END_SECONDS = 60.0
-
-
-class Next(StrEnum):
-    """What a scorer does that has heard nothing for a while."""
-
-    CLAIM = "claim"  #: something waits
-    LISTEN = "listen"  #: go on
-    LEAVE = "leave"  #: its process is wanted for another task, or another scorer listens
 
 
 class Claims:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 from rhizome.jobs import (
@@ -20,6 +21,14 @@ MOST_TOGETHER = 1_000  #: single jobs written as one part: Lua unpacks some thou
 _BATCH, _FAILED = Lane.BATCH, State.FAILED  # an enum's members are looked up anew each time
 #: Lane and priority of each of `STREAMS`.
 _PLACES = [(lane_of(stream), priority_of(stream)) for stream in STREAMS]
+
+
+class Next(StrEnum):
+    """What a scorer does that has heard nothing for a while."""
+
+    CLAIM = "claim"  #: something waits
+    LISTEN = "listen"  #: go on
+    LEAVE = "leave"  #: its process is wanted for another task, or another scorer listens
 
 
 class Claimed(NamedTuple):

@@ -16,7 +16,7 @@ from rhizome.job_queue.pace import UNKNOWN_COSTS, Pace, PaceReader
 from rhizome.job_queue.prepared import PreparedSubmit, record_fields
 from rhizome.job_queue.scripts import PURGED, load_script
 from rhizome.job_queue.terms import Idempotency, Terms
-from rhizome.job_queue.views import JobView, LaneDepth, Receipt
+from rhizome.job_queue.views import JobView, LaneDepth, Receipt, add_up
 from rhizome.jobs import STREAMS, Lane, ScoreRequest, State, encode_request, lane_of, stream_of
 from rhizome.lua_scripts import Call, Script, call_together
 
@@ -239,7 +239,7 @@ class Submissions:
         """How full each lane is."""
         rows = cast(list[list[int]], self._call(self._depth, [], []))
         streams = list(zip(STREAMS, rows, strict=True))
-        return {lane.value: _lane_depth([row for name, row in streams if lane_of(name) is lane]) for lane in Lane}
+        return {lane.value: add_up([row for name, row in streams if lane_of(name) is lane]) for lane in Lane}
 
     def pace(self) -> Pace | None:
         """How fast the queue drains; None while no worker has measured it."""
@@ -298,10 +298,3 @@ class Submissions:
             return call_together([Call(script, script_keys, args)])[0]
         except RedisError as error:
             raise QueueUnavailable from error
-
-
-def _lane_depth(streams: Sequence[Sequence[int]]) -> LaneDepth:
-    """One lane's streams together."""
-    waiting, in_flight, ages = (list(column) for column in zip(*streams, strict=True))
-    oldest = max(ages)
-    return LaneDepth(sum(waiting), sum(in_flight), None if oldest < 0 else oldest / 1000)

@@ -1,5 +1,6 @@
 """What the queue says of a job and of a lane."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from rhizome.jobs import State, lane_of, priority_of
@@ -63,3 +64,10 @@ class LaneDepth(NamedTuple):
     waiting: int
     in_flight: int
     oldest_waiting_seconds: float | None
+
+
+def add_up(streams: Sequence[Sequence[int]]) -> LaneDepth:
+    """One lane's streams together."""
+    waiting, in_flight, ages = (list(column) for column in zip(*streams, strict=True))
+    oldest = max(ages)
+    return LaneDepth(sum(waiting), sum(in_flight), None if oldest < 0 else oldest / 1000)

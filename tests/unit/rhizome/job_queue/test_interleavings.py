@@ -1,5 +1,7 @@
 """Whatever order scorers claim, finish, die and take over in: each batch ends with every chunk answered once."""
 
+from contextlib import suppress
+
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -12,6 +14,7 @@ from hypothesis.stateful import (
 from redis import Redis
 
 from rhizome import keys
+from rhizome.errors import JobFinished
 from rhizome.job_queue.entries import Claimed
 from rhizome.jobs import Lane, State
 from tests.support.queue import Queue, succeed
@@ -70,7 +73,8 @@ class Interleavings(RuleBasedStateMachine):
         if not self.jobs:
             return
         job_id = list(self.jobs)[at % len(self.jobs)]
-        self.queue.submissions.cancel(job_id)
+        with suppress(JobFinished):
+            self.queue.submissions.cancel(job_id)
         if self.queue.read(job_id).state is State.CANCELLED:
             self.cancelled.add(job_id)
 
