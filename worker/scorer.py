@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from rhizome.errors import BlobStoreUnavailable
-from rhizome.job_queue.claiming import Claims, Next
-from rhizome.job_queue.entries import Claimed
+from rhizome.job_queue.claiming import Claims
+from rhizome.job_queue.entries import Claimed, Next
 from rhizome.settings import Settings
 from worker.failures import run_out_of_memory
 from worker.finishing import Finishing

@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 
 from rhizome import keys
-from rhizome.job_queue.claiming import Next
+from rhizome.job_queue.entries import Next
 from rhizome.job_queue.scripts import BELL_TTL_SECONDS
 from rhizome.jobs import Lane
 from rhizome.task_message import SCORE_TASK
