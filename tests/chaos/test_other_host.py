@@ -25,7 +25,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def elsewhere(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The models folder of another worker, as it was a while ago; its folder of files is another, too."""
+    """The models folder of other workers, as it was a while ago; its folder of files is another, too."""
     folder = tmp_path_factory.mktemp("elsewhere")
     shutil.copytree(service.models, folder / "models")
     environment = environment_of(service) | {
@@ -33,20 +33,25 @@ def elsewhere(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Ite
         "RHIZOME_BLOB_URL": f"{folder.as_uri()}/blobs",
     }
     with (folder / "log").open("wb") as log:
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "worker"],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
+        workers = [
+            subprocess.Popen(
+                [sys.executable, "-m", "worker", *role],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+            for role in ((), ("batches",))
+        ]
     try:
-        eventually(lambda: service.health()["workers"]["living"] == 4, 60.0, "the other worker")
+        eventually(lambda: service.health()["workers"]["living"] == 8, 60.0, "the other workers")
         yield folder / "models"
     finally:
-        worker.send_signal(signal.SIGTERM)
-        worker.wait(40.0)
+        for worker in workers:
+            worker.send_signal(signal.SIGTERM)
+        for worker in workers:
+            worker.wait(40.0)
 
 
 def environment_of(service: Service) -> dict[str, str]:
@@ -59,7 +64,7 @@ def environment_of(service: Service) -> dict[str, str]:
 
 def test_versions_and_files_that_are_not_there_yet_are_scored_where_they_are(service: Service, elsewhere: Path) -> None:
     former = service.champion()
-    assert service.admin("/retrain").status_code == 202
+    assert service.admin("/retrain?force=true").status_code == 202
     eventually(lambda: service.champion() != former, 60.0, "a new champion")
     champion = service.champion()
 
@@ -83,7 +88,7 @@ def test_versions_and_files_that_are_not_there_yet_are_scored_where_they_are(ser
 
 def test_the_odd_one_out_is_named_and_rolls_nothing_back(service: Service, elsewhere: Path) -> None:
     former = service.champion()
-    assert service.admin("/retrain").status_code == 202
+    assert service.admin("/retrain?force=true").status_code == 202
     champion = eventually(lambda: service.champion() if service.champion() != former else "", 60.0, "a new champion")
 
     shutil.copytree(service.models / "iris" / champion, elsewhere / "iris" / champion)

@@ -43,7 +43,7 @@ def promote_and_roll_back(stage: Stage) -> None:
 
 def retrain(stage: Stage) -> None:
     before = len(_versions(stage))
-    stage.service.admin("/retrain").raise_for_status()
+    stage.service.admin("/retrain?force=true").raise_for_status()
     eventually(lambda: len(_versions(stage)) > before, TRAINING_SECONDS, "one more version")
     eventually(lambda: stage.service.health()["workers"]["converged"], STOP_SECONDS, "every worker on one version")
 
