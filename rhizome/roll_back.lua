@@ -4,18 +4,11 @@
 --       the worker process that votes against it ('' = nobody is asked), its host, for how long a heartbeat counts (s),
 --       for how long votes are kept (s)
 -- Returns {'ok', pointer}, {'moved', pointer} where another process was first, {'none'}: the champion then stays, or
--- {'outvoted', pointer} while not more than half of the living worker processes, and of their hosts, are against it.
+-- {'outvoted', pointer} while not more than half of the living worker processes, and of their hosts, are against it. Those of
+-- the interactive lane are enough: the others may have had nothing to score.
 
--- One process, and one host, whose disk, clock or libraries are at fault decides nothing for the others.
-local function is_outvoted(voter, voters_host)
-  redis.call('HSET', KEYS[5], voter, ARGV[2])
-  redis.call('EXPIRE', KEYS[5], ARGV[8])
-  local living, oldest = {[voter] = voters_host}, tonumber(redis.call('TIME')[1]) - tonumber(ARGV[7])
-  local processes = redis.call('HGETALL', KEYS[6])
-  for at = 1, #processes, 2 do
-    local beat = cjson.decode(processes[at + 1])
-    if beat.role == 'worker' and beat.at >= oldest then living[processes[at]] = beat.host end
-  end
+-- Whether enough of these processes, and of their hosts, are against it. `living` holds the host of each.
+local function is_majority(living)
   local processes_all, processes_against, hosts_all, hosts_against, hosts = 0, 0, 0, 0, {}
   for process, host in pairs(living) do
     local is_against = redis.call('HEXISTS', KEYS[5], process)
@@ -25,7 +18,24 @@ local function is_outvoted(voter, voters_host)
   for _, is_against in pairs(hosts) do
     hosts_all, hosts_against = hosts_all + 1, hosts_against + is_against
   end
-  return 2 * processes_against <= processes_all or 2 * hosts_against <= hosts_all
+  return 2 * processes_against > processes_all and 2 * hosts_against > hosts_all
+end
+
+-- One process, and one host, whose disk, clock or libraries are at fault decides nothing for the others.
+local function is_outvoted(voter, voters_host)
+  redis.call('HSET', KEYS[5], voter, ARGV[2])
+  redis.call('EXPIRE', KEYS[5], ARGV[8])
+  local living, interactive, oldest = {[voter] = voters_host}, {}, tonumber(redis.call('TIME')[1]) - tonumber(ARGV[7])
+  local processes = redis.call('HGETALL', KEYS[6])
+  for at = 1, #processes, 2 do
+    local beat = cjson.decode(processes[at + 1])
+    -- `heard_at` is this server's time, which a heartbeat of an earlier release lacks.
+    if beat.role == 'worker' and (beat.heard_at or beat.at) >= oldest then
+      living[processes[at]] = beat.host
+      if (beat.lane or 'interactive') == 'interactive' then interactive[processes[at]] = beat.host end
+    end
+  end
+  return not (is_majority(living) or is_majority(interactive))
 end
 
 local current = redis.call('GET', KEYS[1])

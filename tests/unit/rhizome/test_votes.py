@@ -5,8 +5,9 @@ import time
 import pytest
 from redis import Redis
 
-from rhizome.heartbeats import LIVING_SECONDS, Heartbeat, beat
+from rhizome.heartbeats import LIVING_SECONDS, Heartbeat
 from rhizome.registry import Pointer, Registry
+from tests.support.heartbeats import write_silent
 from tests.support.versions import MODEL_NAME, build_manifest
 
 GOOD, BAD, LATER = (f"20260101T{number:06d}Z-0123abcd" for number in range(1, 4))
@@ -23,12 +24,15 @@ def registry(redis: Redis) -> Registry:
     return registry
 
 
-def live(redis: Redis, *processes: str, role: str = "worker", age: float = 0.0) -> None:
-    """Each of `processes` (`host:pid`) gives a sign of life."""
+def live(
+    redis: Redis, *processes: str, role: str = "worker", age: float = 0.0, skew: float = 0.0, **facts: str
+) -> None:
+    """Each of `processes` (`host:pid`) gave a sign of life so long ago, by a clock that differs from Redis's."""
     for process in processes:
         host, pid = process.split(":")
-        now = time.time()
-        beat(redis, Heartbeat(role=role, host=host, pid=int(pid), state="serving", at=now - age, started_at=now))
+        now = time.time() + skew
+        heartbeat = Heartbeat(role=role, host=host, pid=int(pid), state="serving", at=now, started_at=now, **facts)
+        write_silent(redis, heartbeat, seconds=age)
 
 
 def vote(registry: Registry, process: str, version: str = BAD) -> Pointer | None:
@@ -91,6 +95,29 @@ def test_only_living_worker_processes_are_asked(registry: Registry, redis: Redis
     vote(registry, "a:1")
 
     assert champion_of(registry) == GOOD
+
+
+def test_a_host_with_a_wrong_clock_is_asked_too(registry: Registry, redis: Redis) -> None:
+    live(redis, "a:1")
+    live(redis, "b:1", skew=-3600.0)
+
+    assert vote(registry, "a:1") is None
+
+
+def test_those_who_score_single_jobs_are_enough(registry: Registry, redis: Redis) -> None:
+    live(redis, "a:1", "a:2")
+    live(redis, "a:3", "a:4", lane="batch")
+
+    stood = [vote(registry, process) for process in ("a:1", "a:2")]
+
+    assert [standing is None for standing in stood] == [True, False]
+
+
+def test_those_who_score_batches_alone_are_not(registry: Registry, redis: Redis) -> None:
+    live(redis, "a:1", "a:2")
+    live(redis, "a:3", "a:4", lane="batch")
+
+    assert [vote(registry, process) for process in ("a:3", "a:4")] == [None, None]
 
 
 def test_the_votes_of_the_dead_do_not_count(registry: Registry, redis: Redis) -> None:
