@@ -78,7 +78,7 @@ def test_versions_and_files_that_are_not_there_yet_are_scored_where_they_are(ser
 
     documents = [service.result(job_id, wait=60.0) for job_id in pinned + batches + files]
 
-    assert {document["status"] for document in documents} == {"succeeded"}
+    assert [document for document in documents if document["status"] != "succeeded"] == []
     assert {document["version"] for document in documents[:100]} == {champion}
     assert sum(document.get("rows", {}).get("failed", 0) for document in documents) == 0
     log = (elsewhere.parent / "log").read_text()
