@@ -39,9 +39,12 @@ class Artifact(NamedTuple):
 
         Raises:
             ArtifactError: the bytes cannot be unpickled with the installed libraries.
+            MemoryError: there is not enough memory now.
         """
         try:
             return joblib.load(BytesIO(self.content))
+        except MemoryError:
+            raise  # this moment's, or this process's: it says nothing of the version
         except Exception as error:  # unpickling foreign bytes may raise anything
             raise ArtifactError(
                 f"version {self.manifest.version} cannot be unpickled here; "

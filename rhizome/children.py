@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1  #: prctl(2)
+_AUTOGROUP = Path("/proc/self/autogroup")  #: sched(7)
 FIRST_BACKOFF_SECONDS = 0.5
 MAX_BACKOFF_SECONDS = 30.0  #: of a process that ends by itself as soon as it is started
 MAX_KILLED_BACKOFF_SECONDS = 2.0  #: of one that somebody or the kernel kills
@@ -136,6 +137,10 @@ class Child:
     def _settle(self) -> None:
         """Runs in the child before exec; if the supervisor is killed outright, the kernel sends the child SIGTERM."""
         os.nice(self._niceness)
+        if self._niceness:
+            # Linux shares a processor between sessions first, and each child has one of its own.
+            with suppress(OSError):
+                _AUTOGROUP.write_text(str(self._niceness))
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 

@@ -4,8 +4,9 @@
 --       the worker process that votes against it ('' = nobody is asked), its host, for how long a heartbeat counts (s),
 --       for how long votes are kept (s)
 -- Returns {'ok', pointer}, {'moved', pointer} where another process was first, {'none'}: the champion then stays, or
--- {'outvoted', pointer} while not more than half of the living worker processes, and of their hosts, are against it. Those of
--- the interactive lane are enough: the others may have had nothing to score.
+-- {'outvoted', pointer} while not more than half of those who are asked, and of their hosts, are against it. Asked are the living
+-- worker processes of the interactive lane, or the others where there are none: those of the batch lane may have had
+-- nothing to score, and have less memory.
 
 -- Whether enough of these processes, and of their hosts, are against it. `living` holds the host of each.
 local function is_majority(living)
@@ -35,7 +36,7 @@ local function is_outvoted(voter, voters_host)
       if (beat.lane or 'interactive') == 'interactive' then interactive[processes[at]] = beat.host end
     end
   end
-  return not (is_majority(living) or is_majority(interactive))
+  return not is_majority(next(interactive) and interactive or living)
 end
 
 local current = redis.call('GET', KEYS[1])

@@ -45,7 +45,7 @@ STOP_STEPS = {
     "webhooks": 3,
     "redis": 4,
 }
-BACKGROUND_NICENESS = 10  #: of trainer, beat and the deliverer: they take what serving leaves
+BACKGROUND_NICENESS = 10  #: of all but serving: a tenth of its weight where they compete
 ADMIN_KEY_FILE = "admin_key"
 WEBHOOK_SECRET_FILE = "webhook_secret"  # noqa: S105 - a name
 _SAMPLE_ARGUMENT = '-H "Content-Type: application/json"'
@@ -116,7 +116,7 @@ class Supervisor:
             ("beat", ("trainer", "beat"), BACKGROUND_NICENESS),
             ("trainer", ("trainer", "serve"), BACKGROUND_NICENESS),
             ("worker", ("worker",), 0),
-            ("batches", ("worker", "batches"), 0),
+            ("batches", ("worker", "batches"), BACKGROUND_NICENESS),
             ("webhooks", ("worker", "webhooks"), BACKGROUND_NICENESS),
             ("gateway", ("gateway",), 0),
         ):

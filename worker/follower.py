@@ -59,6 +59,8 @@ class Follower:
         self._is_loading = True
         try:
             self._shelf.load_champion(pointer)
+            # Whoever had this process's number before, in a container that was started again, may have voted.
+            self._registry.withdraw_vote(pointer.version, process=_process_key())
             self._forget()
         except Exception as error:  # whatever it is, a version that cannot be loaded must not stay champion
             self._judge(pointer, error)

@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import time
 import uuid
 from contextlib import suppress
 
@@ -31,6 +32,7 @@ from worker.shelf import Shelf
 from worker.sweeping import Sweeper
 
 PULSE_ROLE = "child"
+HAND_ON_SECONDS = 0.25
 PATIENCE_SECONDS = 30.0  #: the keeper loads versions, and a large one takes its time
 
 log = logging.getLogger(__name__)
@@ -99,10 +101,14 @@ class WorkerProcess:
         self._keeper.stop()
 
     def score(self) -> None:
-        """Answers one bell; without a champion nothing is claimed, and jobs wait for a process that has one."""
+        """Answers one bell; without a champion nothing is claimed, and the bell is handed on."""
         self._keeper.runs += 1
         if self._shelf.champion is not None:
             self._scorer.run()
+            return
+        time.sleep(HAND_ON_SECONDS)  # another process may be busy at the moment, and this one the only one to answer
+        self._claims.answer_bell()
+        self._claims.leave(ring=True)
 
     def export(self, job_id: str, form: FileFormat) -> None:
         """Writes a job's rows as a file of that form; see `Exports`."""

@@ -1,34 +1,49 @@
-"""What a process of the batch lane may take: time that nobody else wants, and so much memory.
+"""How much memory a process of the batch lane may take: beyond it an allocation fails, and with it a chunk.
 
-A single job is six short steps in as many processes, and each would wait for the end of a time slice of a batch's.
+Not the process, and not the machine. Linux's own; elsewhere, and where it is forbidden, nothing changes.
 """
 
-import os
 import resource
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _STATUS = Path("/proc/self/status")
 _KIB = 1024
 
+_allowed_bytes = 0  #: beyond what this process holds; 0 for no limit
+
 
 def restrain(memory_bytes: int) -> None:
     """Restrains this process.
 
-    Beyond the limit an allocation fails, and with it a chunk: not the process, and not the machine. Both are Linux's
-    own; elsewhere, and where it is forbidden, nothing changes.
-
     Args:
         memory_bytes: it may take beyond what it holds now.
     """
-    if hasattr(os, "SCHED_IDLE"):
-        with suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    global _allowed_bytes  # noqa: PLW0603 - a limit is the whole process's
+    _allowed_bytes = memory_bytes
     if held := _held_bytes():
-        with suppress(OSError, ValueError):
-            _, most = resource.getrlimit(resource.RLIMIT_DATA)
-            limit = held + memory_bytes
-            resource.setrlimit(resource.RLIMIT_DATA, (limit if most < 0 else min(limit, most), most))
+        _limit(held + memory_bytes)
+
+
+@contextmanager
+def lifted() -> Iterator[None]:
+    """Loads a version: what it holds is no chunk's. The limit holds again afterwards, beyond what is held by then."""
+    if not _allowed_bytes:
+        yield
+        return
+    _limit(resource.RLIM_INFINITY)
+    try:
+        yield
+    finally:
+        restrain(_allowed_bytes)
+
+
+def _limit(size: int) -> None:
+    with suppress(OSError, ValueError):
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        is_bounded = most != resource.RLIM_INFINITY
+        resource.setrlimit(resource.RLIMIT_DATA, (most if is_bounded and not 0 <= size <= most else size, most))
 
 
 def _held_bytes() -> int:

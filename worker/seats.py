@@ -8,8 +8,9 @@ import ctypes
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.sharedctypes import RawArray
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -33,6 +34,7 @@ class _Record(ctypes.Structure):
         ("loading_since", ctypes.c_double),
         ("calling_since", ctypes.c_double),
         ("call_limit", ctypes.c_double),
+        ("cpu_since", ctypes.c_double),  # seconds of CPU that the child had taken when the call began
         ("loads_ended", ctypes.c_int64),
         ("is_testing", ctypes.c_int64),  # a call is for a row that the version is known to answer
         ("consumer", ctypes.c_char * _NAME_BYTES),
@@ -97,7 +99,8 @@ class Seat:
         self.predecessor = record.consumer.decode()
         was_testing, record.is_testing = was_calling and record.is_testing == 1, 0
         if was_testing or (was_loading and not was_calling):  # of both at once, nobody knows which it was
-            record.loads_ended = LOADS_ENDED if record.sentence else record.loads_ended + 1
+            is_certain = record.sentence or was_testing
+            record.loads_ended = LOADS_ENDED if is_certain else record.loads_ended + 1
             if record.loads_ended >= LOADS_ENDED:
                 self._unloadable[version] = reason, time.monotonic() + UNLOADABLE_SECONDS
         ending = None
@@ -157,6 +160,7 @@ class Seat:
         def watched(array: Any) -> Any:
             seconds = CALL_FACTOR * expect_ms(len(array)) / 1000
             record.call_limit = min(most, max(MIN_CALL_SECONDS, seconds))
+            record.cpu_since = time.process_time()
             record.calling_since = time.monotonic()
             try:
                 return call(array)
@@ -164,6 +168,15 @@ class Seat:
                 record.calling_since = NEVER
 
         return watched
+
+
+def _is_starved(pid: int, cpu_since: float, limit: float) -> bool:
+    """Whether a call has not had its time yet, because others keep the processor busy: it wants to run, and may not."""
+    with suppress(OSError, ValueError):
+        facts = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        state, ticks = facts[0], int(facts[11]) + int(facts[12])
+        return state == "R" and ticks / os.sysconf("SC_CLK_TCK") - cpu_since < limit / 2
+    return False
 
 
 def _decode_work(written: bytes) -> Work | None:
@@ -200,7 +213,9 @@ class Seats:
         since, limit = record.calling_since, record.call_limit
         # Read twice: between two looks one call may have ended and another begun.
         if since != NEVER and now - since > limit and since == record.calling_since:
-            reason = f"the estimator took longer than {limit:.0f} s"
+            is_over = now - since > self._most_call_seconds
+            if is_over or not _is_starved(pid, record.cpu_since, limit):
+                reason = f"the estimator took longer than {limit:.0f} s"
         since, limit = record.loading_since, self._load_limit_seconds
         if since != NEVER and now - since > limit and since == record.loading_since:
             reason = f"loading it took longer than {limit:.0f} s"

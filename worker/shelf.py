@@ -19,6 +19,7 @@ from rhizome.registry import Pointer
 from rhizome.self_test import check_golden
 from rhizome.version_store import VersionStore
 from worker.linear_cost import LinearCost
+from worker.restraint import lifted
 from worker.seats import Seat
 
 OTHERS_HELD = 2  #: versions besides the champion; a former champion stays for the jobs bound to it
@@ -155,7 +156,7 @@ class Shelf:
 
     def _load(self, version: str, expected_sha256: str | None) -> LoadedVersion:
         begun = time.monotonic()
-        with self._loading:
+        with self._loading, lifted():
             loaded = self._load_safely(version, expected_sha256)
         self._failures.pop(version, None)
         self.seat.loaded()

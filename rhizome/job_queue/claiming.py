@@ -240,8 +240,8 @@ class Claims:
         return any(call(self._redis, "LLEN", queue) for queue in (keys.UPKEEP_QUEUE, keys.EXPORT_QUEUE))
 
     def stop_listening(self) -> None:
-        """Says that a submit must ring: this scorer is about to be busy for longer than a wake-up takes."""
-        self._redis.zrem(self._listening, self._consumer)
+        """It is about to be busy for longer than a wake-up takes: another is woken for what waits, and submits ring."""
+        self.leave(ring=False)
 
     def reclaim(self) -> list[Claimed]:
         """Takes over entries whose lease has run out: interactive ones first."""

@@ -5,14 +5,16 @@
 -- is taken alone, and the innocent ones around it are answered without it. One whose deadline has passed expires.
 -- Returns {{entry id, message, deliveries so far}, …}.
 local stream = STREAMS[tonumber(ARGV[1])]
-local idle = redis.pcall('XPENDING', stream, GROUP, 'IDLE', ARGV[3], '-', '+', ARGV[4])
+local most = tonumber(ARGV[4])
+local SEEN = 16  -- looked at, at least: what is left to others hides nothing behind it
+local idle = redis.pcall('XPENDING', stream, GROUP, 'IDLE', ARGV[3], '-', '+', math.max(most, SEEN))
 if idle.err or #idle == 0 then return {} end
 local taken, alone = {}, nil
 for _, entry in ipairs(idle) do
   if entry[4] == 0 and entry[2] == ARGV[2] and entry[3] < ARGV[3] + ARGV[6] then
     -- left to others
   elseif entry[4] <= 1 then
-    taken[#taken + 1] = entry
+    if #taken < most then taken[#taken + 1] = entry end
   else
     alone = alone or entry
   end

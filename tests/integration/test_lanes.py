@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rhizome.heartbeats import BEAT_SECONDS
+from rhizome.supervisor import BACKGROUND_NICENESS
 from tests.support.service import SAMPLE, Service, eventually
 
 ROWS = 2_000
@@ -53,15 +54,17 @@ def test_the_interactive_processes_never_load_arrow_and_those_of_batches_have_it
     assert [maps_arrow(pid) for pid in service.batch_children()] == [True] * 2
 
 
-def test_the_processes_of_batches_run_when_nobody_else_wants_to_and_are_bounded(service: Service) -> None:
-    policies = {os.sched_getscheduler(pid) for pid in service.batch_children()}
+def test_the_processes_of_batches_have_little_weight_and_are_bounded(service: Service) -> None:
+    eventually(lambda: service.health()["workers"]["living"] == 4, what="both processes of each lane")
     limits = [Path(f"/proc/{pid}/limits").read_text() for pid in service.batch_children()]
     data = [line.split()[3] for text in limits for line in text.splitlines() if line.startswith("Max data size")]
 
-    assert policies == {os.SCHED_IDLE}
     assert len(data) == 2
     assert "unlimited" not in data
-    assert {os.sched_getscheduler(pid) for pid in service.worker_children()} == {os.SCHED_OTHER}
+    for pids, niceness in ((service.batch_children(), BACKGROUND_NICENESS), (service.worker_children(), 0)):
+        assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in pids} == {niceness}
+        groups = [Path(f"/proc/{pid}/autogroup") for pid in pids]
+        assert all(group.read_text().endswith(f"nice {niceness}\n") for group in groups if group.exists())
 
 
 def test_without_processes_of_batches_single_jobs_are_answered_and_a_file_is_afterwards(service: Service) -> None:

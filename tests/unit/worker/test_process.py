@@ -67,6 +67,17 @@ def test_a_process_heals_the_queue(bench: Bench, process: WorkerProcess, redis: 
     eventually(lambda: bench.queue.bells() == 1, DEADLINE_SECONDS)
 
 
+def test_without_a_champion_a_bell_is_handed_on(settings: Settings, bench: Bench) -> None:
+    process = WorkerProcess(settings, Shelf(bench.store, None), Flags(), Lane.INTERACTIVE)
+    bench.submit()
+    bench.queue.hear_bell()
+
+    process.score()
+
+    assert bench.queue.bells() == 1
+    assert bench.queue.waiting(Lane.INTERACTIVE) == 1
+
+
 def raise_from(error: BaseException) -> Callable[[], Any]:
     def act() -> Any:
         raise error

@@ -79,6 +79,31 @@ def test_a_call_that_takes_too_long_is_seen_and_its_reason_told(place: Seats, mo
     assert "the estimator took longer" in ending.reason
 
 
+def test_a_call_that_others_keep_from_its_processor_is_given_time() -> None:
+    place = Seats(load_limit_seconds=60.0, most_call_seconds=60.0)
+    seat = place.at(0)
+    seat.take("", "first")
+    call_until_the_end(seat, WORK)
+    seat._record.calling_since -= 2 * seats.MIN_CALL_SECONDS
+
+    assert place.judge(0, os.getpid()) == "", "this process runs, and has taken no time since the call began"
+
+    seat._record.cpu_since = time.process_time() - seats.MIN_CALL_SECONDS
+    assert "the estimator took longer" in place.judge(0, os.getpid())
+
+
+def test_a_version_that_ends_a_process_amid_a_sound_row_is_not_loaded_again_at_once(place: Seats) -> None:
+    place.at(0).take("", "first")
+    with place.at(0).testing("v2"):
+        call_until_the_end(place.at(0), None)
+    place.at(0)._record.is_testing = 1
+
+    successor = place.at(0)
+    successor.take("its process was ended by signal 11", "second")
+
+    assert "signal 11" in successor.why_unloadable("v2")
+
+
 def test_another_process_is_not_judged_by_what_was_left(place: Seats) -> None:
     seat = place.at(0)
     seat.take("", "first")
