@@ -1,13 +1,14 @@
 """A chunk's answers on their way into the store: they are there when all of them are."""
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 
 from msgspec.structs import replace
 
 from rhizome.blob_slices import ChunkParts, errors_path, part_path
 from rhizome.blob_store import BlobStore, BlobWriter
+from rhizome.errors import BlobNotFound, BlobStoreUnavailable
 from worker.files.lines import Lines, bytes_of
 
 
@@ -70,17 +71,28 @@ class PartWriting:
         Raises:
             BlobStoreUnavailable: the store cannot be used now.
         """
-        self._writer(self._rows_path)  # also of no rows
-        for writer in self._writers.values():
-            writer.commit()
+        with _removal_told():
+            self._writer(self._rows_path)  # also of no rows
+            for writer in self._writers.values():
+                writer.commit()
         size, errors_size = self._sizes[self._rows_path], self._sizes[self._errors_path]
         return replace(self._parts, rows=rows, failed=failed, size=size, errors_size=errors_size)
 
     def _append(self, path: str, text: memoryview) -> None:
-        self._writer(path).write(text)
+        with _removal_told():
+            self._writer(path).write(text)
         self._sizes[path] += len(text)
 
     def _writer(self, path: str) -> BlobWriter:
         if path not in self._writers:
             self._writers[path] = self._files.enter_context(self._store.open_writer(path))
         return self._writers[path]
+
+
+@contextmanager
+def _removal_told() -> Iterator[None]:
+    """A job that is cancelled loses its files, those under the writer's hands, too: the chunk is let go of."""
+    try:
+        yield
+    except BlobNotFound as error:
+        raise BlobStoreUnavailable("the job's files were removed while its answers were written") from error

@@ -76,6 +76,22 @@ def test_a_scorer_that_stops_finishes_what_it_is_writing(bench: Bench) -> None:
     assert not bench.queue.read(job_id).is_final
 
 
+def test_a_job_that_is_cancelled_while_its_answers_are_written_ends_no_run(bench: Bench, short_retries: None) -> None:
+    job_id = bench.submit_parquet(ROWS)
+
+    def cancel() -> None:
+        if not bench.queue.read(job_id).is_final:
+            bench.queue.submissions.cancel(job_id)
+            bench.blobs.delete(job_id)
+
+    before_each_commit(bench, cancel)
+
+    bench.scorer.run()
+
+    assert bench.queue.read(job_id).state is State.CANCELLED
+    assert not any(prefix == job_id for prefix in bench.blobs.prefixes())
+
+
 def test_a_chunk_whose_answers_cannot_be_written_now_comes_back(build_bench: BuildBench, short_retries: None) -> None:
     bench = build_bench(
         Lane.BATCH, file_chunk_bytes=CHUNK_BYTES, lease_seconds=0.2, linger_seconds=1.0, max_deliveries=2
