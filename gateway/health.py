@@ -115,7 +115,10 @@ class HealthReporter:
         other += undelivered
         fatal += self._find_refusal()
         if memory > HIGH_WATER:
-            other.append("Redis's memory is almost full: no jobs are accepted until results have expired")
+            other.append(
+                "Redis's memory is almost full: no jobs are accepted until results have expired; raise its maxmemory "
+                "(RHIZOME_REDIS_MAXMEMORY) or shorten RHIZOME_RESULT_TTL_SECONDS"
+            )
         other += _store_problems(self._blobs)
         status = "unavailable" if fatal else "degraded" if other else "ok"
         return not fatal, {

@@ -43,6 +43,7 @@ def build_celery(name: str, settings: Settings, queues: tuple[str, ...], include
         task_default_queue=queues[0],
         task_create_missing_queues=False,
         worker_prefetch_multiplier=1,
+        worker_consumer="rhizome.celery_consumer:Consumer",
         worker_pool_restarts=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_send_task_events=False,
@@ -66,7 +67,7 @@ def build_celery(name: str, settings: Settings, queues: tuple[str, ...], include
 def _transport_options(settings: Settings) -> dict[str, Any]:
     return {
         # longer than any run of a scorer, or Kombu would deliver the bell of a living one again
-        "visibility_timeout": max(VISIBILITY_TIMEOUT_SECONDS, int(settings.score_time_limit_seconds) + 30),
+        "visibility_timeout": max(VISIBILITY_TIMEOUT_SECONDS, int(settings.run_limit_seconds) + 30),
         "unacked_restore_interval": 2,
         "unacked_restore_throttle": 1,
         "unacked_mutex_expire": 15,

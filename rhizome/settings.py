@@ -182,6 +182,11 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def run_limit_seconds(self) -> float:
+        """How long a scorer's run may last whose last call takes all of its time."""
+        return self.run_seconds + self.score_time_limit_seconds
+
+    @property
     def max_waiting_threads(self) -> int:
         """How many of a gateway process's threads may sleep on jobs; the others keep everything else going."""
         return min(self.max_waiters, self.gateway_threads * 2 // 3)

@@ -13,7 +13,7 @@ from worker.lifecycle import attach
 settings = load_settings()
 app = build_celery("worker", settings, queues=(keys.SCORING_QUEUE,), include=("worker.tasks",))
 app.conf.worker_concurrency = settings.worker_processes
-app.conf.task_time_limit = settings.score_time_limit_seconds + 10
-app.conf.task_soft_time_limit = settings.score_time_limit_seconds
+app.conf.task_time_limit = settings.run_limit_seconds + 10
+app.conf.task_soft_time_limit = settings.run_limit_seconds
 log_as_json("worker", settings)
 attach(app, settings, Lane.INTERACTIVE)

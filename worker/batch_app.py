@@ -20,8 +20,8 @@ QUEUES = (keys.BATCH_QUEUE, keys.UPKEEP_QUEUE, keys.EXPORT_QUEUE)
 settings = load_settings()
 app = build_celery("batches", settings, queues=QUEUES, include=("worker.tasks",))
 app.conf.worker_concurrency = settings.batch_processes
-app.conf.task_time_limit = settings.score_time_limit_seconds + 10
-app.conf.task_soft_time_limit = settings.score_time_limit_seconds
+app.conf.task_time_limit = settings.run_limit_seconds + 10
+app.conf.task_soft_time_limit = settings.run_limit_seconds
 log_as_json("batches", settings)
 attach(app, settings, Lane.BATCH)
 

@@ -22,6 +22,7 @@ def send_export(here: Service, job: JobView, form: FileFormat) -> Response:
     Raises:
         RowsIncomplete: they cannot be written in that form.
         ExportNotReady: the file is still being made.
+        BlobStoreFull: there is no room to make it.
     """
     check_version(job)
     path = export_path(job.job_id, form)
@@ -34,6 +35,7 @@ def send_export(here: Service, job: JobView, form: FileFormat) -> Response:
 def _await_size(here: Service, job_id: str, form: FileFormat) -> int:
     """Has the file made; its size as soon as it is there. Nobody waits without a place to wait."""
     path = export_path(job_id, form)
+    here.blobs.check_room()  # no worker could write it now
     request_export(here.redis, job_id, form)
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds, DEFAULT_WAIT_SECONDS)
     waiter = here.notices.register(job_id) if wait_seconds else None
