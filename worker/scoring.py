@@ -116,7 +116,7 @@ class Scoring:
     def _score_chunk(self, entry: Claimed, version: LoadedVersion) -> Finished:
         suspects = self._find_suspects(entry)
         if entry.request.encoding == Encoding.BLOB:
-            self._claims.stop_listening()
+            self._claims.leave(ring=False)  # for longer than a wake-up takes
             return self._files.score(entry, version, suspects)
         try:
             array = decode_rows([entry.request], version.signature)
@@ -229,7 +229,7 @@ class Scoring:
 
     def _tell_if_busy(self, version: LoadedVersion, rows: int) -> None:
         if version.cost.of(rows) > BUSY_MS:
-            self._claims.stop_listening()
+            self._claims.leave(ring=False)  # for longer than a wake-up takes
 
     def _find(self, version: str) -> LoadedVersion | None:
         try:

@@ -20,7 +20,7 @@ from rhizome.job_queue.entries import (
     parse_entry,
     singles_args,
 )
-from rhizome.job_queue.scripts import LANE_BELLS, LANE_LISTENING, STREAM_KEYS, lane_number, load_script
+from rhizome.job_queue.scripts import LANE_BELLS, STREAM_KEYS, lane_number, load_script
 from rhizome.jobs import STREAMS, Lane, ScoreRequest, encode_request, lane_of
 from rhizome.lua_scripts import Call, Flight, call
 from rhizome.settings import Settings
@@ -38,6 +38,8 @@ UPKEEP_SECONDS = 2  #: one worker process heals the queue, this often
 FORGOTTEN_MS = 500  #: an entry that waits for so long may wait for nobody
 #: What a scorer cannot score here, and others may, comes back after this, to the one that refused it some time later.
 REFUSED_SECONDS, REFUSER_WAITS_SECONDS = 0.5, 2.0
+#: So long is a scorer that has refused something not noted as listening: others would rely on it.
+REFUSER_UNHEARD_SECONDS = 10.0
 #: So long is looked for a scorer that can: then the job fails.
 REFUSALS_END_SECONDS = 60.0
 
@@ -59,12 +61,11 @@ class Claims:
         self.lane = lane
         self._lane_number = lane_number(lane)
         self._bell = LANE_BELLS[self._lane_number - 1]
-        self._listening = LANE_LISTENING[self._lane_number - 1]
         self._streams = [index for index, stream in enumerate(STREAMS) if lane_of(stream) is lane]
         #: Entries of each stream handed out and not yet finished: only their leases are renewed.
         self._held: tuple[set[bytes], ...] = tuple(set() for _ in STREAMS)
         self._listen_ms = max(1, int(min(settings.linger_seconds, LISTEN_SECONDS) * 1000))  # 0 would be for ever
-        self._note_ms = NOTED_READS * self._listen_ms + LISTENING_MARGIN_MS
+        self._unheard_until = float("-inf")
         #: One entry a stream: the first to come wakes the reader anyway, and the chunks of a batch, which come
         #: together, are for all scorers.
         self._listen = ("XREADGROUP", "GROUP", keys.GROUP, consumer, "COUNT", 1, "BLOCK", self._listen_ms, "STREAMS")
@@ -82,6 +83,12 @@ class Claims:
         self._release = load_script(redis, "release")
         self._plan = load_script(redis, "plan")
         self._flight = Flight(redis)
+
+    @property
+    def _note_ms(self) -> int:
+        """For how long it is noted as listening; 0 for not at all."""
+        is_unheard = time.monotonic() < self._unheard_until
+        return 0 if is_unheard else NOTED_READS * self._listen_ms + LISTENING_MARGIN_MS
 
     def answer_bell(self) -> None:
         """Deletes the bell, before the first look at the streams: a submit after this rings again.
@@ -196,7 +203,8 @@ class Claims:
         As with `give_back`, this delivery does not count. Others are given time to take them first.
         """
         idle_ms = max(0, int((self._settings.lease_seconds - REFUSED_SECONDS) * 1000))
-        args: list[Any] = [self._consumer, idle_ms, int(REFUSALS_END_SECONDS * 1000)]
+        args: list[Any] = [self._consumer, idle_ms, int(REFUSALS_END_SECONDS * 1000), self._lane_number]
+        self._unheard_until = time.monotonic() + REFUSER_UNHEARD_SECONDS
         for entry in entries:
             args += [entry.stream_index, entry.entry_id, entry.deliveries - 1, entry.name]
         kept = set(cast(list[bytes], self._refuse(args=args)))
@@ -226,7 +234,7 @@ class Claims:
         return Next(cast(bytes, self._stay(args=args)).decode())
 
     def leave(self, *, ring: bool) -> None:
-        """Stops listening, and wakes another scorer where something waits; with `ring` where nobody listens, too."""
+        """Is not to be relied on: another is woken for what waits (with `ring`, where nobody listens), and submits ring."""
         self._leave(args=[self._consumer, "unheard" if ring else "waiting", self._lane_number])
 
     def wake(self) -> None:
@@ -238,10 +246,6 @@ class Claims:
         if self.lane is not Lane.BATCH:
             return False
         return any(call(self._redis, "LLEN", queue) for queue in (keys.UPKEEP_QUEUE, keys.EXPORT_QUEUE))
-
-    def stop_listening(self) -> None:
-        """It is about to be busy for longer than a wake-up takes: another is woken for what waits, and submits ring."""
-        self.leave(ring=False)
 
     def reclaim(self) -> list[Claimed]:
         """Takes over entries whose lease has run out: interactive ones first."""

@@ -248,7 +248,7 @@ local function claim(consumer, count, ttl, lane)
     end
   end
   if total > 0 then
-    -- A scorer of single jobs still counts as listening: it is back within milliseconds, or says that it is not.
+    -- A scorer of single jobs still counts as listening: it is back within milliseconds, or says that it is not (`leave`).
     if lane == BATCH then redis.call('ZREM', LISTENING[lane], consumer) end
     -- A bell that lies unanswered is enough: then there is no need to look.
     if redis.call('LLEN', QUEUES[lane]) == 0 and waiting_in(lane) > 0 then ring(lane) end

@@ -303,7 +303,8 @@ def test_a_body_that_breaks_off_leaves_nothing(service: Service) -> None:
             "/predict/batch", content=broken(), headers={"Content-Type": "text/csv", "Content-Length": "999999999"}
         )
 
-    eventually(lambda: set((service.var / "blobs").iterdir()) == before, what="an empty store")
+    # What earlier tests left may be swept meanwhile.
+    eventually(lambda: set((service.var / "blobs").iterdir()) <= before, what="an empty store")
 
 
 def test_no_process_holds_a_large_file_in_memory(service: Service) -> None:

@@ -151,6 +151,21 @@ def test_of_two_that_hear_nothing_one_goes_on_listening(queue: Queue) -> None:
     assert following == [Next.LEAVE, Next.LISTEN]
 
 
+def test_who_has_refused_something_wakes_others_and_is_not_relied_on(queue: Queue) -> None:
+    refuser, other = queue.scorer("refuser"), queue.scorer("other")
+    queue.submit()
+    queue.hear_bell()
+    refuser.answer_bell()
+
+    refuser.refuse(refuser.claim())
+
+    assert queue.bells() == 1
+    assert refuser.claim() == []
+    other.answer_bell()
+    assert other.claim() == []
+    assert (refuser.stay(), other.stay()) == (Next.LEAVE, Next.LISTEN)
+
+
 @pytest.mark.parametrize(("is_heard", "bells"), [(True, 0), (False, 1)])
 def test_a_run_that_ends_rings_where_nobody_listens(queue: Queue, is_heard: bool, bells: int) -> None:
     if is_heard:
@@ -163,14 +178,10 @@ def test_a_run_that_ends_rings_where_nobody_listens(queue: Queue, is_heard: bool
     assert queue.bells() == bells
 
 
-@pytest.mark.parametrize("how", ["leaves", "stops listening"])
-def test_a_scorer_that_listens_no_more_needs_a_bell(queue: Queue, how: str) -> None:
+def test_a_scorer_that_listens_no_more_needs_a_bell(queue: Queue) -> None:
     scorer = queue.scorer()
     scorer.claim()
-    if how == "leaves":
-        scorer.leave(ring=False)
-    else:
-        scorer.stop_listening()
+    scorer.leave(ring=False)
 
     queue.submit()
 
