@@ -234,7 +234,7 @@ class Claims:
         return Next(cast(bytes, self._stay(args=args)).decode())
 
     def leave(self, *, ring: bool) -> None:
-        """Is not to be relied on: another is woken for what waits (with `ring`, where nobody listens), and submits ring."""
+        """Listens no more, so submits ring; another is woken for what waits, and with `ring` where nobody listens."""
         self._leave(args=[self._consumer, "unheard" if ring else "waiting", self._lane_number])
 
     def wake(self) -> None:

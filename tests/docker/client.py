@@ -8,6 +8,7 @@ from tests.docker.report import Failed, wait_for
 
 SAMPLE = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
 TIMEOUT_SECONDS = 10.0
+REPORT_SECONDS = 5.0  #: within which two reports agree
 FINAL = ("succeeded", "failed", "cancelled", "expired")
 
 
@@ -71,20 +72,31 @@ class Client:
         return living
 
     def served_version(self) -> str:
-        """What the workers serve; asked of them, as the gateway's processes learn of a champion a second apart."""
-        versions = {str(worker["version"]) for worker in self.workers()}
-        if len(versions) != 1:
-            raise Failed(f"the workers serve {versions or 'nothing'}")
-        return versions.pop()
+        """What the workers serve; asked of them, as the gateway's processes learn of a champion a second apart.
+
+        A report may be a second old, so two that follow one another may come from before and after a change.
+        """
+        found: set[str] = set()
+
+        def is_one() -> bool:
+            nonlocal found
+            found = {str(worker["version"]) for worker in self.workers()}
+            return len(found) == 1
+
+        wait_for(is_one, REPORT_SECONDS, lambda: f"the workers serve {found or 'nothing'}")
+        return found.pop()
 
     def await_version(self, containers: int, seconds: float, *, other_than: str = "") -> str:
         """Waits until the workers of so many containers serve one version, and a new one; returns it."""
 
+        found: set[str] = set()
+
         def is_served() -> bool:
+            nonlocal found
             workers = self.workers()
-            versions = {worker["version"] for worker in workers}
+            found = {str(worker["version"]) for worker in workers}
             hosts = {worker["host"] for worker in workers if worker["lane"] == "interactive"}
-            return len(hosts) == containers and len(versions) == 1 and versions != {other_than}
+            return len(hosts) == containers and len(found) == 1 and found != {other_than}
 
         wait_for(is_served, seconds, lambda: f"{containers} worker containers do not agree: {self.workers()}")
-        return self.served_version()
+        return found.pop()
