@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from rhizome.csv_cells import read_header
 from rhizome.manifest import Manifest, hash_file
 from rhizome.settings import Settings
 
@@ -132,8 +133,7 @@ def _compare_libraries(libraries: Mapping[str, str], manifest: Manifest) -> list
 def _read_header(path: Path) -> tuple[str, ...]:
     """The names in a CSV file's head; empty where it has none that can be read, which training says better."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return next((tuple(cell.strip() for cell in row) for row in csv.reader(file) if row), ())
+        return read_header(path)
     except (OSError, UnicodeDecodeError, csv.Error):
         return ()
 

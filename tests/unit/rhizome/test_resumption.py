@@ -14,6 +14,7 @@ from rhizome.resumption import resume
 from rhizome.settings import Settings
 from rhizome.training_runs import read_runs
 from tests.support.versions import build_manifest, iris_signature
+from trainer.table import load_table
 
 HEADER = "sepal_length,sepal_width,petal_length,petal_width"
 
@@ -142,6 +143,31 @@ def test_other_features_are_refused(
 
     with pytest.raises(StartupError, match=what):
         resume(settings, redis, champion)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "sep=,\r\n{}\r\n",
+        '\ufeff"sep=,"\n{}\n',
+        "\n{}\n",
+        '"sepal_length ",\u00a0sepal_width,\tpetal_length,petal_width, species\n',
+    ],
+)
+def test_the_head_is_read_as_training_reads_it(settings: Settings, champion: Manifest, redis: Redis, head: str) -> None:
+    settings.dataset.write_text(head.format(f"{HEADER},species") + "5.1,3.5,1.4,0.2,setosa\n", newline="")
+    assert load_table(settings.dataset).header == (*HEADER.split(","), "species")
+
+    assert "iris.csv has changed" in resume(settings, redis, champion)
+
+
+def test_a_name_with_a_blank_that_training_keeps_is_the_same_at_a_start(settings: Settings, champion: Manifest) -> None:
+    settings.dataset.write_text(f"\u2003{HEADER},species\n5.1,3.5,1.4,0.2,setosa\n")
+    first, *others = champion.signature.features
+    features = (first.model_copy(update={"name": load_table(settings.dataset).header[0]}), *others)
+    signature = champion.signature.model_copy(update={"features": features})
+
+    assert compare(settings, champion.model_copy(update={"signature": signature})).schema == ()
 
 
 def test_a_file_that_is_no_table_is_left_to_the_training_to_refuse(
