@@ -51,14 +51,13 @@ def compare(settings: Settings, manifest: Manifest, libraries: Mapping[str, str]
         sha256 = hash_file(settings.dataset)
     except OSError:
         sha256 = ""
-    header = _read_header(settings.dataset) if sha256 else ()
     training = [
         *_compare_data(settings, manifest, sha256),
         *_compare_estimators(settings, manifest),
         *_compare_numbers(settings, manifest),
         *(_compare_libraries(libraries, manifest) if libraries is not None else ()),
     ]
-    return Differences(tuple(_compare_schemas(settings, manifest, header)), tuple(training), bool(sha256))
+    return Differences(compare_schemas(settings, manifest), tuple(training), bool(sha256))
 
 
 def hash_source(estimator: str) -> str | None:
@@ -72,7 +71,9 @@ def hash_source(estimator: str) -> str | None:
     return None
 
 
-def _compare_schemas(settings: Settings, manifest: Manifest, header: tuple[str, ...]) -> list[str]:
+def compare_schemas(settings: Settings, manifest: Manifest) -> tuple[str, ...]:
+    """What differs in targets and features; in targets alone if there is no readable file."""
+    header = _read_header(settings.dataset)
     known = tuple(output.name for output in manifest.signature.outputs)
     targets = _split_targets(settings.target, header or known)
     found = []
@@ -81,7 +82,7 @@ def _compare_schemas(settings: Settings, manifest: Manifest, header: tuple[str, 
     features = tuple(name for name in header if name not in targets)
     if header and features != manifest.signature.names:
         found.append(_compare_features(features, manifest.signature.names))
-    return found
+    return tuple(found)
 
 
 def _split_targets(target: str, header: tuple[str, ...]) -> tuple[str, ...]:

@@ -10,8 +10,10 @@ from redis import Redis
 from rhizome.errors import StartupError
 from rhizome.lineage import compare, hash_source
 from rhizome.manifest import Manifest, hash_file
+from rhizome.registry import Registry
 from rhizome.resumption import resume
 from rhizome.settings import Settings
+from rhizome.signature import Feature
 from rhizome.training_runs import read_runs
 from tests.support.versions import build_manifest, iris_signature
 from trainer.table import load_table
@@ -159,6 +161,26 @@ def test_the_head_is_read_as_training_reads_it(settings: Settings, champion: Man
     assert load_table(settings.dataset).header == (*HEADER.split(","), "species")
 
     assert "iris.csv has changed" in resume(settings, redis, champion)
+
+
+def test_a_rollback_to_another_schema_leaves_a_service_that_starts(
+    settings: Settings, champion: Manifest, redis: Redis
+) -> None:
+    settings.dataset.write_text(f"{HEADER},hue,species\n5.1,3.5,1.4,0.2,1,setosa\n")
+    registry = Registry(redis, champion.name)
+    known = champion.signature
+    signature = known.model_copy(update={"features": (*known.features, Feature(name="hue", dtype="float64"))})
+    later = champion.model_copy(update={"version": "20260102T000000Z-0123abcd", "signature": signature})
+    for manifest in (champion, later):
+        registry.register(manifest)
+        registry.promote(manifest.version, reason="test")
+    assert registry.roll_back(reason="it burnt", failed=later.version).version == champion.version
+
+    said = resume(settings, redis, champion)
+
+    for word in (f"version {champion.version} of 'iris' serves", "new: hue", f"promote {later.version} --force"):
+        assert word in said
+    assert read_runs(redis)["state"] == "idle"
 
 
 def test_a_name_with_a_blank_that_training_keeps_is_the_same_at_a_start(settings: Settings, champion: Manifest) -> None:
