@@ -5,12 +5,12 @@ that is not there already, neither scikit-learn nor the estimator's module.
 """
 
 import csv
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from rhizome.csv_cells import read_header
+from rhizome.estimator_source import hash_source
 from rhizome.manifest import Manifest, hash_file
 from rhizome.settings import Settings
 
@@ -60,17 +60,6 @@ def compare(settings: Settings, manifest: Manifest, libraries: Mapping[str, str]
     return Differences(compare_schemas(settings, manifest), tuple(training), bool(sha256))
 
 
-def hash_source(estimator: str) -> str | None:
-    """The SHA-256 of the source file of `module:function`, or None if it cannot be found without importing it."""
-    inner = Path(*estimator.partition(":")[0].split("."))
-    for folder in ("", *sys.path):
-        for name in (inner.with_suffix(".py"), inner / "__init__.py"):
-            path = Path(folder or ".") / name
-            if path.is_file():
-                return hash_file(path)
-    return None
-
-
 def compare_schemas(settings: Settings, manifest: Manifest) -> tuple[str, ...]:
     """What differs in targets and features; in targets alone if there is no readable file."""
     header = _read_header(settings.dataset)
@@ -118,7 +107,11 @@ def _compare_numbers(settings: Settings, manifest: Manifest) -> list[str]:
     found = []
     if settings.seed != manifest.seed:
         found.append(f"the seed is {settings.seed}, not {manifest.seed}")
-    if manifest.range_margin not in (None, settings.range_margin):
+    if manifest.range_margin is None:
+        found.append(
+            f"the range margin is {settings.range_margin:g}, and version {manifest.version} does not say its own"
+        )
+    elif manifest.range_margin != settings.range_margin:
         found.append(f"the range margin is {settings.range_margin:g}, not {manifest.range_margin:g}")
     return found
 

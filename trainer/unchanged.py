@@ -32,9 +32,10 @@ def find_unchanged(settings: Settings, registry: Registry, *, allow_new_schema: 
     if not is_sound(store, champion):
         return None
     judged = [] if allow_new_schema else [found for found in known.values() if _is_judged(settings, found, pointer)]
-    libraries = library_versions()
     for manifest in (champion, *judged):
-        if manifest and not compare(settings, manifest, libraries) and is_sound(store, manifest):
+        if manifest is None or compare(settings, manifest, library_versions(manifest.libraries)):
+            continue
+        if is_sound(store, manifest):
             return manifest
     return None
 

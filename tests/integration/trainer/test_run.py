@@ -230,6 +230,29 @@ def test_a_version_of_another_schema_that_was_left_aside_is_not_promoted_by_nigh
     assert registry.champion() == champion
 
 
+def test_another_version_of_a_library_that_the_artefact_needs_is_another_training(
+    settings: Settings, redis: Redis, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata = tmp_path / "boosters_of_mine.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: boosters-of-mine\nVersion: 1.0\n")
+    (metadata / "top_level.txt").write_text("boosters_of_mine\n")
+    (tmp_path / "boosters_of_mine.py").write_text(
+        "from sklearn.tree import DecisionTreeClassifier\n"
+        "class Booster(DecisionTreeClassifier): ...\n"
+        "def build(signature, seed): return Booster(random_state=seed)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    boosted = settings.model_copy(update={"estimator": "boosters_of_mine:build"})
+    assert carry_out(boosted, redis) is Outcome.PROMOTED
+    assert registry.versions()[0].libraries["boosters-of-mine"] == "1.0"
+    assert carry_out(boosted, redis) is Outcome.UNCHANGED
+
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: boosters-of-mine\nVersion: 1.1\n")
+
+    assert carry_out(boosted, redis) is Outcome.PROMOTED
+
+
 def test_a_refused_version_is_judged_anew_by_other_margins_or_with_another_schema_allowed(
     settings: Settings, redis: Redis, tmp_path: Path
 ) -> None:

@@ -8,7 +8,8 @@ import pytest
 from redis import Redis
 
 from rhizome.errors import StartupError
-from rhizome.lineage import compare, hash_source
+from rhizome.estimator_source import hash_source
+from rhizome.lineage import compare
 from rhizome.manifest import Manifest, hash_file
 from rhizome.registry import Registry
 from rhizome.resumption import resume
@@ -103,6 +104,41 @@ def test_an_estimator_whose_source_was_edited_is_another(
     source.write_text("def build(signature, seed): return 1\n")
 
     assert "the source of house.estimators:build has changed" in resume(settings, redis, champion)
+
+
+HELPERS = {
+    "a relative import": ("house/estimators.py", "from . import features", "house/features.py"),
+    "a name of a relative module": ("house/estimators.py", "from .features import scale", "house/features.py"),
+    "its package": ("house/estimators.py", "from house import scale", "house/__init__.py"),
+    "a module by its full name": ("house/estimators.py", "import house.deep.features", "house/deep/features.py"),
+    "a top-level module": ("estimators_of_mine.py", "import features_of_mine as f", "features_of_mine.py"),
+    "within the function": ("estimators_of_mine.py", "def g():\n    from lib_of_mine import f", "lib_of_mine/f.py"),
+}
+
+
+@pytest.mark.parametrize(("module", "line", "helper"), HELPERS.values(), ids=HELPERS)
+def test_an_estimator_whose_helpers_were_edited_is_another(
+    settings: Settings,
+    champion: Manifest,
+    redis: Redis,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    module: str,
+    line: str,
+    helper: str,
+) -> None:
+    for name, text in ((helper, "import json, numpy\nfrom .... import x\n"), (module, f"{line}\n")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    estimator = f"{module.removesuffix('.py').replace('/', '.')}:build"
+    settings = settings.model_copy(update={"estimator": estimator})
+    champion = champion.model_copy(update={"estimator": estimator, "estimator_sha256": hash_source(estimator)})
+    assert resume(settings, redis, champion) == ""
+
+    (tmp_path / helper).write_text("this is no Python\n")
+
+    assert f"the source of {estimator} has changed" in resume(settings, redis, champion)
 
 
 def test_a_missing_dataset_is_no_reason_not_to_serve(settings: Settings, champion: Manifest, redis: Redis) -> None:
@@ -200,10 +236,12 @@ def test_a_file_that_is_no_table_is_left_to_the_training_to_refuse(
     assert "iris.csv has changed" in resume(settings, redis, champion)
 
 
-def test_a_manifest_of_an_earlier_release_is_compared_by_what_it_knows(settings: Settings, champion: Manifest) -> None:
+def test_a_manifest_that_does_not_say_how_it_was_trained_may_have_been_trained_otherwise(
+    settings: Settings, champion: Manifest
+) -> None:
     earlier = champion.model_copy(update={"range_margin": None, "estimator_sha256": None})
 
-    assert not compare(settings, earlier)
+    assert "the range margin is 3" in compare(settings, earlier).training[0]
 
 
 def test_other_libraries_are_another_training(settings: Settings, champion: Manifest) -> None:
