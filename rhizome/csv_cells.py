@@ -6,6 +6,9 @@ file.
 
 import csv
 import re
+from collections.abc import Iterable, Iterator
+from io import TextIOWrapper
+from pathlib import Path
 
 from rhizome.signature import Feature
 
@@ -15,7 +18,7 @@ BLANKS = " \t\n\r\v\f\u00a0"  #: around a cell they mean nothing, quoted or not
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 
 _LONGEST_CELL = 2**31 - 1
-
+_HINT_BYTES = 16  #: no hint is longer
 
 _CLOSED = rb'(?:(?<=[,\n])|\A)"[^"]*+(?:""[^"]*+)*+"'
 _CLOSED_CELL = re.compile(_CLOSED)
@@ -49,6 +52,24 @@ def separator_hint(beginning: bytes) -> tuple[int, str]:
     start = len(BOM) if beginning.startswith(BOM) else 0
     hint = _SEPARATOR_HINT.match(beginning, start)
     return (hint.end(), hint[1].decode(errors="replace")) if hint else (0, "")
+
+
+def read_rows(lines: Iterable[list[str]]) -> Iterator[list[str]]:
+    """The rows of a file that is trained on: without blank lines, and without the blanks around cells."""
+    return ([cell.strip(BLANKS) for cell in row] for row in lines if row)
+
+
+def read_header(path: Path) -> tuple[str, ...]:
+    """The names in the head of a file, as training reads them; empty where it has none.
+
+    Raises:
+        OSError, UnicodeDecodeError, csv.Error: it cannot be read.
+    """
+    with path.open("rb") as file:
+        start, _ = separator_hint(file.read(_HINT_BYTES))
+        file.seek(start)
+        lines = TextIOWrapper(file, encoding="utf-8-sig", newline="")
+        return tuple(next(read_rows(csv.reader(lines, strict=True)), ()))
 
 
 def allow_long_cells() -> None:

@@ -5,11 +5,12 @@ that is not there already, neither scikit-learn nor the estimator's module.
 """
 
 import csv
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from rhizome.csv_cells import read_header
+from rhizome.estimator_source import hash_source
 from rhizome.manifest import Manifest, hash_file
 from rhizome.settings import Settings
 
@@ -50,28 +51,18 @@ def compare(settings: Settings, manifest: Manifest, libraries: Mapping[str, str]
         sha256 = hash_file(settings.dataset)
     except OSError:
         sha256 = ""
-    header = _read_header(settings.dataset) if sha256 else ()
     training = [
         *_compare_data(settings, manifest, sha256),
         *_compare_estimators(settings, manifest),
         *_compare_numbers(settings, manifest),
         *(_compare_libraries(libraries, manifest) if libraries is not None else ()),
     ]
-    return Differences(tuple(_compare_schemas(settings, manifest, header)), tuple(training), bool(sha256))
+    return Differences(compare_schemas(settings, manifest), tuple(training), bool(sha256))
 
 
-def hash_source(estimator: str) -> str | None:
-    """The SHA-256 of the source file of `module:function`, or None if it cannot be found without importing it."""
-    inner = Path(*estimator.partition(":")[0].split("."))
-    for folder in ("", *sys.path):
-        for name in (inner.with_suffix(".py"), inner / "__init__.py"):
-            path = Path(folder or ".") / name
-            if path.is_file():
-                return hash_file(path)
-    return None
-
-
-def _compare_schemas(settings: Settings, manifest: Manifest, header: tuple[str, ...]) -> list[str]:
+def compare_schemas(settings: Settings, manifest: Manifest) -> tuple[str, ...]:
+    """What differs in targets and features; in targets alone if there is no readable file."""
+    header = _read_header(settings.dataset)
     known = tuple(output.name for output in manifest.signature.outputs)
     targets = _split_targets(settings.target, header or known)
     found = []
@@ -80,7 +71,7 @@ def _compare_schemas(settings: Settings, manifest: Manifest, header: tuple[str, 
     features = tuple(name for name in header if name not in targets)
     if header and features != manifest.signature.names:
         found.append(_compare_features(features, manifest.signature.names))
-    return found
+    return tuple(found)
 
 
 def _split_targets(target: str, header: tuple[str, ...]) -> tuple[str, ...]:
@@ -116,7 +107,11 @@ def _compare_numbers(settings: Settings, manifest: Manifest) -> list[str]:
     found = []
     if settings.seed != manifest.seed:
         found.append(f"the seed is {settings.seed}, not {manifest.seed}")
-    if manifest.range_margin not in (None, settings.range_margin):
+    if manifest.range_margin is None:
+        found.append(
+            f"the range margin is {settings.range_margin:g}, and version {manifest.version} does not say its own"
+        )
+    elif manifest.range_margin != settings.range_margin:
         found.append(f"the range margin is {settings.range_margin:g}, not {manifest.range_margin:g}")
     return found
 
@@ -132,8 +127,7 @@ def _compare_libraries(libraries: Mapping[str, str], manifest: Manifest) -> list
 def _read_header(path: Path) -> tuple[str, ...]:
     """The names in a CSV file's head; empty where it has none that can be read, which training says better."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return next((tuple(cell.strip() for cell in row) for row in csv.reader(file) if row), ())
+        return read_header(path)
     except (OSError, UnicodeDecodeError, csv.Error):
         return ()
 

@@ -84,7 +84,9 @@ class Manifest(_Part):
     golden: Golden
     drift_reference: dict[str, FeatureReference]
     range_margin: float | None = None  #: None in manifests of releases before
-    estimator_sha256: str | None = None  #: of the source of the estimator's module; None likewise
+    estimator_sha256: str | None = (
+        None  #: of the estimator's source, with what it imports of its project; None likewise
+    )
     hmac_sha256: str | None = None
 
     def signed(self, key: bytes) -> "Manifest":

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from redis import Redis
 
 from rhizome.errors import ArtifactError, RegistryError, StartupError
-from rhizome.lineage import compare
+from rhizome.lineage import compare, compare_schemas
 from rhizome.manifest import Manifest
 from rhizome.registry import Registry
 from rhizome.settings import Settings
@@ -26,11 +26,14 @@ def resume(settings: Settings, redis: Redis, champion: Manifest) -> str:
         What differs and what is done about it; empty if nothing does.
 
     Raises:
-        StartupError: the settings describe another schema under the same model name.
+        StartupError: the settings describe a schema that no version of the model name has.
     """
     found = compare(settings, champion)
     if found.schema:
-        raise StartupError(_refuse(settings, champion, found.schema))
+        described = _find_described(settings, redis)
+        if described is None:
+            raise StartupError(_refuse(settings, champion, found.schema))
+        return _tell_apart(settings, champion, described, found.schema)
     if not found.has_dataset:
         return (
             f"there is no readable dataset at {settings.dataset}: version {champion.version} of '{champion.name}', "
@@ -43,6 +46,25 @@ def resume(settings: Settings, redis: Redis, champion: Manifest) -> str:
     return (
         f"since version {champion.version} of '{champion.name}' was trained: {what}. A training run is queued; "
         f"{champion.version} serves until another version has passed the gate ('rhizome health' shows how it goes)"
+    )
+
+
+def _find_described(settings: Settings, redis: Redis) -> Manifest | None:
+    """The newest version with the schema that the settings describe.
+
+    There is one where it took the champion's place and was rolled back: that must not bar a restart.
+    """
+    versions = Registry(redis, settings.model_name).versions()
+    return next((manifest for manifest in versions if not compare_schemas(settings, manifest)), None)
+
+
+def _tell_apart(settings: Settings, champion: Manifest, described: Manifest, differences: tuple[str, ...]) -> str:
+    return (
+        f"version {champion.version} of '{champion.name}' serves, and the settings describe another schema: "
+        f"{'; '.join(differences)}. Version {described.version} has it; 'rhizome promote "
+        f"{described.version} --force' makes it champion. No version of that schema passes the gate meanwhile; set "
+        f"RHIZOME_DATASET and RHIZOME_TARGET to what '{champion.name}' was trained on ({champion.data.name}) to train "
+        "it further, or start with --allow-new-schema to train another"
     )
 
 

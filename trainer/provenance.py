@@ -3,6 +3,7 @@
 import platform
 import shutil
 import subprocess
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
@@ -10,13 +11,30 @@ from rhizome import __version__
 
 _GIT_TIMEOUT_SECONDS = 2.0
 _LIBRARIES = ("scikit-learn", "numpy", "scipy", "joblib")
+_MISSING = "missing"
 
 
-def library_versions() -> dict[str, str]:
-    """What an artefact's bytes depend on."""
-    return {"python": platform.python_version(), "rhizome": __version__} | {
-        name: metadata.version(name) for name in _LIBRARIES
-    }
+def library_versions(others: Iterable[str] = ()) -> dict[str, str]:
+    """What an artefact's bytes depend on, as it is installed here.
+
+    Args:
+        others: distributions beside those that each artefact needs.
+    """
+    installed = {name: _find_version(name) for name in dict.fromkeys((*_LIBRARIES, *others))}
+    return installed | {"python": platform.python_version(), "rhizome": __version__}
+
+
+def find_distributions(modules: Iterable[str]) -> list[str]:
+    """The names of the distributions that modules belong to, sorted; the standard library and loose files have none."""
+    known = metadata.packages_distributions()
+    return sorted({name for module in modules for name in known.get(module.partition(".")[0], ())})
+
+
+def _find_version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return _MISSING
 
 
 def find_code_revision(configured: str) -> str:

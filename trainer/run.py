@@ -33,7 +33,7 @@ from rhizome.training_runs import (
 from rhizome.version_store import VersionStore
 from trainer.promotion import Announce, Promoter
 from trainer.recovery import adopt
-from trainer.unchanged import describe_unchanged, find_unchanged
+from trainer.unchanged import describe_unchanged, find_unchanged, is_left_over
 
 logger = logging.getLogger(__name__)
 
@@ -168,13 +168,14 @@ def _train_and_promote(settings: Settings, redis: Redis, announce: Announce, rea
     registry = Registry(redis, settings.model_name)
     store = VersionStore(settings.models_dir, settings.model_name)
     adopt(settings, registry)  # a Redis that lost its data must not let the candidate pass without a champion
+    standing = None
     if not (wishes.force or wishes.even_if_unchanged):
         standing = find_unchanged(settings, registry, allow_new_schema=wishes.allow_new_schema)
-        if standing:
+        if standing and not (wishes.promote and is_left_over(standing, registry)):
             detail = describe_unchanged(standing, registry)
             logger.info("training_unchanged", extra={"model": settings.model_name, "detail": detail})
             return Result(Outcome.UNCHANGED, standing.version, detail)
-    manifest = train(settings, registry, reason, allow_new_schema=wishes.allow_new_schema)
+    manifest = standing or train(settings, registry, reason, allow_new_schema=wishes.allow_new_schema)
     result = Result(Outcome.TRAINED, manifest.version)
     if wishes.promote:
         try:

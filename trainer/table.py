@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from rhizome.csv_cells import BLANKS, allow_long_cells, separator_hint
+from rhizome.csv_cells import allow_long_cells, read_rows, separator_hint
 from rhizome.errors import DatasetError
 
 _OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -57,10 +57,9 @@ def load_table(path: Path) -> Table:
     rows: list[list[str]] = []
     lines: list[int] = []
     try:
-        for row in reader:
-            if row:  # a blank line
-                rows.append([cell.strip(BLANKS) for cell in row])
-                lines.append(skipped_lines + reader.line_num)
+        for row in read_rows(reader):
+            rows.append(row)
+            lines.append(skipped_lines + reader.line_num)
     except csv.Error as error:
         raise DatasetError(f"{path}, line {skipped_lines + reader.line_num}: not valid CSV ({error})") from None
     if not rows:

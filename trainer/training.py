@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from rhizome.artifact import dump_estimator, load_estimator
+from rhizome.artifact import dump_estimator, read_artifact
 from rhizome.errors import ArtifactError
+from rhizome.estimator_source import hash_source
 from rhizome.inference import find_classes
-from rhizome.lineage import hash_source
 from rhizome.manifest import ARTIFACT_FILE, Data, Manifest, hash_file
 from rhizome.registry import Registry
 from rhizome.settings import Settings
@@ -33,7 +33,7 @@ from trainer.estimators import build_estimator, load_factory
 from trainer.evaluation import Evaluation, evaluate
 from trainer.gate import GateReport, judge_candidate
 from trainer.golden import build_golden
-from trainer.provenance import find_code_revision, library_versions
+from trainer.provenance import find_code_revision, find_distributions, library_versions
 from trainer.publication import name_version, open_staging, publish, remove_leftovers, write_manifest
 from trainer.split import Split, split_rows
 
@@ -108,8 +108,9 @@ def _make_candidate(settings: Settings, lesson: _Lesson, staging: Path, reason: 
     draft = _draft_manifest(settings, lesson, fitted, staging / ARTIFACT_FILE, reason)
     key = settings.signing_key_bytes
     write_manifest(staging, draft.signed(key) if key else draft)
-    _, estimator = load_estimator(staging, signing_key=key, expected_sha256=draft.artifact_sha256)
-    return draft, estimator
+    artifact = read_artifact(staging, signing_key=key, expected_sha256=draft.artifact_sha256)
+    libraries = library_versions(find_distributions(artifact.find_modules()))
+    return draft.model_copy(update={"libraries": libraries}), artifact.unpickle()
 
 
 def _fit(lesson: _Lesson, seed: int) -> Any:

@@ -15,8 +15,8 @@ from trainer.recovery import is_sound
 def find_unchanged(settings: Settings, registry: Registry, *, allow_new_schema: bool = False) -> Manifest | None:
     """The version that these settings and this dataset gave before, or None if a run may give another.
 
-    That is the champion, or one that was judged against the present champion and is not it: refused, left aside, or
-    rolled back by somebody who would not want it back each night.
+    That is the champion, or one that was judged against the present champion and is not it: refused, rolled back by
+    somebody who would not want it back each night, or left over (`is_left_over`).
 
     Args:
         settings: what would be trained.
@@ -32,9 +32,10 @@ def find_unchanged(settings: Settings, registry: Registry, *, allow_new_schema: 
     if not is_sound(store, champion):
         return None
     judged = [] if allow_new_schema else [found for found in known.values() if _is_judged(settings, found, pointer)]
-    libraries = library_versions()
     for manifest in (champion, *judged):
-        if manifest and not compare(settings, manifest, libraries) and is_sound(store, manifest):
+        if manifest is None or compare(settings, manifest, library_versions(manifest.libraries)):
+            continue
+        if is_sound(store, manifest):
             return manifest
     return None
 
@@ -47,6 +48,20 @@ def _is_judged(settings: Settings, manifest: Manifest, pointer: Pointer) -> bool
     margins = {known["margin"] for known in numbers if "margin" in known}
     alphas = {known["alpha"] for known in numbers if "alpha" in known}
     return margins <= {settings.gate_max_accuracy_drop} and alphas <= {settings.gate_alpha}
+
+
+def is_left_over(standing: Manifest, registry: Registry) -> bool:
+    """Whether it passed the gate against the present champion and never was one: its run ended before its promotion.
+
+    One of another schema was allowed for the run that trained it, for no other.
+    """
+    pointer = registry.champion()
+    if pointer is None or standing.version in registry.rejected():
+        return False
+    # An operator's rollback leaves the version that it replaced in the pointer, not in the history.
+    served = {version for known in (pointer, *registry.history()) for version in (known.version, known.previous)}
+    has_passed = standing.gate.get("passed") is True and standing.gate.get("champion") == pointer.version
+    return has_passed and standing.version not in served and standing.signature.digest == pointer.signature
 
 
 def describe_unchanged(standing: Manifest, registry: Registry) -> str:

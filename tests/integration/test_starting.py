@@ -164,6 +164,10 @@ def test_another_schema_takes_the_place_of_the_champion_where_it_is_allowed(tmp_
         assert champion["signature"]["outputs"][0]["name"] == "cultivar"
     with running(Service(tmp_path, dataset=wine, target="cultivar")) as again:
         assert again.champion() == champion["version"]
+        former = again.admin("/models/rollback").json()["version"]
+    with running(Service(tmp_path, dataset=wine, target="cultivar")) as rolled_back:
+        assert f"version {former} of 'iris' serves, and the settings describe another schema" in rolled_back.output
+        assert rolled_back.result(rolled_back.submit())["version"] == former
 
 
 def test_a_folder_whose_redis_was_lost_is_compared_all_the_same(tmp_path: Path, wine: Path) -> None:

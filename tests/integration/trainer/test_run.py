@@ -13,6 +13,7 @@ from rhizome.settings import Settings
 from rhizome.training_runs import Outcome, begin_run, claim_run, finish_run, read_runs, request_run
 from rhizome.version_store import VersionStore
 from trainer.run import Wishes, execute_run
+from trainer.training import train
 
 RAISING_FACTORY = """
 def build(signature, seed):
@@ -183,6 +184,73 @@ def test_a_rolled_back_version_does_not_come_back_by_night(
     assert standing.version == former.version
     assert f"rhizome promote {last['version']}" in last["detail"]
     assert len(registry.version_names()) == 2
+
+
+def test_a_version_that_passed_is_promoted_by_the_next_run_if_the_one_that_trained_it_died(
+    settings: Settings, redis: Redis, registry: Registry
+) -> None:
+    carry_out(settings, redis)
+    forest = settings.model_copy(update={"estimator": "trainer.estimators:random_forest"})
+    left = train(forest, registry, "died before its promotion")
+
+    assert carry_out(forest, redis, Wishes(promote=False)) is Outcome.UNCHANGED
+    assert carry_out(forest, redis) is Outcome.PROMOTED
+
+    champion = registry.champion()
+    assert champion is not None
+    assert champion.version == left.version
+    assert len(registry.version_names()) == 2
+    assert carry_out(forest, redis) is Outcome.UNCHANGED
+
+
+def test_a_version_that_failed_in_service_is_not_taken_for_one_whose_run_died(
+    settings: Settings, redis: Redis, registry: Registry
+) -> None:
+    carry_out(settings, redis)
+    forest = settings.model_copy(update={"estimator": "trainer.estimators:random_forest"})
+    carry_out(forest, redis)
+    failed = registry.version_names()[0]
+    registry.roll_back(reason="it burnt", failed=failed)
+
+    assert carry_out(forest, redis) is Outcome.UNCHANGED
+
+
+def test_a_version_of_another_schema_that_was_left_aside_is_not_promoted_by_night(
+    settings: Settings, redis: Redis, registry: Registry, tmp_path: Path
+) -> None:
+    carry_out(settings, redis)
+    champion = registry.champion()
+    other = tmp_path / "other.csv"
+    other.write_text("x,species\n" + "".join(f"{i}.5,{'ab'[i // 40]}\n" for i in range(80)))
+    changed = settings.model_copy(update={"dataset": other})
+    assert carry_out(changed, redis, Wishes(promote=False, allow_new_schema=True)) is Outcome.TRAINED
+
+    assert carry_out(changed, redis) is Outcome.UNCHANGED
+
+    assert registry.champion() == champion
+
+
+def test_another_version_of_a_library_that_the_artefact_needs_is_another_training(
+    settings: Settings, redis: Redis, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata = tmp_path / "boosters_of_mine.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: boosters-of-mine\nVersion: 1.0\n")
+    (metadata / "top_level.txt").write_text("boosters_of_mine\n")
+    (tmp_path / "boosters_of_mine.py").write_text(
+        "from sklearn.tree import DecisionTreeClassifier\n"
+        "class Booster(DecisionTreeClassifier): ...\n"
+        "def build(signature, seed): return Booster(random_state=seed)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    boosted = settings.model_copy(update={"estimator": "boosters_of_mine:build"})
+    assert carry_out(boosted, redis) is Outcome.PROMOTED
+    assert registry.versions()[0].libraries["boosters-of-mine"] == "1.0"
+    assert carry_out(boosted, redis) is Outcome.UNCHANGED
+
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: boosters-of-mine\nVersion: 1.1\n")
+
+    assert carry_out(boosted, redis) is Outcome.PROMOTED
 
 
 def test_a_refused_version_is_judged_anew_by_other_margins_or_with_another_schema_allowed(

@@ -8,12 +8,16 @@ import pytest
 from redis import Redis
 
 from rhizome.errors import StartupError
-from rhizome.lineage import compare, hash_source
+from rhizome.estimator_source import hash_source
+from rhizome.lineage import compare
 from rhizome.manifest import Manifest, hash_file
+from rhizome.registry import Registry
 from rhizome.resumption import resume
 from rhizome.settings import Settings
+from rhizome.signature import Feature
 from rhizome.training_runs import read_runs
 from tests.support.versions import build_manifest, iris_signature
+from trainer.table import load_table
 
 HEADER = "sepal_length,sepal_width,petal_length,petal_width"
 
@@ -102,6 +106,41 @@ def test_an_estimator_whose_source_was_edited_is_another(
     assert "the source of house.estimators:build has changed" in resume(settings, redis, champion)
 
 
+HELPERS = {
+    "a relative import": ("house/estimators.py", "from . import features", "house/features.py"),
+    "a name of a relative module": ("house/estimators.py", "from .features import scale", "house/features.py"),
+    "its package": ("house/estimators.py", "from house import scale", "house/__init__.py"),
+    "a module by its full name": ("house/estimators.py", "import house.deep.features", "house/deep/features.py"),
+    "a top-level module": ("estimators_of_mine.py", "import features_of_mine as f", "features_of_mine.py"),
+    "within the function": ("estimators_of_mine.py", "def g():\n    from lib_of_mine import f", "lib_of_mine/f.py"),
+}
+
+
+@pytest.mark.parametrize(("module", "line", "helper"), HELPERS.values(), ids=HELPERS)
+def test_an_estimator_whose_helpers_were_edited_is_another(
+    settings: Settings,
+    champion: Manifest,
+    redis: Redis,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    module: str,
+    line: str,
+    helper: str,
+) -> None:
+    for name, text in ((helper, "import json, numpy\nfrom .... import x\n"), (module, f"{line}\n")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    estimator = f"{module.removesuffix('.py').replace('/', '.')}:build"
+    settings = settings.model_copy(update={"estimator": estimator})
+    champion = champion.model_copy(update={"estimator": estimator, "estimator_sha256": hash_source(estimator)})
+    assert resume(settings, redis, champion) == ""
+
+    (tmp_path / helper).write_text("this is no Python\n")
+
+    assert f"the source of {estimator} has changed" in resume(settings, redis, champion)
+
+
 def test_a_missing_dataset_is_no_reason_not_to_serve(settings: Settings, champion: Manifest, redis: Redis) -> None:
     settings.dataset.unlink()
 
@@ -144,6 +183,51 @@ def test_other_features_are_refused(
         resume(settings, redis, champion)
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        "sep=,\r\n{}\r\n",
+        '\ufeff"sep=,"\n{}\n',
+        "\n{}\n",
+        '"sepal_length ",\u00a0sepal_width,\tpetal_length,petal_width, species\n',
+    ],
+)
+def test_the_head_is_read_as_training_reads_it(settings: Settings, champion: Manifest, redis: Redis, head: str) -> None:
+    settings.dataset.write_text(head.format(f"{HEADER},species") + "5.1,3.5,1.4,0.2,setosa\n", newline="")
+    assert load_table(settings.dataset).header == (*HEADER.split(","), "species")
+
+    assert "iris.csv has changed" in resume(settings, redis, champion)
+
+
+def test_a_rollback_to_another_schema_leaves_a_service_that_starts(
+    settings: Settings, champion: Manifest, redis: Redis
+) -> None:
+    settings.dataset.write_text(f"{HEADER},hue,species\n5.1,3.5,1.4,0.2,1,setosa\n")
+    registry = Registry(redis, champion.name)
+    known = champion.signature
+    signature = known.model_copy(update={"features": (*known.features, Feature(name="hue", dtype="float64"))})
+    later = champion.model_copy(update={"version": "20260102T000000Z-0123abcd", "signature": signature})
+    for manifest in (champion, later):
+        registry.register(manifest)
+        registry.promote(manifest.version, reason="test")
+    assert registry.roll_back(reason="it burnt", failed=later.version).version == champion.version
+
+    said = resume(settings, redis, champion)
+
+    for word in (f"version {champion.version} of 'iris' serves", "new: hue", f"promote {later.version} --force"):
+        assert word in said
+    assert read_runs(redis)["state"] == "idle"
+
+
+def test_a_name_with_a_blank_that_training_keeps_is_the_same_at_a_start(settings: Settings, champion: Manifest) -> None:
+    settings.dataset.write_text(f"\u2003{HEADER},species\n5.1,3.5,1.4,0.2,setosa\n")
+    first, *others = champion.signature.features
+    features = (first.model_copy(update={"name": load_table(settings.dataset).header[0]}), *others)
+    signature = champion.signature.model_copy(update={"features": features})
+
+    assert compare(settings, champion.model_copy(update={"signature": signature})).schema == ()
+
+
 def test_a_file_that_is_no_table_is_left_to_the_training_to_refuse(
     settings: Settings, champion: Manifest, redis: Redis
 ) -> None:
@@ -152,10 +236,12 @@ def test_a_file_that_is_no_table_is_left_to_the_training_to_refuse(
     assert "iris.csv has changed" in resume(settings, redis, champion)
 
 
-def test_a_manifest_of_an_earlier_release_is_compared_by_what_it_knows(settings: Settings, champion: Manifest) -> None:
+def test_a_manifest_that_does_not_say_how_it_was_trained_may_have_been_trained_otherwise(
+    settings: Settings, champion: Manifest
+) -> None:
     earlier = champion.model_copy(update={"range_margin": None, "estimator_sha256": None})
 
-    assert not compare(settings, earlier)
+    assert "the range margin is 3" in compare(settings, earlier).training[0]
 
 
 def test_other_libraries_are_another_training(settings: Settings, champion: Manifest) -> None:
