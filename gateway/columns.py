@@ -4,6 +4,7 @@ Apart from the validator of objects: a column is one compiled check of a list, t
 objects.
 """
 
+from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
@@ -24,11 +25,12 @@ class ColumnValidator:
             TypeAdapter(cast(Any, list)[value_type(feature)], config=config) for feature in signature.features
         ]
 
-    def to_rows(self, columns: Sequence[list[Any]], form: str) -> Iterable[tuple[Any, ...]]:
+    def to_rows(self, columns: list[Any], form: str) -> Iterable[tuple[Any, ...]]:
         """The rows of `columns`.
 
         Args:
-            columns: one list per feature, in the signature's order, all of one length.
+            columns: one list or array per feature, in the signature's order, all of one length. They are used up: what
+                was sent and what was checked are not held at once.
             form: the field of the request that held them; a bad cell is named `<form>.<row>.<feature>`.
 
         Raises:
@@ -36,10 +38,13 @@ class ColumnValidator:
         """
         errors: dict[str, ValidationError] = {}
         count = 0
-        checked: list[list[Any]] = []
-        for feature, kind, column in zip(self._signature.features, self._types, columns, strict=True):
+        checked: list[Sequence[Any]] = []
+        columns.reverse()
+        for feature, kind in zip(self._signature.features, self._types, strict=True):
+            column = columns.pop()
             try:
-                checked.append(kind.validate_python(column))  # an integer becomes the float that it means
+                values = kind.validate_python(column if isinstance(column, list) else list(column))
+                checked.append(self._pack(values))  # an integer becomes the float that it means
             except ValidationError as error:
                 count += error.error_count()
                 errors[feature.name] = error
@@ -48,3 +53,9 @@ class ColumnValidator:
         if count:
             raise refusal(describe_cells(errors, form, self._signature), count)
         return zip(*checked, strict=True)
+
+    def _pack(self, values: list[Any]) -> Sequence[Any]:
+        """In a fifth of the memory, where rows travel as floats and no value is missing."""
+        if self._signature.is_numeric and None not in values:
+            return array("d", values)
+        return values
