@@ -4,6 +4,7 @@ Apart from the validator of objects: a column is one compiled check of a list, t
 objects.
 """
 
+import math
 from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
@@ -29,8 +30,8 @@ class ColumnValidator:
         """The rows of `columns`.
 
         Args:
-            columns: one list or array per feature, in the signature's order, all of one length. They are used up: what
-                was sent and what was checked are not held at once.
+            columns: one list, or array with NaN for null, per feature, in the signature's order, all of one length.
+                They are used up: what was sent and what was checked are not held at once.
             form: the field of the request that held them; a bad cell is named `<form>.<row>.<feature>`.
 
         Raises:
@@ -43,7 +44,7 @@ class ColumnValidator:
         for feature, kind in zip(self._signature.features, self._types, strict=True):
             column = columns.pop()
             try:
-                values = kind.validate_python(column if isinstance(column, list) else list(column))
+                values = kind.validate_python(column if isinstance(column, list) else unpack(column))
                 checked.append(self._pack(values))  # an integer becomes the float that it means
             except ValidationError as error:
                 count += error.error_count()
@@ -55,7 +56,12 @@ class ColumnValidator:
         return zip(*checked, strict=True)
 
     def _pack(self, values: list[Any]) -> Sequence[Any]:
-        """In a fifth of the memory, where rows travel as floats and no value is missing."""
-        if self._signature.is_numeric and None not in values:
-            return array("d", values)
-        return values
+        """In a fifth of the memory, where rows travel as floats, and null as NaN."""
+        if not self._signature.is_numeric:
+            return values
+        return array("d", [math.nan if value is None else value for value in values] if None in values else values)
+
+
+def unpack(column: Iterable[float]) -> list[float | None]:
+    """Floats, with None for NaN, which no request holds."""
+    return [None if math.isnan(value) else value for value in column]

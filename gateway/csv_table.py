@@ -6,10 +6,12 @@ same rules.
 
 import csv
 import io
+import math
 from array import array
 from collections.abc import Iterator
 from typing import Any
 
+from gateway.columns import unpack
 from gateway.complaints import Complaints, refuse
 from gateway.uploads.heads import read_csv_head
 from rhizome.csv_cells import BLANKS, allow_long_cells, read_cell
@@ -31,7 +33,7 @@ def read_csv(body: bytes, signature: Signature, *, max_rows: int) -> list[Any]:
         max_rows: the most rows it may have.
 
     Returns:
-        One list per feature, or array of floats, in order and of one length.
+        One list per feature, or array of floats with NaN for null, in order and of one length.
 
     Raises:
         InvalidRequest: this is no CSV, or not of these columns, or not of so many rows; every problem is named.
@@ -58,7 +60,7 @@ def read_csv(body: bytes, signature: Signature, *, max_rows: int) -> list[Any]:
 
 
 class _Column:
-    """A feature's values: floats in an array, for as long as there is nothing else among them."""
+    """A feature's values: floats in an array, NaN where one is missing, for as long as there is no text among them."""
 
     def __init__(self, feature: Feature, place: int) -> None:
         self.values: Any = [] if feature.dtype == "category" else array("d")
@@ -69,10 +71,13 @@ class _Column:
     def add(self, row: list[str]) -> None:
         """The row's value; equal texts are held once."""
         value = _read(row[self._place], self._feature)
+        is_packed = isinstance(self.values, array)
         if isinstance(value, str):
             value = self._texts.setdefault(value, value)
-        if not isinstance(value, float) and isinstance(self.values, array):
-            self.values = self.values.tolist()
+            if is_packed:
+                self.values = unpack(self.values)
+        elif value is None and is_packed:
+            value = math.nan
         self.values.append(value)
 
 

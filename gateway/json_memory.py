@@ -22,7 +22,7 @@ TURN_SECONDS = 2.0  #: how long a request waits for room
 
 FLOATS_BYTES = 18  #: of a cell of CSV that is a number: its place in an array that grows, and in the payload
 CELL_BYTES = 72  #: of one that is text
-_OF_CSV_NUMBERS = b"0123456789.+-, \t\r\n"
+_OF_CSV_NUMBERS = b"0123456789.eE+-, \t\r\n"
 _JSON_WORDS = ("values", "send less, or a file to POST /predict/batch")
 _CSV_WORDS = ("cells", "send fewer rows, or the file to POST /predict/batch, which takes CSV of any size")
 _OF_NUMBERS = b"0123456789.eE+-"

@@ -116,8 +116,11 @@ def read_wide(form: str, body: bytes) -> int:
 
 
 @pytest.mark.skipif(not _PEAK_RESET.exists(), reason="needs Linux")
-@pytest.mark.parametrize("number", [b"0.1", b"300"])
-@pytest.mark.parametrize("form", ["rows", "columns", "tensor", "csv"])
+@pytest.mark.parametrize(
+    ("form", "number"),
+    [(form, number) for form in ("rows", "columns", "tensor", "csv") for number in (b"0.1", b"300")]
+    + [("csv", b"-.1"), ("csv", b"1e3")],
+)
 def test_what_the_bounds_of_a_request_allow_fits_unless_set_otherwise(form: str, number: bytes) -> None:
     settings, body = Settings(), wide_body(form, number)
     assert len(body) < settings.max_body_bytes
