@@ -21,8 +21,10 @@ from rhizome.settings import Settings
 
 _NO_REASON = {"detail": "it has no result"}
 _CHANGE_ROW = "change or remove this row"
-#: What a worker says of rows that are not at fault.
-_OF_SERVICE = frozenset({"version_unavailable", "gave_up"})
+#: By the error's code, where the row by itself is not at fault, and the same rows would fail again.
+_REMEDIES = {"out_of_memory": "send fewer rows at once"}
+#: What a worker says of rows that are not at fault, and says how to go on.
+_OF_SERVICE = frozenset({"version_unavailable", "gave_up", "estimator_unsound", "unreadable_payload"})
 
 
 class Answers(NamedTuple):
@@ -121,11 +123,12 @@ def _check_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _check_fault(error: Mapping[str, str]) -> None:
     if error.get("code") in _OF_SERVICE:
-        raise AnswerUnavailable(f"the service could not answer: {error['detail']}; send it again, as a new request")
+        raise AnswerUnavailable(f"the service could not answer: {error['detail']}")
 
 
 def _describe(index: int, error: Mapping[str, str]) -> Problem:
-    return {"field": f"rows.{index}", "row": index, "problem": f"failed: {error['detail']}", "remedy": _CHANGE_ROW}
+    remedy = _REMEDIES.get(error.get("code", ""), _CHANGE_ROW)
+    return {"field": f"rows.{index}", "row": index, "problem": f"failed: {error['detail']}", "remedy": remedy}
 
 
 def chunk_rows_of(settings: Settings) -> int:

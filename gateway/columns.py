@@ -4,6 +4,8 @@ Apart from the validator of objects: a column is one compiled check of a list, t
 objects.
 """
 
+import math
+from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
@@ -24,11 +26,12 @@ class ColumnValidator:
             TypeAdapter(cast(Any, list)[value_type(feature)], config=config) for feature in signature.features
         ]
 
-    def to_rows(self, columns: Sequence[list[Any]], form: str) -> Iterable[tuple[Any, ...]]:
+    def to_rows(self, columns: list[Any], form: str) -> Iterable[tuple[Any, ...]]:
         """The rows of `columns`.
 
         Args:
-            columns: one list per feature, in the signature's order, all of one length.
+            columns: one list, or array with NaN for null, per feature, in the signature's order, all of one length.
+                They are used up: what was sent and what was checked are not held at once.
             form: the field of the request that held them; a bad cell is named `<form>.<row>.<feature>`.
 
         Raises:
@@ -36,10 +39,13 @@ class ColumnValidator:
         """
         errors: dict[str, ValidationError] = {}
         count = 0
-        checked: list[list[Any]] = []
-        for feature, kind, column in zip(self._signature.features, self._types, columns, strict=True):
+        checked: list[Sequence[Any]] = []
+        columns.reverse()
+        for feature, kind in zip(self._signature.features, self._types, strict=True):
+            column = columns.pop()
             try:
-                checked.append(kind.validate_python(column))  # an integer becomes the float that it means
+                values = kind.validate_python(column if isinstance(column, list) else unpack(column))
+                checked.append(self._pack(values))  # an integer becomes the float that it means
             except ValidationError as error:
                 count += error.error_count()
                 errors[feature.name] = error
@@ -48,3 +54,14 @@ class ColumnValidator:
         if count:
             raise refusal(describe_cells(errors, form, self._signature), count)
         return zip(*checked, strict=True)
+
+    def _pack(self, values: list[Any]) -> Sequence[Any]:
+        """In a fifth of the memory, where rows travel as floats, and null as NaN."""
+        if not self._signature.is_numeric:
+            return values
+        return array("d", [math.nan if value is None else value for value in values] if None in values else values)
+
+
+def unpack(column: Iterable[float]) -> list[float | None]:
+    """Floats, with None for NaN, which no request holds."""
+    return [None if math.isnan(value) else value for value in column]

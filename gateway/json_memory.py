@@ -4,6 +4,7 @@ A body of megabytes may stand for thirty times as much: `{},` is three bytes and
 it is decoded, by the signs that tell of values, and no more is decoded at once than there is room for.
 """
 
+import io
 import re
 import threading
 from collections.abc import Iterator
@@ -12,12 +13,19 @@ from contextlib import contextmanager
 from rhizome.errors import InvalidRequest, TooManyWaiters
 
 #: Bytes that a body's values take once decoded, by the sign that tells of them: measured for every form of request.
-WEIGHTS = {b"{": 280, b"[": 150, b",": 56, b'"': 24}
+WEIGHTS = {b"{": 280, b"[": 150, b",": 18, b'"': 24}
+NUMBER_BYTES = 24  #: that a number takes beside its place in a list; one of up to two digits is there already
 LIGHT_BYTES = 1024 * 1024  #: what takes no more is not counted: there are only so many threads
 KEPT_COPIES = 2  #: of a body, by its request until its end: as it came, and as it goes to the queue
 KEPT_SHARE = 0.5  #: bodies that are kept, of what decoded ones may take
 TURN_SECONDS = 2.0  #: how long a request waits for room
 
+FLOATS_BYTES = 18  #: of a cell of CSV that is a number: its place in an array that grows, and in the payload
+CELL_BYTES = 72  #: of one that is text
+_OF_CSV_NUMBERS = b"0123456789.eE+-, \t\r\n"
+_JSON_WORDS = ("values", "send less, or a file to POST /predict/batch")
+_CSV_WORDS = ("cells", "send fewer rows, or the file to POST /predict/batch, which takes CSV of any size")
+_OF_NUMBERS = b"0123456789.eE+-"
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
@@ -34,20 +42,21 @@ class JsonMemory:
         self._decoded, self._kept = _Room(most_bytes), _Room(int(most_bytes * KEPT_SHARE))
 
     @contextmanager
-    def decoding(self, body: bytes) -> Iterator[None]:
+    def decoding(self, body: bytes, *, is_csv: bool = False) -> Iterator[None]:
         """Room for what `body` is decoded to.
 
         Raises:
             InvalidRequest: it never fits.
             TooManyWaiters: it does not fit for now.
         """
-        weight = weigh(body)
-        if weight > self._most_bytes:
+        weight = weigh_csv(body) if is_csv else weigh(body)
+        if weight > self._most_bytes and not is_csv:
             weight = weigh(_STRING.sub(b'""', body))  # what stands in texts tells of no values
         if weight > self._most_bytes:
+            held, remedy = _CSV_WORDS if is_csv else _JSON_WORDS
             raise InvalidRequest(
-                f"the body holds so many values that decoding it takes {weight} bytes, more than the "
-                f"{self._most_bytes} set (RHIZOME_JSON_MEMORY_BYTES); send less, or a file to POST /predict/batch",
+                f"the body holds so many {held} that reading it takes {weight} bytes, more than the "
+                f"{self._most_bytes} set (RHIZOME_JSON_MEMORY_BYTES); {remedy}",
                 code="body_too_large",
             )
         with self._decoded.taken(weight):
@@ -87,4 +96,25 @@ class _Room:
 
 def weigh(body: bytes) -> int:
     """About how many bytes the values of `body` take once decoded, at most."""
-    return len(body) + sum(weight * body.count(sign) for sign, weight in WEIGHTS.items())
+    return len(body) + NUMBER_BYTES * _count_numbers(body) + sum(w * body.count(sign) for sign, w in WEIGHTS.items())
+
+
+def weigh_csv(body: bytes) -> int:
+    """The same of CSV, which is parsed row by row: of numbers no more is held than floats."""
+    cells = body.count(b",") + body.count(b"\n") + 1
+    characters = len(body.translate(None, _OF_CSV_NUMBERS))
+    weight = len(body) + FLOATS_BYTES * cells + CELL_BYTES * min(cells, characters)
+    # A row is held whole; where cells are quoted it may be all that there is.
+    longest = (
+        cells
+        if b'"' in body[body.find(b"\n") + 1 :]
+        else max((line.count(b",") for line in io.BytesIO(body)), default=0)
+    )
+    return weight + CELL_BYTES * longest
+
+
+def _count_numbers(body: bytes) -> int:
+    """How many numbers of three characters and more, or below 0, there may be: each has a comma or a bracket."""
+    places = body.count(b",") + body.count(b"[") + body.count(b"{")
+    characters = len(body) - len(body.translate(None, _OF_NUMBERS))
+    return min(places, max(0, characters - places) // 2 + body.count(b"-"))

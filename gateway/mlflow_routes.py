@@ -40,7 +40,7 @@ def invocations() -> Response:
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds, unless_said=here.settings.max_wait_seconds)
     options, parse = None, _choose_parser(here, body)
     try:
-        parsed = parse_rows(here, body, parse)
+        parsed = parse_rows(here, body, parse, is_csv=_is_csv())
         options = _with_labels(parsed.options, parsed.rows)
         submitted = submit_for_answer(here, body, parsed._replace(options=options), wait_seconds)
     except InvalidRequest:
@@ -91,10 +91,14 @@ def _pick(answer: Mapping[str, Any], options: JobOptions) -> Any:
     return answer
 
 
+def _is_csv() -> bool:
+    return request.mimetype == _CSV
+
+
 def _choose_parser(here: Service, body: bytes) -> Callable[[Known], Rows]:
     """What reads the rows of the present request's body."""
     bounds = {"max_rows": here.settings.max_batch_rows, "chunk_rows": chunk_rows_of(here.settings)}
-    if request.mimetype == _CSV:
+    if _is_csv():
         return lambda known: known.validator.parse_csv(body, **bounds)
     return lambda known: known.validator.parse_batch(body, **bounds)
 
@@ -113,7 +117,7 @@ def _options_for(here: Service, version: str, body: bytes, parse: Callable[[Know
         JobExpired: that version is gone.
     """
     try:
-        with here.json_memory.decoding(body):
+        with here.json_memory.decoding(body, is_csv=_is_csv()):
             rows = parse(here.champion.version(version))
     except VersionNotFound:
         raise JobExpired("the version that answered this job is no longer kept; submit it as a new request") from None

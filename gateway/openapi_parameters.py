@@ -40,7 +40,7 @@ PURGE = _query(
     "purge",
     "Remove the job for good, whatever its state, with its rows, files, Idempotency-Key and webhook's log; events that "
     "were not delivered never are.",
-    {"type": "string", "enum": ["true", "false"], "default": "false"},
+    {"type": "boolean", "default": False},
 )
 PREFER = _header("Prefer", "`wait=N`: as the parameter `wait` (RFC 7240).", {"type": "string"})
 IDEMPOTENCY_KEY = _header(

@@ -63,7 +63,7 @@ class Submitted(NamedTuple):
     has_webhook: bool = False
 
 
-def parse_rows(here: Service, body: bytes, parse: Callable[[Known], Rows]) -> Parsed:
+def parse_rows(here: Service, body: bytes, parse: Callable[[Known], Rows], *, is_csv: bool = False) -> Parsed:
     """Validates against the champion, or against the version that the request pins.
 
     Raises:
@@ -71,7 +71,7 @@ def parse_rows(here: Service, body: bytes, parse: Callable[[Known], Rows]) -> Pa
         TooManyWaiters: too much JSON is being decoded.
         NoChampion: nothing has been promoted yet.
     """
-    with here.json_memory.decoding(body):
+    with here.json_memory.decoding(body, is_csv=is_csv):
         known, is_pinned, rows = _parse_against(here, body, parse)
     return Parsed(known, is_pinned, rows, read_options(rows.options))
 

@@ -20,6 +20,7 @@ from rhizome.wording import kind_of, list_names, shorten, suggestion
 RECORDS, SPLIT = "dataframe_records", "dataframe_split"
 RECORD_FORMS = ("instances", "inputs", RECORDS)
 FORMS = (*RECORD_FORMS, SPLIT)
+_TURNED_ROWS = 500  #: at once
 _SPLIT_PARTS = ("columns", "data", "index")
 #: The start of most bodies: it tells their form without reading them twice.
 _RECORDS_BODY = re.compile(rb'\s*\{\s*"(instances|inputs|dataframe_records)"\s*:\s*\[\s*\{')
@@ -183,13 +184,19 @@ def _check_count(place: str, rows: int, max_rows: int) -> None:
 
 
 def turn_rows(form: str, rows: list[Any], width: int, remedy: str) -> list[list[Any]]:
-    """Columns from rows of `width` values.
+    """Columns from rows of `width` values; the rows are used up, so that no value is in two lists for long.
 
     Raises:
         InvalidRequest: naming every row that is no array of so many.
     """
     if set(map(type, rows)) == {list} and set(map(len, rows)) == {width}:
-        return list(map(list, zip(*rows, strict=True)))
+        columns: list[list[Any]] = [[] for _ in range(width)]
+        for start in range(0, len(rows), _TURNED_ROWS):
+            turned = rows[start : start + _TURNED_ROWS]
+            rows[start : start + _TURNED_ROWS] = [()] * len(turned)
+            for column, values in zip(columns, zip(*turned, strict=True), strict=True):
+                column.extend(values)
+        return columns
     complaints = Complaints()
     for index, row in enumerate(rows):
         if not isinstance(row, list):

@@ -8,8 +8,8 @@ import math
 import struct
 import sys
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain, islice
 from operator import attrgetter
 from typing import Annotated, Any, NamedTuple, cast
 
@@ -99,7 +99,7 @@ class Validator:
         if records is not None:
             return self._parse_records(form, records, beside, chunk_rows)
         options = _options_beside(self._check(_BESIDE.model_validate, beside))
-        return self.cut(list(self.columns.to_rows(columns or [], form)), chunk_rows, options)
+        return self.cut(self.columns.to_rows(columns or [], form), chunk_rows, options)
 
     def parse_csv(self, body: bytes, *, max_rows: int, chunk_rows: int) -> Rows:
         """Many samples from CSV, cut into chunks; there is no place for options.
@@ -108,22 +108,26 @@ class Validator:
             InvalidRequest: naming every offending cell with the index of its row.
         """
         columns = read_csv(body, self.signature, max_rows=max_rows)
-        return self.cut(list(self.columns.to_rows(columns, CSV_FORM)), chunk_rows, {})
+        return self.cut(self.columns.to_rows(columns, CSV_FORM), chunk_rows, {})
 
     def cut(
-        self, rows: Sequence[Any], chunk_rows: int, options: Mapping[str, Any], values_of: _GetValues | None = None
+        self, rows: Iterable[Any], chunk_rows: int, options: Mapping[str, Any], values_of: _GetValues | None = None
     ) -> Rows:
         """Validated rows in chunks of `chunk_rows`, as they travel.
 
         Args:
-            rows: tuples of values in the signature's order, or whatever `values_of` makes such tuples of.
+            rows: tuples of values in the signature's order, or whatever `values_of` makes such tuples of; held by
+                the chunk.
             chunk_rows: rows of a chunk.
             options: by name.
-            values_of: called row by row, so that no second list of all rows is made.
+            values_of: called row by row.
         """
-        chunks = [rows[start : start + chunk_rows] for start in range(0, len(rows), chunk_rows)]
-        payloads = [self._encode(map(values_of, chunk) if values_of else chunk) for chunk in chunks]
-        return Rows(self._encoding, payloads, [len(chunk) for chunk in chunks], options)
+        left = iter(map(values_of, rows) if values_of else rows)
+        payloads, row_counts = [], []
+        while chunk := list(islice(left, chunk_rows)):
+            payloads.append(self._encode(chunk))
+            row_counts.append(len(chunk))
+        return Rows(self._encoding, payloads, row_counts, options)
 
     def batch_model(self, max_rows: int, form: str = "instances") -> type[BaseModel]:
         """The model of a batch body of at most `max_rows` records in the field `form`."""

@@ -31,7 +31,7 @@ class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
         detail: why it failed to load.
         single_ms, entry_ms: what a micro-batch of one and each job of a full micro-batch cost it; 0 before the first.
         chunk_ms, chunk_call_ms, row_ms: what a chunk costs as they come, whatever it holds, and for each row.
-        measured_at: when it last measured any of them, by its own clock; 0 before the first.
+        measured_at: when it last measured what its lane is estimated by, by its own clock; 0 before the first.
         heard_at: when Redis heard it, by Redis's clock, which stamps it.
         silent_seconds: how long ago that is, by the same clock; told to who reads it.
     """

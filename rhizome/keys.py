@@ -9,7 +9,7 @@ LISTENING = f"{PREFIX}listening"  #: sorted set: scorer -> until when (ms) it li
 BATCH_LISTENING = f"{PREFIX}listening:batch"  #: the same, of the batch lane
 REST_COUNT = f"{PREFIX}rest"  #: number: chunks of all batch jobs that are kept back
 UPKEEP = f"{PREFIX}upkeep"  #: string with a TTL: a worker process healed the queue lately
-DEAD_LETTERS = f"{PREFIX}dead"  #: stream: jobs given up after too many deliveries
+DEAD_LETTERS = f"{PREFIX}dead"  #: stream: jobs and chunks given up after too many deliveries, or quarantined
 FINISHED = f"{PREFIX}finished"  #: channel: one message per finished micro-batch
 EXPORT = f"{PREFIX}export:"  #: begins the names of `export`
 CHAMPION_MOVED = f"{PREFIX}champion-moved"  #: channel: the champion pointer was swung
@@ -42,7 +42,7 @@ def job(job_id: str) -> str:
 
 
 def rows(job_id: str) -> str:
-    """The hash of a batch job's finished chunks: chunk index -> JSON array of predictions."""
+    """The hash of a batch job's finished chunks: index -> JSON array of predictions; of a file, its parts' records."""
     return f"{PREFIX}rows:{job_id}"
 
 

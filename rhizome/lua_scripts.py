@@ -123,16 +123,6 @@ class Flight:
             self.drop()
             raise
 
-    @property
-    def is_answered(self) -> bool:
-        """Whether `receive` need not wait."""
-        if self._call is None or self._held is None:
-            return False
-        try:
-            return bool(self._held.connection.can_read(0))
-        except RedisConnectionError:
-            return True  # which `receive` will say
-
     def receive(self) -> Any:
         """The answer to what was sent.
 

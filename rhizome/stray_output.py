@@ -72,7 +72,7 @@ class LineStream(io.TextIOBase):
 def _is_json(line: bytes) -> bool:
     try:
         _decode(line)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return False
     return True
 

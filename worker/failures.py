@@ -9,12 +9,17 @@ from worker.file_chunks import fail_job
 from worker.outcomes import SingleDocuments, error_of, failed_chunk
 from worker.quarantine import CODE as QUARANTINED
 
-GAVE_UP = error_of("gave_up", "given up: every worker that took this job ended before it was answered")
-VERSION_UNAVAILABLE = error_of("version_unavailable", "the version this job needs cannot be loaded any more")
+GAVE_UP = error_of("gave_up", "given up: every worker that took this job ended before it was answered; submit it again")
+VERSION_UNAVAILABLE = error_of(
+    "version_unavailable", "the version this job needs cannot be loaded any more; submit it again"
+)
 OUT_OF_MEMORY = error_of(
     "out_of_memory", "scoring it takes more memory than RHIZOME_BATCH_MEMORY_BYTES allows; send smaller parts"
 )
-UNSOUND = error_of("scoring_failed", "no worker's estimator could answer, not even what it had answered before")
+UNSOUND = error_of(
+    "estimator_unsound",
+    "no worker's estimator could answer, not even what it had answered before; look at /health, and submit it again",
+)
 BROKEN_PAYLOAD = error_of("unreadable_payload", "the job's rows could not be read back; submit it again")
 
 log = logging.getLogger(__name__)

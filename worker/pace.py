@@ -20,7 +20,8 @@ class WorkPace:
         self._chunks = LinearCost()
         #: Of one chunk as they come; 0 before the first.
         self.chunk_ms = 0.0
-        #: Seconds since 1970; 0 before the first measurement.
+        #: Seconds since 1970; 0 before the first measurement. Of the single jobs where this process has scored any:
+        #: the chunks of small batches that it scores as well say nothing of them.
         self.measured_at = 0.0
 
     def add_singles(self, jobs: int, milliseconds: float) -> None:
@@ -32,7 +33,8 @@ class WorkPace:
         """A chunk of `rows` rows took so long."""
         self._chunks.add(max(1, rows), milliseconds)
         self.chunk_ms += (CHUNK_WEIGHT if self.chunk_ms else 1.0) * (milliseconds - self.chunk_ms)
-        self.measured_at = time.time()
+        if not self.single_ms:
+            self.measured_at = time.time()
 
     @property
     def single_ms(self) -> float:

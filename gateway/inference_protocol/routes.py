@@ -167,9 +167,8 @@ def _parse(here: Service, asked: InferRequest, version: str | None) -> Parsed:
     known = find_pinned(here, pin) if pin else here.champion.champion()
     returns = _part_of(choose_outputs(asked, known.manifest))
     columns = to_columns(asked.inputs, known.manifest.signature, max_rows=here.settings.max_batch_rows)
-    rows = known.validator.cut(
-        list(known.validator.columns.to_rows(columns, "inputs")), chunk_rows_of(here.settings), {}
-    )
+    asked.inputs.clear()  # the columns hold the values, and let go of them as they are checked
+    rows = known.validator.cut(known.validator.columns.to_rows(columns, "inputs"), chunk_rows_of(here.settings), {})
     return Parsed(known, pin is not None, rows, options._replace(returns=returns))
 
 

@@ -114,12 +114,13 @@ class JobCalls(ServiceCalls):
 
         Raises:
             NotFound: there is no such job.
-            Gone: its result's time is over, or it was purged before.
+            Gone: its result's time is over, or it was purged before this call.
 
         >>> job = client.submit(sample)
         >>> client.purge(job.id)
         """
-        yield from send(Request("DELETE", result_path(job_id), {"purge": "true"}), self._patience())
+        request = Request("DELETE", result_path(job_id), {"purge": "true"}, done_status=410)
+        yield from send(request, self._patience())
 
     def redeliver(self, job_id: str) -> Flow[dict[str, Any]]:
         """Has a job's webhook sent once more, under the same message id.

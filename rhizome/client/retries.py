@@ -107,11 +107,14 @@ def open_answer(request: Request, patience: Patience) -> Flow[Reply]:
 
 
 def _exchange(step: Send | Open, patience: Patience) -> Flow[Reply]:
-    pauses, failing_since = Pauses(), math.inf
+    pauses, failing_since, may_be_done = Pauses(), math.inf, False
     while True:
         outcome = cast(Reply | Lost, (yield replace(step, request=within(step.request, patience))))
-        if isinstance(outcome, Reply) and outcome.status < 300:
+        if isinstance(outcome, Reply) and (
+            outcome.status < 300 or (may_be_done and outcome.status == step.request.done_status)
+        ):
             return outcome
+        may_be_done = may_be_done or _may_be_done(outcome)
         error = unavailable(outcome) if isinstance(outcome, Lost) else error_of(outcome)
         failing_since = min(failing_since, time.monotonic())
         pause = pauses.next_seconds(_retry_after_seconds(outcome) or 0.0)
@@ -123,6 +126,11 @@ def _exchange(step: Send | Open, patience: Patience) -> Flow[Reply]:
 def within(request: Request, patience: Patience) -> Request:
     """The request, with what is left of the caller's time."""
     return replace(request, limit_seconds=patience.seconds_left + GRACE_SECONDS)
+
+
+def _may_be_done(outcome: Reply | Lost) -> bool:
+    """Whether the service may have done what it gave no answer of its own to; a proxy answers 502 or 504 then."""
+    return outcome.may_have_arrived if isinstance(outcome, Lost) else outcome.status in (502, 503, 504)
 
 
 def _may_pass(outcome: Reply | Lost, error: ClientError, request: Request) -> bool:

@@ -33,6 +33,8 @@ class Request:
         patience_seconds: how long the service may stay silent before the connection is taken for lost.
         limit_seconds: what is left of the caller's time; neither connecting nor writing nor silence may take longer.
         is_repeatable: doing it twice is doing it once; others are repeated only if they cannot have arrived.
+        done_status: what a repetition is answered where the try before it was done and its answer lost; 0 for nothing
+            of its own.
     """
 
     method: str
@@ -43,6 +45,7 @@ class Request:
     patience_seconds: float = 10.0
     limit_seconds: float = math.inf
     is_repeatable: bool = True
+    done_status: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from rhizome.commands.options import json_option, url_option
 from rhizome.commands.printing import print_facts, print_json, table
 
 _MAX_METRICS = 4  #: columns that fit on a terminal
+_WORKER_FACTS = ("lane", "state", "version")
 _BOUNDS = ("_low", "_high")  #: of confidence intervals
 
 
@@ -70,7 +71,7 @@ def _health_facts(report: Health) -> list[tuple[str, Any]]:
 
 
 def _worker_row(worker: dict[str, Any]) -> list[str]:
-    return [f"{worker.get('host')}:{worker.get('pid')}", str(worker.get("state")), str(worker.get("version"))]
+    return [f"{worker.get('host')}:{worker.get('pid')}", *(str(worker.get(fact)) for fact in _WORKER_FACTS)]
 
 
 def _lane_row(name: str, lane: dict[str, Any]) -> list[str]:

@@ -15,7 +15,7 @@ from rhizome.jobs import Lane
 REFRESH_SECONDS = 1.0
 #: Without a micro-batch for so long, the next job is let in to measure anew. Longer than heartbeats take to tell.
 FRESH_SECONDS = 5.0
-UNKNOWN_COSTS = (-1.0, 0.0)  #: from which `submit.lua` estimates nothing
+UNKNOWN_COSTS = (-1.0, 0.0, False)  #: from which `submit.lua` estimates nothing
 
 
 class Pace(NamedTuple):
@@ -28,8 +28,8 @@ class Pace(NamedTuple):
         chunk_call_ms, row_ms: for a chunk whatever it holds, and for each of its rows.
         scorers: worker processes that serve the interactive lane.
         batch_scorers: those that serve the batch lane.
-        is_fresh: measured lately. Only then are jobs refused by it: a refused job measures nothing, so one bad
-            measurement would otherwise stand for ever.
+        fresh_lanes: measured lately. Only there are jobs refused by it: a refused job measures nothing, so one bad
+            measurement would otherwise stand for ever, or for as long as the other lane is busy.
     """
 
     single_ms: float
@@ -39,16 +39,17 @@ class Pace(NamedTuple):
     row_ms: float
     scorers: int
     batch_scorers: int
-    is_fresh: bool
+    fresh_lanes: frozenset[Lane]
 
-    def costs_of(self, lane: Lane, entries: int, rows: int) -> tuple[float, float]:
-        """For `submit.lua`, in ms: the job by itself, and each entry before it."""
+    def costs_of(self, lane: Lane, entries: int, rows: int) -> tuple[float, float, bool]:
+        """For `submit.lua`: the job by itself and each entry before it (ms); whether a deadline is refused by them."""
+        is_fresh = lane in self.fresh_lanes
         if lane is Lane.INTERACTIVE:
-            return (self.single_ms, self.entry_ms / self.scorers) if self.single_ms else UNKNOWN_COSTS
+            return (self.single_ms, self.entry_ms / self.scorers, is_fresh) if self.single_ms else UNKNOWN_COSTS
         if not self.chunk_ms:
             return UNKNOWN_COSTS
         own_ms = entries * self.chunk_call_ms + rows * self.row_ms
-        return own_ms / min(entries, self.batch_scorers), self.chunk_ms / self.batch_scorers
+        return own_ms / min(entries, self.batch_scorers), self.chunk_ms / self.batch_scorers, is_fresh
 
 
 class PaceReader:
@@ -78,7 +79,7 @@ class PaceReader:
 def read_pace(redis: Redis) -> Pace | None:
     """The mean of what the serving workers have measured."""
     workers = [beat for beat in heartbeats.living(redis) if beat.role == "worker" and beat.version]
-    singles = [beat for beat in workers if beat.single_ms]
+    singles = [beat for beat in workers if beat.single_ms and beat.lane == Lane.INTERACTIVE]
     chunks = [beat for beat in workers if beat.chunk_ms and beat.lane == Lane.BATCH]
     if not singles and not chunks:
         return None
@@ -90,7 +91,9 @@ def read_pace(redis: Redis) -> Pace | None:
         row_ms=_mean([beat.row_ms for beat in chunks]),
         scorers=sum(beat.lane == Lane.INTERACTIVE for beat in workers),
         batch_scorers=sum(beat.lane == Lane.BATCH for beat in workers),
-        is_fresh=min(beat.seconds_since(beat.measured_at) for beat in workers) < FRESH_SECONDS,
+        fresh_lanes=frozenset(
+            Lane(beat.lane) for beat in singles + chunks if beat.seconds_since(beat.measured_at) < FRESH_SECONDS
+        ),
     )
 
 

@@ -147,8 +147,7 @@ class Submissions:
 
     def submit_head(self) -> list[Any]:
         """The arguments of `submit.lua` that stand before those of the jobs."""
-        pace = self._look_at_pace()
-        return [self._job_ids().secret, "1" if pace and pace.is_fresh else "0"]
+        return [self._job_ids().secret]
 
     def check_accepting(self) -> None:
         """Goes the way of a submit, to the last question that is not the job's own, and submits nothing.

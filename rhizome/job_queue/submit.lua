@@ -1,17 +1,16 @@
 -- Accepts jobs: records, stream entries and wake-up, in one round trip for all that are submitted at the same moment.
--- ARGV: secret of the ids, '1' to refuse by the estimate; then per job one argument of MessagePack, and its
---       entries:
+-- ARGV: secret of the ids; then per job one argument of MessagePack, and its entries:
 --       {index of the stream, most entries that may wait in its lane, job id, idempotency record ('' without an
 --       Idempotency-Key), fingerprint of the request, deadline (ms after acceptance; 0: none), estimate: fixed (ms; -1:
---       nothing can be estimated), per entry (ms), whether nothing new is accepted, number of the entries, what describes
---       the record: {name, value, …}}
+--       nothing can be estimated), per entry (ms), whether to refuse by the estimate, whether nothing new is accepted,
+--       number of the entries, what describes the record: {name, value, …}}
 -- Returns per job {outcome, id of the first entry, entries waiting before it, job id, estimate (ms; -1: none)}; the outcome is
 -- `accepted`; `repeated` for the same job once more; `replayed` for the first job under the same Idempotency-Key; `conflict`
 -- where that key stands for another request; `late` where the estimate exceeds the deadline; `full`; or `no_room` where
 -- nothing new is accepted. A call without jobs fails where one that accepts a job would: where Redis cannot write.
-local secret, is_strict = ARGV[1], ARGV[2] == '1'
+local secret = ARGV[1]
 
-local ENTRIES = 10  -- where a job's facts say how many entries it has
+local ENTRIES = 11  -- where a job's facts say how many entries it has
 
 -- Entries that wait, by index of the stream: looked up once, and kept up with what is added here.
 local depths, knows_secret, must_ring = {}, false, {}
@@ -28,7 +27,9 @@ local function depth_until(last)
 end
 
 -- `at` is the first of the job's entries in ARGV, the others are its facts.
-local function submit(at, index, most, id, idempotency, fingerprint, deadline, fixed, per_entry, no_room, entries, record)
+local function submit(
+  at, index, most, id, idempotency, fingerprint, deadline, fixed, per_entry, is_strict, no_room, entries, record
+)
   local job, stream = JOB .. id, STREAMS[index]
   local standing = redis.call('HGET', job, 'entry')
   if standing then return {'repeated', standing, 0, id, -1} end
@@ -74,7 +75,7 @@ local function submit(at, index, most, id, idempotency, fingerprint, deadline, f
   return {'accepted', first, before, id, estimate}
 end
 
-local answers, at = {}, 3
+local answers, at = {}, 2
 while at <= #ARGV do
   local facts = cmsgpack.unpack(ARGV[at])
   answers[#answers + 1] = submit(at + 1, unpack(facts))

@@ -1,9 +1,12 @@
 """The rules of the house that a program can check."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
+
+from rhizome.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("rhizome", "gateway", "worker", "trainer")
@@ -21,6 +24,7 @@ SUBPACKAGES = (
     "worker/webhooks",
 )
 MOST_LINES = 300
+SET_BY_THE_IMAGE: set[str] = {"host", "port", "pulse_dir"}
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
 
 PRODUCT_FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
@@ -90,3 +94,13 @@ def test_nothing_is_marked_as_unfinished() -> None:
     marks = ("TODO", "FIXME", "XXX", "HACK")
 
     assert [name_of(path) for path in PRODUCT_FILES + SCRIPTS if any(mark in path.read_text() for mark in marks)] == []
+
+
+def test_the_gateways_container_is_handed_every_setting_that_it_reads() -> None:
+    compose = (ROOT / "docker-compose.yml").read_text()
+    anchors, services = compose.split("\nservices:\n")
+    handed = anchors + services.split("\n  gateway:\n")[1].split("\nnetworks:\n")[0]
+    sources = "".join(path.read_text() for path in (ROOT / "gateway").rglob("*.py"))
+    read = set(re.findall(r"\bsettings\.([a-z_]+)", sources)) & set(Settings.model_fields)
+
+    assert {name for name in read if f"RHIZOME_{name.upper()}:" not in handed} <= SET_BY_THE_IMAGE

@@ -134,6 +134,8 @@ def test_the_errors_in_results_keep_their_codes() -> None:
         failures.GAVE_UP,
         failures.VERSION_UNAVAILABLE,
         failures.BROKEN_PAYLOAD,
+        failures.UNSOUND,
+        failures.OUT_OF_MEMORY,
         error_of(quarantine.CODE, "the reason"),
     ]
 
@@ -142,6 +144,8 @@ def test_the_errors_in_results_keep_their_codes() -> None:
         "gave_up",
         "version_unavailable",
         "unreadable_payload",
+        "estimator_unsound",
+        "out_of_memory",
         "quarantined",
     ]
     assert all(set(error) == {"code", "detail"} for error in written)

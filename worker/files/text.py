@@ -25,7 +25,6 @@ from rhizome.struct_types import build_struct
 from worker.files.columns import check_array, check_table
 from worker.files.judging import BadRow, Refused, Row, judge_cells, judge_values
 
-_BOM = b"\xef\xbb\xbf"
 _NDJSON_SPACE = b" \t\r\n"
 PIECE_BYTES = 128 * 1024  #: parsed at once: where one row is bad, so many are read again line by line
 

@@ -27,7 +27,7 @@ from tests.unit.gateway.test_synchronous_calls import (
     assert_is_refused,
     while_waiting,
 )
-from worker.failures import GAVE_UP, VERSION_UNAVAILABLE
+from worker.failures import BROKEN_PAYLOAD, GAVE_UP, OUT_OF_MEMORY, UNSOUND, VERSION_UNAVAILABLE
 from worker.outcomes import ROW_FAILED
 
 ANSWER = {"label": "setosa", "probabilities": {"setosa": 0.9, "versicolor": 0.1, "virginica": 0.0}}
@@ -57,12 +57,15 @@ def answer(scorer: Claims, entry: Claimed) -> None:
 
 
 @BOTH_CALLS
-@pytest.mark.parametrize("error", [GAVE_UP, VERSION_UNAVAILABLE], ids=lambda error: error["code"])
+@pytest.mark.parametrize(
+    "error", [GAVE_UP, VERSION_UNAVAILABLE, UNSOUND, BROKEN_PAYLOAD], ids=lambda error: error["code"]
+)
 def test_what_is_no_rows_fault_is_a_503(client: FlaskClient, queue: Queue, path: str, error: dict[str, str]) -> None:
     with while_waiting(queue, fail(error)):
         response = client.post(f"{path}?wait=20", json=BODIES[path])
 
     assert_is_refused(response, path, 503, "answer_unavailable", error["detail"])
+    assert response.text.count("submit it again") == 1
     assert "change or remove" not in response.text
     assert response.headers["Retry-After"]
 
@@ -74,6 +77,19 @@ def test_a_row_that_cannot_be_scored_is_the_callers(client: FlaskClient, queue: 
 
     assert_is_refused(response, path, 400 if path == INFER else 422, "rows_failed", "1 of 1 row(s)")
     assert "change or remove this row" in response.text
+
+
+@BOTH_CALLS
+def test_rows_that_take_too_much_memory_together_are_to_be_sent_in_smaller_parts(
+    client: FlaskClient, queue: Queue, path: str
+) -> None:
+    with while_waiting(queue, fail(OUT_OF_MEMORY)):
+        response = client.post(f"{path}?wait=20", json=BODIES[path])
+
+    assert_is_refused(response, path, 400 if path == INFER else 422, "rows_failed", "1 of 1 row(s)")
+    assert "RHIZOME_BATCH_MEMORY_BYTES" in response.text
+    assert "send fewer rows at once" in response.text
+    assert "change or remove" not in response.text
 
 
 def test_of_many_rows_that_fail_the_first_are_named(client: FlaskClient, queue: Queue) -> None:

@@ -14,9 +14,12 @@ from flask.testing import FlaskClient
 
 from gateway import json_memory
 from gateway.inference_protocol.requests import InferRequest
-from gateway.json_memory import LIGHT_BYTES, JsonMemory, weigh
+from gateway.inference_protocol.tensors import to_columns
+from gateway.json_memory import LIGHT_BYTES, JsonMemory, weigh, weigh_csv
 from gateway.validation import Validator
 from rhizome.errors import InvalidRequest, TooManyWaiters
+from rhizome.settings import Settings
+from tests.support.signatures import numbers_signature
 from tests.support.versions import iris_signature
 from tests.unit.gateway.conftest import BuildApp, service_of
 
@@ -80,6 +83,77 @@ def test_no_body_takes_much_more_than_it_weighs(form: str, unit: bytes) -> None:
     assert taken < 1.5 * weigh(body) + 8 * 1024 * 1024
 
 
+ROWS, WIDTH = 10_000, 190
+NUMBERS = numbers_signature(WIDTH)
+
+
+def wide_body(form: str, number: bytes) -> bytes:
+    """As many rows as a request may have, of so many numbers that it is not much smaller than a body may be."""
+    row = b",".join([number] * WIDTH)
+    rows = b",".join([b"[" + row + b"]"] * ROWS)
+    if form == "csv":
+        return ",".join(NUMBERS.names).encode() + (b"\n" + row) * ROWS
+    if form == "columns":
+        column = b":[" + b",".join([number] * ROWS) + b"]"
+        return b'{"inputs":{' + b",".join(b'"%s"' % name.encode() + column for name in NUMBERS.names) + b"}}"
+    if form == "tensor":
+        data = b",".join([row] * ROWS)
+        return b'{"inputs":[{"name":"x","shape":[%d,%d],"datatype":"FP64","data":[%s]}]}' % (ROWS, WIDTH, data)
+    return b'{"instances":[' + rows + b"]}"
+
+
+def read_wide(form: str, body: bytes) -> int:
+    """Reads it as the routes do; the number of its rows."""
+    validator = Validator(NUMBERS)
+    if form == "csv":
+        return sum(validator.parse_csv(body, max_rows=ROWS, chunk_rows=1_000).row_counts)
+    if form != "tensor":
+        return sum(validator.parse_batch(body, max_rows=ROWS, chunk_rows=1_000).row_counts)
+    asked = InferRequest.model_validate(json.loads(body))
+    columns = to_columns(asked.inputs, NUMBERS, max_rows=ROWS)
+    asked.inputs.clear()
+    return sum(validator.cut(validator.columns.to_rows(columns, "inputs"), 1_000, {}).row_counts)
+
+
+@pytest.mark.skipif(not _PEAK_RESET.exists(), reason="needs Linux")
+@pytest.mark.parametrize(
+    ("form", "number"),
+    [(form, number) for form in ("rows", "columns", "tensor", "csv") for number in (b"0.1", b"300")]
+    + [("csv", b"-.1"), ("csv", b"1e3")],
+)
+def test_what_the_bounds_of_a_request_allow_fits_unless_set_otherwise(form: str, number: bytes) -> None:
+    settings, body = Settings(), wide_body(form, number)
+    assert len(body) < settings.max_body_bytes
+
+    with JsonMemory(settings.json_memory_bytes).decoding(body, is_csv=form == "csv"):
+        taken = memory_of(lambda: read_wide(form, body))
+
+    assert read_wide(form, body) == ROWS
+    assert taken < 1.25 * settings.json_memory_bytes
+
+
+@pytest.mark.skipif(not _PEAK_RESET.exists(), reason="needs Linux")
+@pytest.mark.parametrize("cells", [b"10,", b"abcd,", b"..,", b"\n10,", b'"",', b"1\n"])
+def test_no_csv_takes_much_more_than_it_weighs(cells: bytes) -> None:
+    body = b"sepal_length,sepal_width,petal_length,petal_width\n" + cells * (BODY_BYTES // len(cells))
+
+    taken = memory_of(lambda: Validator(iris_signature()).parse_csv(body, max_rows=10_000, chunk_rows=1_000))
+
+    assert taken < 1.5 * weigh_csv(body) + 8 * 1024 * 1024
+
+
+def test_csv_that_never_fits_is_refused_in_its_own_words(build_app: BuildApp, registry: object) -> None:
+    client = build_app(json_memory_bytes=MOST).test_client()
+
+    response = client.post("/invocations", data=b"a,b\n" + b"x,y\n" * 500_000, content_type="text/csv")
+
+    assert response.status_code == 413
+    detail = response.get_json()["detail"]
+    assert "so many cells" in detail
+    assert "the file to POST /predict/batch" in detail
+    assert "JSON" not in detail.replace("RHIZOME_JSON_MEMORY_BYTES", "")
+
+
 def test_a_body_that_never_fits_is_refused_with_the_setting() -> None:
     with (
         pytest.raises(InvalidRequest, match="RHIZOME_JSON_MEMORY_BYTES") as refused,
@@ -100,7 +174,7 @@ def test_signs_in_texts_weigh_nothing() -> None:
 
 def test_what_does_not_fit_beside_others_is_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_memory, "TURN_SECONDS", 0.01)
-    memory, body = JsonMemory(MOST), fill("batch", b"1,", 200_000)
+    memory, body = JsonMemory(MOST), fill("batch", b"1,", 700_000)
     assert weigh(body) > MOST / 3
 
     with ExitStack() as held:

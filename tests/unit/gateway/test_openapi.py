@@ -21,6 +21,7 @@ from tests.support.queue import Queue
 from tests.support.versions import build_manifest, iris_signature, line_signature, mixed_signature
 from tests.unit.gateway.conftest import BuildApp
 
+FLAGS = {"purge", "force"}
 METHODS = {"get", "post", "put", "delete", "patch"}
 UNDOCUMENTED = {"/", "/docs", "/docs/assets/{name}", "/openapi.json"}
 SIGNATURES = {
@@ -270,3 +271,18 @@ def test_the_front_page_leads_to_the_docs(client: FlaskClient) -> None:
 
     assert response.status_code == 302
     assert response.headers["Location"] == "/docs"
+
+
+def test_flags_of_the_query_string_are_booleans() -> None:
+    paths: dict[str, dict[str, Any]] = document_for("numbers")["paths"]
+    parameters = [
+        parameter
+        for path in paths.values()
+        for method, operation in path.items()
+        if method in METHODS
+        for parameter in operation.get("parameters", ())
+    ]
+
+    flags = {parameter["name"]: parameter["schema"] for parameter in parameters if parameter.get("name") in FLAGS}
+
+    assert flags == {name: {"type": "boolean", "default": False} for name in FLAGS}

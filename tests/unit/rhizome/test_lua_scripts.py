@@ -1,7 +1,6 @@
 """Lua scripts: all are called in one way, on a connection that the thread keeps."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -88,20 +87,6 @@ def test_a_script_that_redis_forgot_is_sent_again_in_flight_too(redis: Redis) ->
     flight.send(Call(script, (), [1]))
 
     assert flight.receive() == 2
-
-
-def test_it_is_known_without_waiting_whether_an_answer_is_there(redis: Redis) -> None:
-    script, flight = Script(redis, "return 1"), Flight(redis)
-    assert not flight.is_answered
-
-    flight.send(Call(script, (), ()))
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not flight.is_answered and time.monotonic() < deadline:
-        time.sleep(0.001)
-
-    assert flight.is_answered
-    assert flight.receive() == 1
-    assert not flight.is_answered
 
 
 def test_a_connection_that_is_dropped_again_and_again_does_not_use_up_its_pool(redis: Redis) -> None:

@@ -50,6 +50,12 @@ def test_a_log_line_is_not_wrapped_again() -> None:
     assert (line["event"], line["logger"], line["k"]) == ("event", "x", 1)
 
 
+def test_what_nests_too_deeply_for_a_decoder_is_a_line_like_any_other() -> None:
+    (line,) = run("""print('{"a":' * 5000)""")
+
+    assert line["event"] == '{"a":' * 5000
+
+
 def test_text_that_is_no_utf8_is_escaped() -> None:
     (line,) = run("import sys; print('\\udcff', file=sys.stderr)")
 

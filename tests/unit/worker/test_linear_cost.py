@@ -71,3 +71,13 @@ def test_chunks_are_averaged() -> None:
         pace.add_chunk(10, milliseconds)
 
     assert 10.0 < pace.chunk_ms < 20.0
+
+
+def test_a_chunk_of_a_small_batch_makes_no_figure_of_single_jobs_younger() -> None:
+    pace = WorkPace(100)
+    pace.add_singles(1, 10.0)
+    measured_at = pace.measured_at
+
+    pace.add_chunk(10, 10.0)
+
+    assert pace.measured_at == measured_at

@@ -47,6 +47,24 @@ def test_a_submit_that_fails_for_now_is_repeated_under_the_same_key(
     assert [seen.document for seen in server.seen] == [SAMPLE] * 3
 
 
+@pytest.mark.parametrize("failure", [hangs_up, problem(503, "queue_unavailable", retry_after=0), sends(b"", 504)])
+def test_a_purge_that_was_done_and_whose_answer_was_lost_is_done(
+    server: ScriptedServer, call: Call, failure: Behaviour
+) -> None:
+    server.answers(failure, problem(410, "job_expired"))
+
+    assert call("purge", "a") is None
+    assert len(server.seen) == 2
+
+
+@pytest.mark.parametrize("before", [[], [problem(429, "too_many_requests", retry_after=0)]], ids=["at once", "refused"])
+def test_a_purge_of_what_was_gone_before_says_so(server: ScriptedServer, call: Call, before: list[Behaviour]) -> None:
+    server.answers(*before, problem(410, "job_expired"))
+
+    with pytest.raises(Gone):
+        call("purge", "a")
+
+
 def test_two_submits_have_different_keys_and_a_given_key_is_kept(server: ScriptedServer, call: Call) -> None:
     server.answers(says(DONE))
 

@@ -204,6 +204,22 @@ def test_an_old_measurement_refuses_nothing(queue: Queue) -> None:
     assert receipt.eta_ms == 5000
 
 
+@pytest.mark.parametrize("busy", list(Lane))
+def test_a_busy_lane_does_not_keep_the_others_old_measurement_alive(queue: Queue, busy: Lane) -> None:
+    costs = {"single_ms": 5000.0, "entry_ms": 1.0, "chunk_ms": 100.0, "chunk_call_ms": 5000.0, "row_ms": 2.0}
+    now, soon = time.time(), Terms(deadline_ms=9)
+    for pid, lane in enumerate(Lane):
+        facts = costs | {"measured_at": now if lane is busy else now - pace.FRESH_SECONDS - 1}
+        beat(queue.redis, Heartbeat("worker", "here", pid, "serving", now, 0.0, "v1", lane=lane, **facts))
+    offers = {Lane.INTERACTIVE: lambda: queue.offer(soon), Lane.BATCH: lambda: queue.offer_batch(1, terms=soon)}
+
+    with pytest.raises(DeadlineUnmeetable):
+        offers.pop(busy)()
+    (accepted,) = (offer() for offer in offers.values())
+
+    assert (accepted.eta_ms or 0) >= 5000
+
+
 def test_a_planned_file_keeps_its_deadline(queue: Queue) -> None:
     job_id = queue.submit_batch(1, terms=SOON)
     scorer = queue.batch_scorer()
