@@ -176,4 +176,6 @@ def test_in_every_form_of_a_file_each_row_is_answered_as_if_it_were_alone(
     alone = [answer_alone(row, version) for row in rows]
 
     for file_format, data in files_of(rows).items():
-        assert answer_file(file_format, data, version, store) == alone, file_format
+        found = answer_file(file_format, data, version, store)
+        # Compared as numbers: a probability of exactly one is written with a point or without.
+        assert list(map(json.loads, found)) == list(map(json.loads, alone)), file_format
