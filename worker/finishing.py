@@ -15,13 +15,14 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from rhizome.connection import says_cannot_write
 from rhizome.job_queue.claiming import Claims
 from rhizome.job_queue.entries import Claimed, Finished
+from rhizome.jobs import Encoding, Lane
 from rhizome.settings import Settings
 from worker.pace import WorkPace
 
 RETRY_SECONDS = 0.2
 #: What is claimed ahead waits until what was claimed before is scored, which may take so long: another scorer might be
 #: free sooner.
-MICRO_BATCH_AHEAD_MS = 50.0
+MICRO_BATCH_AHEAD_MS, CHUNK_AHEAD_MS = 50.0, 20.0
 
 
 class _UnderWay(NamedTuple):
@@ -34,9 +35,9 @@ class _UnderWay(NamedTuple):
 class Finishing:
     """Writes results and claims, one call for both.
 
-    Where a full micro-batch was claimed, more is likely to wait. Then the next claim is sent before the scoring begins,
-    and each call after it is answered while the next jobs are scored, so that Redis and its disk work at the same time
-    as the estimator. What comes back empty, or small, ends that.
+    Where a full micro-batch or the chunk of a batch was claimed, more is likely to wait. Then the next claim is sent
+    before the scoring begins, and each call after it is answered while the next entries are scored, so that Redis and
+    its disk work at the same time as the estimator. What comes back empty, or small, ends that.
 
     Args:
         claims: this process's hold on the queue.
@@ -137,6 +138,15 @@ class Finishing:
 
     def _is_backlog(self, claimed: Sequence[Claimed]) -> bool:
         """Whether more is likely to wait behind `claimed`, and it is scored soon enough for that to be claimed now."""
+        if any(entry.lane is Lane.BATCH for entry in claimed):
+            return self._is_short(claimed)
         most = self._settings.micro_batch_rows
         singles = sum(entry.request.kind == "single" for entry in claimed)
         return singles >= most and 0 < self._pace.entry_ms * most < MICRO_BATCH_AHEAD_MS
+
+    def _is_short(self, chunks: Sequence[Claimed]) -> bool:
+        """Whether chunks of batches are scored soon. Those of files are not: they are written, too."""
+        if any(entry.request.encoding == Encoding.BLOB for entry in chunks):
+            return False
+        per_chunk, per_row = self._pace.chunk_costs
+        return 0 < sum(per_chunk + per_row * entry.request.rows for entry in chunks) < CHUNK_AHEAD_MS

@@ -54,6 +54,7 @@ class Scoring:
         self._files = files
         #: Of what was taken over: what it did to others.
         self._suspects: dict[bytes, Suspects] = {}
+        self._bound = "", ""  #: the last batch job of this run, and the version that answers it
 
     def score_singles(self, claimed: Sequence[Claimed]) -> list[Finished]:
         """Scores single jobs, one call of the estimator per version, encoding and wanted part among them."""
@@ -82,6 +83,7 @@ class Scoring:
 
     def rest(self) -> None:
         """Lets go of what is held for a next chunk: nothing waits."""
+        self._bound = "", ""
         self._files.rest()
 
     def score_chunk(self, entry: Claimed) -> Finished:
@@ -91,7 +93,7 @@ class Scoring:
             GivenBack: this process cannot score it, and others may.
             BlobStoreUnavailable: it is a file's, and the store cannot be used now.
         """
-        name = self._claims.bind_version(entry.request.job_id, _version_for(entry.request, self._shelf.champion))
+        name = self._bind(entry.request)
         if name is None:  # cancelled, or answered by another scorer: nothing will be written
             return Finished(entry, State.FAILED, b"[]")
         version = self._find(name)
@@ -107,6 +109,19 @@ class Scoring:
         except MissingFile as error:
             self._leave_to_others(entry)
             return refuse_file(entry, error)
+
+    def _bind(self, request: ScoreRequest) -> str | None:
+        """The version that answers a batch job; None if the job is over.
+
+        A job once bound stays so, and for a chunk of a JSON batch it is asked once a run: Redis is at work on the chunk
+        before, and would answer after that. So a few chunks of a cancelled job may be scored for nothing.
+        """
+        if self._bound[0] == request.job_id and request.encoding != Encoding.BLOB:
+            return self._bound[1]
+        name = self._claims.bind_version(request.job_id, _version_for(request, self._shelf.champion))
+        if name is not None:
+            self._bound = request.job_id, name
+        return name
 
     def _leave_to_others(self, entry: Claimed) -> None:
         """Returns only where that was tried for too long."""

@@ -162,6 +162,7 @@ end
 
 -- A job's entries, without those that are known to be finished. `facts` are its fields `entry`, `chunks`, `chunk_entry`.
 local function entries_of(id, facts)
+  if facts[2] == '1' then return {facts[1]} end
   local entries = redis.call('SMEMBERS', OPEN .. id)
   if #entries > 0 then return entries end
   if not facts[3] then return added_together(facts[1], facts[2]) end

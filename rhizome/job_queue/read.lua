@@ -4,6 +4,7 @@
 local values = redis.call('HMGET', KEYS[1], unpack(ARGV, 3))
 if values[1] ~= 'queued' then return values[1] and values or nil end
 
+-- COMMON
 local facts = redis.call('HMGET', KEYS[1], 'entry', 'chunks', 'chunk_entry', 'lane', 'done', 'expires_at')
 local held = is_held(LANE .. facts[4], entries_of(ARGV[1], facts))
 if not held and facts[6] and now_ms() > tonumber(facts[6]) then

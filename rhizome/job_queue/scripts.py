@@ -12,6 +12,8 @@ from rhizome.task_message import SCORE_TASK, build_task_message
 from rhizome.webhooks.scripts import outbox_source
 
 BELL_ID = "@bell@"
+#: Redis builds what the scripts share anew at each call. A script may answer before it needs any of that.
+COMMON_LINE = "-- COMMON\n"
 PURGED = "purged"  #: in place of a state: the job was removed for good
 BELL_TTL_SECONDS = 5  #: a bell that nobody answered is rung again after this
 #: Of each lane, in the order of `Lane`: the Celery queue of its scorers, their bell, and who of them listens.
@@ -25,8 +27,9 @@ STREAM_KEYS = [keys.lane(stream) for stream in STREAMS]
 
 
 def load_script(redis: Redis, name: str) -> Script:
-    """`<name>.lua` behind the constants, the outbox and `common.lua`."""
-    return Script(redis, _constants() + outbox_source() + _source("common") + _source(name))
+    """`<name>.lua` with the constants, the outbox and `common.lua` in front, or where its line `COMMON` stands."""
+    before, _, after = _source(name).rpartition(COMMON_LINE)
+    return Script(redis, before + _constants() + outbox_source() + _source("common") + after)
 
 
 def lane_number(lane: Lane) -> int:

@@ -15,6 +15,14 @@ local ENTRIES = 11  -- where a job's facts say how many entries it has
 -- Entries that wait, by index of the stream: looked up once, and kept up with what is added here.
 local depths, knows_secret, must_ring = {}, false, {}
 
+-- Whether a scorer listens, by lane: looked up once.
+local heard = {}
+
+local function is_heard(lane)
+  if heard[lane] == nil then heard[lane] = redis.call('ZCOUNT', LISTENING[lane], now_ms(), '+inf') > 0 end
+  return heard[lane]
+end
+
 local function depth(index)
   if not depths[index] then depths[index] = waiting(STREAMS[index]) end
   return depths[index]
@@ -71,7 +79,7 @@ local function submit(
   end
 
   -- A listening scorer is woken by the entry itself. It rings by itself for what it cannot take with it.
-  if (lane == BATCH and before > 0) or redis.call('ZCOUNT', LISTENING[lane], now_ms(), '+inf') == 0 then must_ring[lane] = true end
+  if (lane == BATCH and before > 0) or not is_heard(lane) then must_ring[lane] = true end
   return {'accepted', first, before, id, estimate}
 end
 

@@ -59,5 +59,6 @@ def test_where_the_kernel_forbids_it_nothing_changes(monkeypatch: pytest.MonkeyP
         raise PermissionError
 
     monkeypatch.setattr("resource.setrlimit", forbid)
+    monkeypatch.setattr("worker.restraint._allowed_bytes", 0)  # back to what it is: this process loads versions, too
 
     restrain(ALLOWED)
