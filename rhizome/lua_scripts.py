@@ -80,10 +80,11 @@ class HeldConnection:
         redis.RedisError: Redis cannot be reached.
     """
 
-    __slots__ = ("__weakref__", "_pool", "connection")
+    __slots__ = ("__weakref__", "_pool", "connection", "silences")
 
     def __init__(self, pool: Any) -> None:
         self._pool = ref(pool)  # it may go before the thread that holds this
+        self.silences = _silences  #: how many this process had met when it was lent
         self.connection = pool.get_connection()
 
     def __del__(self) -> None:
@@ -195,9 +196,21 @@ def _exchange(pool: Any, commands: Sequence[Sequence[Any]]) -> list[Any]:
         else:
             connection.send_packed_command(connection.pack_commands(commands))
         return [_read_answer(connection) for _ in commands]
-    except BaseException:
+    except BaseException as error:
         connection.disconnect()
+        if isinstance(error, RedisTimeoutError):
+            _distrust(pool)
         raise
+
+
+def _distrust(pool: Any) -> None:
+    """No answer came: the way to Redis may have been cut without a word, and with it all connections that there are.
+
+    Each would cost whoever uses it next a wait as long as this one.
+    """
+    global _silences  # noqa: PLW0603 - a way is the whole process's
+    _silences += 1
+    pool.disconnect(inuse_connections=False)
 
 
 def _read_answer(connection: Any) -> Any:
@@ -214,6 +227,7 @@ def _check(answer: Any) -> Any:
     return answer
 
 
+_silences = 0  #: answers that did not come in time
 _held = threading.local()  #: what a thread that ends held goes with it
 
 
@@ -223,7 +237,7 @@ def _held_connection(pool: Any) -> Any:
     if by_pool is None:
         by_pool = _held.by_pool = WeakKeyDictionary()
     held = by_pool.get(pool)
-    if held is None:
+    if held is None or held.silences != _silences:
         held = by_pool[pool] = HeldConnection(pool)
     return held.connection
 

@@ -4,6 +4,8 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
+from redis.exceptions import RedisError
+
 from rhizome.errors import BlobStoreUnavailable
 from rhizome.job_queue.claiming import Claims
 from rhizome.job_queue.entries import Claimed, Next
@@ -15,6 +17,7 @@ from worker.scoring import GivenBack, Scoring
 
 RECLAIM_EVERY_SECONDS = 1.0
 TURN_SECONDS = 1.0  #: a busy run makes way for other tasks of its process after this
+REDIS_PAUSE_SECONDS = 0.2  #: between two looks whether Redis is back
 STORE_PAUSE_SECONDS = 0.2  #: before the next entry is claimed
 STORE_RETRY_SECONDS = 2.0  #: how soon a chunk is tried again whose file could not be read
 
@@ -62,14 +65,31 @@ class Scorer:
 
         It rings before it ends, so that the next run takes over without a gap; a worker that stops rings only for what
         still waits, and a run that has heard nothing for `linger_seconds` for nothing.
+
+        It outlives an absence of Redis with empty hands: what was claimed before comes back after its lease. Celery
+        finds Redis again later, so a next run would begin later.
+
+        Raises:
+            redis.RedisError: Redis is away, and the run's time is over.
         """
-        self._claims.answer_bell()
-        self._begun_at, self._dry_since = time.monotonic(), None
-        try:
-            self._run(time.monotonic() + self._settings.run_seconds)
-        finally:
-            self._finishing.drop()
-            self._scoring.rest()
+        self._begun_at, is_lost = time.monotonic(), False
+        deadline = self._begun_at + self._settings.run_seconds
+        while True:
+            try:
+                self._claims.answer_bell()
+                self._dry_since, is_lost = None, False
+                self._run(deadline)
+                return
+            except RedisError as error:
+                if self._is_over(deadline):
+                    raise
+                if not is_lost:
+                    log.warning("scorer_lost_redis", extra={"reason": type(error).__name__})
+                is_lost = True
+            finally:
+                self._finishing.drop()
+                self._scoring.rest()
+            time.sleep(REDIS_PAUSE_SECONDS)
 
     def _run(self, deadline: float) -> None:
         claimed = self._claims.claim()  # first what somebody has just rung for; taking over costs a call a stream

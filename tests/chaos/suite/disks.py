@@ -54,11 +54,11 @@ def fill(stage: Stage, folder: Path, bound: float) -> None:
 
 def blobs_phase(folder: Path) -> Phase:
     """The folder of files is full: files are refused, answers wait, everything else goes on."""
-    refused = ("storage_full", "file_store_unavailable")
+    refused = ("file_store_full", "file_store_unavailable")
     return Phase("the disk of files full", partial(fill, folder=folder, bound=RETRY_SECONDS), refused)
 
 
 def var_phase(folder: Path) -> Phase:
     """The disk of Redis, logs and files is full: nothing can be promised until there is room."""
-    refused = (*AWAY, "storage_full", "file_store_unavailable")
+    refused = (*AWAY, "storage_full", "file_store_full", "file_store_unavailable")
     return Phase("the disk of var full", partial(fill, folder=folder, bound=REDIS_SECONDS + RETRY_SECONDS), refused)

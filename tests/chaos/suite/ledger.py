@@ -33,7 +33,7 @@ class Job(NamedTuple):
         ends: the final states that are right.
         version: that must answer; empty for any.
         seen: the answer that came with the submit, if one did.
-        may_say: the code of an error that rows may have in place of an answer; empty for none.
+        poison: the row that must be quarantined in place of an answer; None for none.
     """
 
     id: str
@@ -42,11 +42,11 @@ class Job(NamedTuple):
     ends: frozenset[str] = SUCCEEDED
     version: str = ""
     seen: Any = None
-    may_say: str = ""
+    poison: int | None = None
 
-    def is_excused(self, answer: dict[str, Any]) -> bool:
-        """Whether an answer is an error that belongs there."""
-        return bool(self.may_say) and answer.get("error", {}).get("code") == self.may_say
+    def is_quarantined(self, place: int, answer: dict[str, Any]) -> bool:
+        """Whether an answer says of the poison, and of nothing else, that it is quarantined."""
+        return place == self.poison and answer.get("error", {}).get("code") == "quarantined"
 
 
 class Ledger:
@@ -157,7 +157,7 @@ class Ledger:
                 if len(given) != len(job.rows):
                     self.fault("wrong", f"{job.id} ({job.kind}): {len(given)} answers to {len(job.rows)} rows")
                     continue
-                places = [place for place, answer in enumerate(given) if not job.is_excused(answer)]
+                places = [place for place, answer in enumerate(given) if not job.is_quarantined(place, answer)]
                 rows.append(job.rows[places])
                 answers += [given[place] for place in places]
                 owners += [job] * len(places)

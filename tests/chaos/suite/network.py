@@ -18,8 +18,9 @@ GONE_SECONDS = 6.0
 DELAY_SECONDS = 0.05
 LATE_SECONDS = 6.0
 RESETS = 8
-#: A connection that leads nowhere is told by silence alone: a client's patience with Redis (5 s, and 3 in reserve).
-SILENCE_SECONDS = 8.0
+#: A connection that leads nowhere is told by silence alone: a worker's patience with Redis is 8 s, and a process of the
+#: gateway, which may have been asked nothing meanwhile, has one of 2.5 s.
+SILENCE_SECONDS = 8.0 + 2.5
 
 
 @contextmanager

@@ -18,8 +18,6 @@ SETTINGS = {
     "max_deliveries": 3,
 }
 ROWS = 2_000
-ENDS = frozenset({"failed", "succeeded"})  #: a batch without the rows of that chunk, or all of it
-GIVEN_UP = "gave_up"
 SINGLE_SECONDS = 3.0
 BESIDE_SECONDS = 15.0
 
@@ -32,7 +30,7 @@ def feed(stage: Stage, value: float, kind: str) -> None:
         rows = user.rows(ROWS)
         rows[ROWS // 2, 3] = value
         stage.counts["bombs"] += 2
-        terms: dict[str, Any] = {"ends": ENDS, "may_say": GIVEN_UP}
+        terms: dict[str, Any] = {"poison": ROWS // 2}
         user.send(f"{kind} batch", "/predict/batch", rows, json={"instances": as_samples(rows)}, **terms)
         headers = {"Content-Type": "text/csv"}
         user.send(f"{kind} file", "/predict/batch", rows, content=as_csv(rows), headers=headers, **terms)

@@ -76,7 +76,7 @@ class User:
         ends: frozenset[str] = SUCCEEDED,
         version: str = "",
         expected: tuple[str, ...] = (),
-        may_say: str = "",
+        poison: int | None = None,
         is_known: bool = False,
         **request: Any,
     ) -> dict[str, Any] | None:
@@ -91,7 +91,7 @@ class User:
         document = dict(response.json())
         if not is_known:
             seen = document.get("result", document.get("results"))
-            self._ledger.accept(Job(document["id"], kind, rows, ends, version, seen, may_say))
+            self._ledger.accept(Job(document["id"], kind, rows, ends, version, seen, poison))
         return document
 
     def call(self, kind: str, method: str, path: str, **request: Any) -> httpx.Response | None:

@@ -3,15 +3,19 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from urllib.parse import urlsplit
 
 import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from rhizome.connection import connect
 from rhizome.job_queue import scripts as queue_scripts
 from rhizome.lua_scripts import Call, Flight, Script, write_constants
 from rhizome.webhooks import scripts as webhook_scripts
+from tests.support.proxy import Proxy
 from tests.support.service import eventually
 
 DEADLINE_SECONDS = 5.0
@@ -143,6 +147,24 @@ def own(redis_server: str) -> Iterator[Redis]:
 def has_open(redis: Redis, most: int) -> bool:
     """Whether at most so many of those connections stay open, as the server sees it."""
     return sum(entry["name"] == "own" for entry in redis.client_list()) <= most
+
+
+def test_where_one_answer_did_not_come_no_other_connection_is_trusted(redis_server: str) -> None:
+    """A firewall that lost its state drops them all; each would cost whoever uses it next a whole wait."""
+    url = urlsplit(redis_server)
+    with (
+        Proxy((str(url.hostname), int(url.port or 0))).running() as proxy,
+        closing(connect(redis_server.replace(f":{url.port}", f":{proxy.port}"), socket_timeout=0.5)) as redis,
+        ThreadPoolExecutor(1) as another,
+    ):
+        script = Script(redis, "return 1")
+        redis.ping(), script(), another.submit(script).result()
+        proxy.forget()
+
+        with pytest.raises(RedisTimeoutError):
+            script()
+
+        assert (another.submit(script).result(), redis.ping()) == (1, True)
 
 
 def test_no_thread_is_refused_a_connection_however_many_call_at_once(own: Redis) -> None:

@@ -255,6 +255,64 @@ def test_results_are_written_across_a_short_absence_of_redis(
     assert state_of(bench, job_id) is State.SUCCEEDED
 
 
+@pytest.mark.parametrize("error", [RedisConnectionError, RedisTimeoutError])
+@pytest.mark.parametrize("call", ["claim", "listen", "stay"])
+def test_a_run_outlives_a_short_absence_of_redis(
+    bench: Bench, call: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Celery, whose bells begin runs, may take far longer to find it again."""
+    monkeypatch.setattr("worker.scorer.REDIS_PAUSE_SECONDS", 0.001)
+    real, absences, later = getattr(bench.claims, call), [error()] * 3, []
+
+    def flaky() -> object:
+        if absences:
+            raise absences.pop()
+        if not later:
+            later.append(bench.submit())
+        return real()
+
+    setattr(bench.claims, call, flaky)
+
+    run_to_its_end(bench)
+
+    assert state_of(bench, later[0]) is State.SUCCEEDED
+
+
+def test_a_run_ends_when_its_time_is_over_while_redis_is_away(build_bench: BuildBench) -> None:
+    bench = build_bench(run_seconds=0.2)
+    bench.serve(write_iris(bench.models_dir))
+
+    def fail() -> list[Claimed]:
+        raise RedisConnectionError
+
+    bench.claims.claim = fail  # type: ignore[method-assign]
+
+    with pytest.raises(RedisConnectionError):
+        bench.scorer.run()
+
+
+def test_what_was_in_hand_when_redis_went_away_is_left_to_its_lease(
+    build_bench: BuildBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it was written is not known, and what nobody works on must not be renewed for ever."""
+    monkeypatch.setattr("worker.scorer.REDIS_PAUSE_SECONDS", 0.001)
+    bench = build_bench(lease_seconds=0.2)
+    bench.serve(write_iris(bench.models_dir))
+    score, absences = bench.scoring.score_singles, [RedisConnectionError()]
+
+    def flaky(claimed: list[Claimed]) -> list[Finished]:
+        if absences:
+            raise absences.pop()
+        return score(claimed)
+
+    bench.scoring.score_singles = flaky  # type: ignore[method-assign,assignment]
+    job_id = bench.submit()
+
+    bench.run_until_final(job_id)
+
+    assert state_of(bench, job_id) is State.SUCCEEDED
+
+
 def test_a_scorer_is_busy_only_while_it_scores(bench: Bench) -> None:
     seen: list[float | None] = []
     bench.serve_unsaved(watched(lambda _: None))
