@@ -42,6 +42,7 @@ class Finishing:
     Args:
         claims: this process's hold on the queue.
         record: is told what was written.
+        doubt: called where an answer did not come: Redis may have lost what it was told lately.
         settings: bounds and times.
         is_stopping: tells that the worker shuts down.
         pace: what scoring costs.
@@ -51,12 +52,14 @@ class Finishing:
         self,
         claims: Claims,
         record: Callable[[Sequence[Finished]], None],
+        doubt: Callable[[], None],
         settings: Settings,
         is_stopping: Callable[[], bool],
         pace: WorkPace,
     ) -> None:
         self._claims = claims
         self._record = record
+        self._doubt = doubt
         self._settings = settings
         self._is_stopping = is_stopping
         self._pace = pace
@@ -88,8 +91,17 @@ class Finishing:
         """What was claimed ahead, once the results that were sent with it are written; nothing where nothing was."""
         return self._receive(self._under_way) if self._under_way else []
 
+    def settle(self) -> None:
+        """Of a run that is broken off: writes the results that are under way, and lets go of what was claimed ahead.
+
+        Raises:
+            redis.RedisError: Redis stayed away for a lease; what is left comes back after that.
+        """
+        if ahead := self.collect():
+            self._claims.give_back(ahead)
+
     def drop(self) -> None:
-        """Of a run that is broken off: what was claimed ahead comes back after its lease."""
+        """Forgets what is under way, if anything is: it comes back after its lease."""
         self._under_way = None
         self._claims.drop()
 
@@ -109,6 +121,7 @@ class Finishing:
                 if not says_cannot_write(error) or self._is_stopping():
                     raise
             time.sleep(RETRY_SECONDS)
+            self._doubt()
             self.waited_seconds += time.monotonic() - tried
         self._record(finished)
         return following
@@ -125,6 +138,7 @@ class Finishing:
         try:
             following = self._claims.receive(sent.finished)
         except (RedisConnectionError, RedisTimeoutError, ResponseError):
+            self._doubt()
             if sent.finished:
                 self.finish_now(sent.finished, claim_next=False)
             following = []

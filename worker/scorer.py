@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from redis.exceptions import RedisError
 
@@ -48,7 +49,7 @@ class Scorer:
         self._settings = settings
         self._is_stopping = is_stopping
         self._pace = pace
-        self._finishing = Finishing(claims, scoring.record, settings, is_stopping, pace)
+        self._finishing = Finishing(claims, scoring.record, scoring.rest, settings, is_stopping, pace)
         self._reclaimed_at = 0.0
         self._claimed_at: float | None = None  #: when the present micro-batch or chunk began; None between them
         self._begun_at = 0.0  #: when the run began
@@ -66,8 +67,8 @@ class Scorer:
         It rings before it ends, so that the next run takes over without a gap; a worker that stops rings only for what
         still waits, and a run that has heard nothing for `linger_seconds` for nothing.
 
-        It outlives an absence of Redis with empty hands: what was claimed before comes back after its lease. Celery
-        finds Redis again later, so a next run would begin later.
+        It outlives an absence of Redis: results that are under way are written, and what is not scored yet comes back
+        after its lease. Celery finds Redis again later, so a next run would begin later.
 
         Raises:
             redis.RedisError: Redis is away, and the run's time is over.
@@ -80,8 +81,13 @@ class Scorer:
                 self._dry_since, is_lost = None, False
                 self._run(deadline)
                 return
-            except RedisError as error:
-                if self._is_over(deadline):
+            except Exception as error:
+                goes_on = isinstance(error, RedisError) and not self._is_over(deadline)
+                with suppress(RedisError):
+                    self._finishing.settle()
+                    if not goes_on:
+                        self._claims.leave(ring=True)
+                if not goes_on:
                     raise
                 if not is_lost:
                     log.warning("scorer_lost_redis", extra={"reason": type(error).__name__})
@@ -182,7 +188,7 @@ class Scorer:
     def _give_back(self, entry: Claimed, *, claim_next: bool) -> list[Claimed]:
         """The store's absence is no fault of the job's, and the other chunks of files fare no better now."""
         log.warning("scorer_lost_file_store", extra={"job_id": entry.request.job_id})
-        self._claims.give_back(entry, STORE_RETRY_SECONDS)
+        self._claims.give_back([entry], STORE_RETRY_SECONDS)
         time.sleep(STORE_PAUSE_SECONDS)
         return self._claims.claim() if claim_next else []
 

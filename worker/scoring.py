@@ -33,6 +33,8 @@ from worker.slicing import measure, slice_rows
 #: A micro-batch expected to take longer says so, and submits ring for another scorer: waking one takes as long.
 BUSY_MS = 5.0
 
+MOST_BOUND = 64  #: batch jobs whose versions are remembered
+
 _FAILED = State.FAILED  # an enum's members are looked up anew each time: a quarter of a microsecond
 
 log = logging.getLogger(__name__)
@@ -54,7 +56,8 @@ class Scoring:
         self._files = files
         #: Of what was taken over: what it did to others.
         self._suspects: dict[bytes, Suspects] = {}
-        self._bound = "", ""  #: the last batch job of this run, and the version that answers it
+        #: Batch jobs of this run, and the versions that answer them.
+        self._bound: dict[str, str] = {}
 
     def score_singles(self, claimed: Sequence[Claimed]) -> list[Finished]:
         """Scores single jobs, one call of the estimator per version, encoding and wanted part among them."""
@@ -82,8 +85,8 @@ class Scoring:
         return [fail_single(entry, error, started_ms) for entry in self._claims.refuse(entries)]
 
     def rest(self) -> None:
-        """Lets go of what is held for a next chunk: nothing waits."""
-        self._bound = "", ""
+        """Lets go of what is held for a next chunk: nothing waits, or Redis may have lost what it was told lately."""
+        self._bound.clear()
         self._files.rest()
 
     def score_chunk(self, entry: Claimed) -> Finished:
@@ -113,14 +116,17 @@ class Scoring:
     def _bind(self, request: ScoreRequest) -> str | None:
         """The version that answers a batch job; None if the job is over.
 
-        A job once bound stays so, and for a chunk of a JSON batch it is asked once a run: Redis is at work on the chunk
-        before, and would answer after that. So a few chunks of a cancelled job may be scored for nothing.
+        A job once bound stays so, and for the chunks of a JSON batch Redis is not asked again: it is at work on the
+        chunk before, and would answer after that. So one chunk more of a cancelled job may be scored for nothing.
         """
-        if self._bound[0] == request.job_id and request.encoding != Encoding.BLOB:
-            return self._bound[1]
+        is_file = request.encoding == Encoding.BLOB
+        if not is_file and (known := self._bound.get(request.job_id)):
+            return known
         name = self._claims.bind_version(request.job_id, _version_for(request, self._shelf.champion))
-        if name is not None:
-            self._bound = request.job_id, name
+        if name is not None and not is_file:
+            if len(self._bound) >= MOST_BOUND:
+                self._bound.clear()
+            self._bound[request.job_id] = name
         return name
 
     def _leave_to_others(self, entry: Claimed) -> None:

@@ -78,6 +78,7 @@ class Claims:
         self._stay = load_script(redis, "stay")
         self._upkeep = load_script(redis, "upkeep")
         self._bind = load_script(redis, "bind")
+        self._give_back = load_script(redis, "give_back")
         self._refuse = load_script(redis, "refuse")
         self._strike = load_script(redis, "strike")
         self._release = load_script(redis, "release")
@@ -181,21 +182,15 @@ class Claims:
             self._held[item.claimed.stream_index - 1].discard(item.claimed.entry_id)
         return self._hold(parse_claim(answer))
 
-    def give_back(self, entry: Claimed, after_seconds: float) -> None:
-        """Lets go of an entry that could not be scored for no fault of its own: it comes back, to whoever is first,
+    def give_back(self, entries: Sequence[Claimed], after_seconds: float = 0.0) -> None:
+        """Lets go of entries that could not be scored for no fault of their own: they come back, to whoever is first,
         and this delivery does not count.
         """
-        self._redis.xclaim(
-            keys.lane(STREAMS[entry.stream_index - 1]),
-            keys.GROUP,
-            self._consumer,
-            min_idle_time=0,
-            message_ids=[entry.entry_id],
-            idle=max(0, int((self._settings.lease_seconds - after_seconds) * 1000)),
-            retrycount=entry.deliveries - 1,
-            justid=True,
-        )
-        self._held[entry.stream_index - 1].discard(entry.entry_id)
+        args: list[Any] = [self._consumer, max(0, int((self._settings.lease_seconds - after_seconds) * 1000))]
+        for entry in entries:
+            args += [entry.stream_index, entry.entry_id, entry.deliveries - 1]
+            self._held[entry.stream_index - 1].discard(entry.entry_id)
+        self._give_back(args=args)
 
     def refuse(self, entries: Sequence[Claimed]) -> list[Claimed]:
         """Lets go of entries that cannot be scored here, and may be elsewhere; those refused for too long are returned.

@@ -1,6 +1,6 @@
 -- Takes over entries whose scorer has been silent for longer than the lease.
 -- ARGV: index of the stream, scorer, lease (ms), most entries, result TTL (s), milliseconds for which what this scorer
---       has let go of itself is left to others
+--       has refused is left to others
 -- Entries delivered once (or given back) are taken together. One that was delivered more often may be what killed its scorers, so it
 -- is taken alone, and the innocent ones around it are answered without it. One whose deadline has passed expires.
 -- Returns {{entry id, message, deliveries so far}, …}.
@@ -11,7 +11,7 @@ local idle = redis.pcall('XPENDING', stream, GROUP, 'IDLE', ARGV[3], '-', '+', m
 if idle.err or #idle == 0 then return {} end
 local taken, alone = {}, nil
 for _, entry in ipairs(idle) do
-  if entry[4] == 0 and entry[2] == ARGV[2] and entry[3] < ARGV[3] + ARGV[6] then
+  if entry[2] == ARGV[2] .. REFUSED_BY and entry[3] < ARGV[3] + ARGV[6] then
     -- left to others
   elseif entry[4] <= 1 then
     if #taken < most then taken[#taken + 1] = entry end

@@ -12,10 +12,7 @@ for at = 5, #ARGV, 4 do
   if now_ms() - redis.call('GET', refused) >= tonumber(ARGV[3]) then
     kept[#kept + 1] = entry
   else
-    local mine = redis.pcall('XPENDING', stream, GROUP, entry, entry, 1, ARGV[1])
-    if not mine.err and #mine > 0 then
-      redis.call('XCLAIM', stream, GROUP, ARGV[1], 0, entry, 'IDLE', ARGV[2], 'RETRYCOUNT', ARGV[at + 2], 'JUSTID')
-    end
+    let_go(stream, entry, ARGV[1], REFUSED_BY, ARGV[2], ARGV[at + 2])
   end
 end
 local lane = tonumber(ARGV[4])

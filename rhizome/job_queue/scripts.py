@@ -14,6 +14,8 @@ from rhizome.webhooks.scripts import outbox_source
 BELL_ID = "@bell@"
 #: Redis builds what the scripts share anew at each call. A script may answer before it needs any of that.
 COMMON_LINE = "-- COMMON\n"
+#: Behind a scorer's name: who holds the entries that it has let go of, until they are taken over.
+REFUSED_BY, GIVEN_BACK_BY = ":refused", ":given-back"
 PURGED = "purged"  #: in place of a state: the job was removed for good
 BELL_TTL_SECONDS = 5  #: a bell that nobody answered is rung again after this
 #: Of each lane, in the order of `Lane`: the Celery queue of its scorers, their bell, and who of them listens.
@@ -55,6 +57,8 @@ def _constants() -> str:
             "GROUP": keys.GROUP,
             "ROWS": keys.rows(""),
             "REFUSED": keys.refused(""),
+            "REFUSED_BY": REFUSED_BY,
+            "GIVEN_BACK_BY": GIVEN_BACK_BY,
             "STRIKES": keys.strikes(""),
             "EXPORT": keys.EXPORT,
             "FORMS": [form.value for form in FileFormat],

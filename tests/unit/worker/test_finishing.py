@@ -2,16 +2,21 @@
 
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
+from redis.exceptions import ConnectionError as RedisConnectionError
 
+from rhizome import keys
 from rhizome.job_queue.entries import Claimed, Finished
 from rhizome.jobs import Lane, State
+from tests.support.queue import DEADLINE_SECONDS
 from tests.support.versions import SETOSA, VERSICOLOR, VIRGINICA, write_iris
 from tests.unit.worker.conftest import Bench, BuildBench, label_of, run_to_its_end
-from worker.finishing import MICRO_BATCH_AHEAD_MS
+from worker.finishing import CHUNK_AHEAD_MS, MICRO_BATCH_AHEAD_MS
+from worker.shelf import LoadedVersion
 
 ROWS = {"setosa": SETOSA, "versicolor": VERSICOLOR, "virginica": VIRGINICA}
 
@@ -47,6 +52,20 @@ def build_busy(build_bench: BuildBench, **settings: Any) -> Bench:
     bench.serve(write_iris(bench.models_dir))
     bench.pace.add_singles(2, 0.1)
     bench.pace.add_chunk(2, 0.1)
+    return bench
+
+
+@pytest.fixture
+def busy_batches(build_bench: BuildBench) -> Bench:
+    return build_busy_batches(build_bench)
+
+
+def build_busy_batches(build_bench: BuildBench, **settings: Any) -> Bench:
+    """The same, of the batch lane; its first chunk is behind it, since a first call is never ahead."""
+    bench = build_busy(partial(build_bench, Lane.BATCH), **settings)
+    bench.submit_batch(2)
+    run_to_its_end(bench)
+    bench.scoring.finished.clear()
     return bench
 
 
@@ -99,18 +118,112 @@ def test_whatever_comes_together_everything_is_answered_once(busy: Bench) -> Non
     assert calls.finishes > 0
 
 
-@pytest.mark.parametrize("kind", ["single", "batch"])
-def test_nothing_is_claimed_ahead_of_what_takes_long(busy: Bench, kind: str) -> None:
+def test_nothing_is_claimed_ahead_of_what_takes_long(busy: Bench) -> None:
     calls = Watched(busy)
     for _ in range(100):
         busy.pace.add_singles(2, 4 * MICRO_BATCH_AHEAD_MS)
-        busy.pace.add_chunk(2, 4 * MICRO_BATCH_AHEAD_MS)
-    jobs = list(submit_singles(busy, 4)) if kind == "single" else [busy.submit_small_batch(2) for _ in range(2)]
+    jobs = list(submit_singles(busy, 4))
 
     run_to_its_end(busy)
 
     assert {busy.queue.read(job_id).state for job_id in jobs} == {State.SUCCEEDED}
     assert calls.claims == 0
+
+
+def test_chunks_are_claimed_ahead_and_each_job_is_bound_once(busy_batches: Bench) -> None:
+    calls, bind, bound = Watched(busy_batches), busy_batches.claims.bind_version, []
+
+    def note(job_id: str, version: str) -> str | None:
+        bound.append(job_id)
+        return bind(job_id, version)
+
+    busy_batches.claims.bind_version = note  # type: ignore[method-assign]
+    jobs = [busy_batches.submit_batch(*[2] * 10) for _ in range(2)]
+
+    run_to_its_end(busy_batches)
+
+    assert {busy_batches.queue.read(job_id).state for job_id in jobs} == {State.SUCCEEDED}
+    assert sorted(busy_batches.scoring.finished) == sorted(jobs * 10)
+    assert calls.finishes > 10
+    assert sorted(bound) == sorted(jobs)
+
+
+def test_no_chunk_is_claimed_ahead_of_one_that_takes_long(busy_batches: Bench) -> None:
+    calls = Watched(busy_batches)
+    for _ in range(100):
+        busy_batches.pace.add_chunk(2, 4 * CHUNK_AHEAD_MS)
+    job_id = busy_batches.submit_batch(*[2] * 5)
+
+    run_to_its_end(busy_batches)
+
+    assert busy_batches.queue.read(job_id).state is State.SUCCEEDED
+    assert calls.claims == 0
+
+
+def test_where_an_answer_did_not_come_a_job_is_bound_again(busy_batches: Bench) -> None:
+    """Redis may have lost the binding with its last moments."""
+    job_id = busy_batches.submit_batch(*[2] * 6)
+    receive, losses = busy_batches.claims.receive, [1]
+
+    def lose(finished: Sequence[Finished]) -> list[Claimed]:
+        following = receive(finished)
+        if finished and losses:
+            losses.pop()
+            busy_batches.queue.redis.hdel(keys.job(job_id), "version", "started_at")
+            raise RedisConnectionError
+        return following
+
+    busy_batches.claims.receive = lose  # type: ignore[method-assign]
+
+    busy_batches.run_until_final(job_id)
+
+    assert losses == []
+    assert busy_batches.queue.read(job_id).facts["version"]
+
+
+def test_a_chunk_without_memory_keeps_no_other_job_waiting(build_bench: BuildBench) -> None:
+    bench = build_busy_batches(build_bench, lease_seconds=4 * DEADLINE_SECONDS)
+    large, other = bench.submit_batch(2), bench.submit_batch(2)
+    score = bench.scoring._score_chunk
+
+    def take_all_memory(entry: Claimed, version: LoadedVersion) -> Finished:
+        if entry.request.job_id == large:
+            raise MemoryError
+        return score(entry, version)
+
+    bench.scoring._score_chunk = take_all_memory  # type: ignore[method-assign]
+    bench.queue.redis.delete(keys.BATCH_QUEUE)  # the bells that this run answers
+    with pytest.raises(MemoryError):
+        bench.scorer.run()
+    assert bench.queue.bells(keys.BATCH_QUEUE) == 1
+
+    bench.run_until_final(other)
+
+    assert bench.queue.read(other).state is State.SUCCEEDED
+
+
+def test_results_under_way_are_written_where_the_next_call_fails(
+    build_bench: BuildBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.scorer.REDIS_PAUSE_SECONDS", 0.001)
+    bench = build_busy_batches(build_bench, lease_seconds=DEADLINE_SECONDS)
+    one, two = bench.submit_batch(2), bench.submit_batch(2)
+    bind, failures = bench.claims.bind_version, [1]
+
+    def fail_once(job_id: str, version: str) -> str | None:
+        if job_id == two and failures:
+            failures.pop()
+            raise RedisConnectionError
+        return bind(job_id, version)
+
+    bench.claims.send_finish = lambda finished: None  # type: ignore[method-assign] # lost on its way
+    bench.claims.bind_version = fail_once  # type: ignore[method-assign]
+
+    run_to_its_end(bench)
+
+    assert failures == []
+    assert bench.queue.read(one).state is State.SUCCEEDED
+    assert bench.scoring.finished == [one]
 
 
 def test_nothing_is_claimed_ahead_where_little_waits(busy: Bench) -> None:

@@ -39,11 +39,25 @@ def test_what_is_given_back_counts_no_delivery_and_is_nobodys_to_renew(queue: Qu
     holder = hasty.batch_scorer("holder")
     (entry,) = holder.claim()
 
-    holder.give_back(entry, after_seconds=0.0)
+    holder.give_back([entry])
     holder.renew()
 
     (again,) = hasty.batch_scorer("heir").reclaim()
     assert (again.request.job_id, again.deliveries, again.lane) == (job_id, 1, Lane.BATCH)
+
+
+def test_what_was_taken_over_meanwhile_is_not_given_back(queue: Queue) -> None:
+    hasty = Queue(queue.redis, lease_seconds=0.05)
+    holder, heir = hasty.batch_scorer("holder"), hasty.batch_scorer("heir")
+    hasty.submit_batch(1)
+    (entry,) = holder.claim()
+    hasty.let_lease_expire()
+    heir.reclaim()
+
+    holder.give_back([entry])
+
+    (delivery,) = hasty.deliveries(keys.lane("batch"))
+    assert (delivery["consumer"], delivery["times_delivered"]) == (b"heir", 2)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -10,7 +11,7 @@ from rhizome.blob_slices import BlobSlice, FileFormat, encode_slice
 from rhizome.job_queue import claiming
 from rhizome.job_queue.terms import Terms
 from rhizome.jobs import Encoding, Lane, State
-from tests.support.queue import Queue
+from tests.support.queue import DEADLINE_SECONDS, Queue
 from tests.support.versions import IRIS_FEATURES, write_iris
 from tests.unit.worker.conftest import Bench, BuildBench
 from worker.scoring import GivenBack
@@ -144,3 +145,38 @@ def test_a_version_that_could_not_be_loaded_is_told(bench: Bench) -> None:
     bench.scoring.score_singles(bench.claims.claim())
 
     assert UNKNOWN in bench.shelf.trouble
+
+
+def test_what_was_delivered_before_is_left_to_others_as_well(redis: Redis) -> None:
+    """Its first scorer died; the one that refuses it is not the next."""
+    queue = Queue(redis, lease_seconds=0.05)
+    dead, lagging, able = queue.scorer("dead"), queue.scorer("lagging"), queue.scorer("able")
+    queue.submit()
+    dead.claim()
+    queue.let_lease_expire()
+    (entry,) = lagging.reclaim()
+
+    assert lagging.refuse([entry]) == []
+
+    assert lagging.reclaim() == []
+    (again,) = able.reclaim()
+    assert again.deliveries == 2
+
+
+def test_a_renewal_on_its_way_does_not_undo_a_refusal(redis: Redis) -> None:
+    queue = Queue(redis, lease_seconds=DEADLINE_SECONDS)
+    lagging, able = queue.scorer("lagging"), queue.scorer("able")
+    queue.submit()
+    (entry,) = lagging.claim()
+    refuse = lagging._refuse
+
+    def refuse_while_the_keeper_renews(args: list[Any]) -> Any:
+        answer = refuse(args=args)
+        lagging.renew()
+        return answer
+
+    lagging._refuse = refuse_while_the_keeper_renews  # type: ignore[assignment]
+
+    lagging.refuse([entry])
+
+    assert [taken.entry_id for taken in able.reclaim()] == [entry.entry_id]

@@ -140,7 +140,7 @@ def test_answers_that_cannot_be_made_into_text_together_are_written_row_by_row(
     assert not list(bench.models_dir.rglob("*.partial"))
 
 
-def test_a_run_that_is_broken_off_holds_nothing_any_more(build_bench: BuildBench) -> None:
+def test_a_run_that_loses_redis_holds_nothing_any_more(build_bench: BuildBench) -> None:
     bench = build_bench(Lane.BATCH, file_chunk_bytes=CHUNK_BYTES, lease_seconds=0.2, linger_seconds=1.0)
     bench.serve(write_iris(bench.models_dir))
     score, calls = bench.files.score, 0
@@ -154,8 +154,7 @@ def test_a_run_that_is_broken_off_holds_nothing_any_more(build_bench: BuildBench
 
     bench.files.score = score_or_lose_redis  # type: ignore[method-assign]
     job_id = bench.submit_parquet(ROWS)
-    with pytest.raises(RedisConnectionError):
-        bench.scorer.run()
+    bench.scorer.run()
 
     assert bench.scorer.busy_since is None
     bench.run_until_final(job_id)
