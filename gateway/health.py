@@ -1,4 +1,4 @@
-"""The health report: what an on-call engineer needs first, read from Redis alone and never behind inference."""
+"""The health report: what an on-call engineer needs first, and never behind inference."""
 
 import os
 import socket

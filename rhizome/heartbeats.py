@@ -1,4 +1,4 @@
-"""Heartbeats: each worker child and each trainer says once a second that it lives and what it serves.
+"""Heartbeats: each worker child, deliverer and trainer says once a second that it lives and what it serves.
 
 Redis stamps each with its own time, and who reads them asks for that time again: so who lives is judged by one clock,
 and a host whose clock is wrong is known by it.

@@ -1,6 +1,6 @@
 """The entry of the interactive lane's worker: `celery -A worker.app worker`. It reads the environment.
 
-Its processes score single jobs and small batches that callers wait for; files, large batches and exports are the batch
+Its processes score single jobs and small calls of `/invocations` and `/v2`; batches, files and exports are the batch
 lane's (`worker.batch_app`).
 """
 

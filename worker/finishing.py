@@ -153,12 +153,12 @@ class Finishing:
     def _is_backlog(self, claimed: Sequence[Claimed]) -> bool:
         """Whether more is likely to wait behind `claimed`, and it is scored soon enough for that to be claimed now."""
         if any(entry.lane is Lane.BATCH for entry in claimed):
-            return self._is_short(claimed)
+            return self._are_soon_scored(claimed)
         most = self._settings.micro_batch_rows
         singles = sum(entry.request.kind == "single" for entry in claimed)
         return singles >= most and 0 < self._pace.entry_ms * most < MICRO_BATCH_AHEAD_MS
 
-    def _is_short(self, chunks: Sequence[Claimed]) -> bool:
+    def _are_soon_scored(self, chunks: Sequence[Claimed]) -> bool:
         """Whether chunks of batches are scored soon. Those of files are not: they are written, too."""
         if any(entry.request.encoding == Encoding.BLOB for entry in chunks):
             return False
