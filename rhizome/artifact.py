@@ -45,7 +45,7 @@ class Artifact(NamedTuple):
             return joblib.load(BytesIO(self.content))
         except MemoryError:
             raise  # this moment's, or this process's: it says nothing of the version
-        except Exception as error:  # unpickling foreign bytes may raise anything
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # unpickling foreign bytes may raise anything
             raise ArtifactError(
                 f"version {self.manifest.version} cannot be unpickled here; "
                 f"it was written with {self.manifest.libraries}"

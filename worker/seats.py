@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+from billiard.common import terminate_handler_fired
+
+from rhizome.errors import RhizomeError
 
 SEATS = 256  #: children beyond are not watched
 NEVER = 0.0
@@ -43,6 +46,12 @@ class _Record(ctypes.Structure):
         ("work", ctypes.c_char * _TEXT_BYTES),  # what the estimator is called for, where that is one entry alone
         ("sentence", ctypes.c_char * _TEXT_BYTES),  # why the warden killed it
     )
+
+
+class EstimatorExited(RhizomeError):
+    """An estimator wanted to end the process for a row: that is the row's failure, like any other exception."""
+
+    code = "estimator_exited"
 
 
 class Work(msgspec.Struct, frozen=True, array_like=True):
@@ -164,6 +173,10 @@ class Seat:
             record.calling_since = time.monotonic()
             try:
                 return call(array)
+            except (SystemExit, KeyboardInterrupt) as error:
+                if terminate_handler_fired():  # the process has been told to end
+                    raise
+                raise EstimatorExited(f"the estimator raised {type(error).__name__}") from error
             finally:
                 record.calling_since = NEVER
 

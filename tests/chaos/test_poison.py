@@ -17,6 +17,7 @@ ESTIMATOR = textwrap.dedent(
     """
     import os
     import signal
+    import sys
     import time
 
     import numpy as np
@@ -33,6 +34,7 @@ ESTIMATOR = textwrap.dedent(
         3.32: lambda: os.kill(os.getpid(), signal.SIGSEGV),
         3.33: lambda: os._exit(3),
         3.34: hang,
+        3.35: sys.exit,
     }
 
 
@@ -97,6 +99,18 @@ def test_of_a_batch_only_the_poison_row_is_quarantined(service: Service, value: 
     assert list(failed) == [30]
     assert failed[30]["code"] == "quarantined"
     assert ENDINGS[value] in failed[30]["detail"]
+
+
+def test_a_row_that_raises_an_exit_is_a_failed_row_like_any_other(service: Service) -> None:
+    rows = [SAMPLE] * 30 + [poisoned(3.35)] + [SAMPLE] * 30
+
+    response = service.http.post("/predict/batch", json={"inputs": rows})
+    assert response.status_code == 202, response.text
+    document = service.result(response.json()["id"], wait=60.0)
+
+    assert document["status"] == "succeeded", document
+    failed = {at: answer["error"]["code"] for at, answer in enumerate(document["results"]) if "error" in answer}
+    assert failed == {30: "scoring_failed"}
 
 
 def test_of_a_file_likewise(service: Service) -> None:

@@ -1,6 +1,9 @@
 """A seat tells the warden who takes too long, and the next child what the one before left unfinished."""
 
 import os
+import signal
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -8,7 +11,7 @@ import numpy as np
 import pytest
 
 from worker import seats
-from worker.seats import Seat, Seats, Work
+from worker.seats import EstimatorExited, Seat, Seats, Work
 
 WORK = Work(1, "1-1", "a-job", 0, 0, 1)
 ROWS = np.zeros((1, 4))
@@ -159,3 +162,26 @@ def test_what_was_half_written_is_no_strike(place: Seats) -> None:
 
     assert ending is not None
     assert ending.work is None
+
+
+@pytest.mark.parametrize("error", [SystemExit(0), KeyboardInterrupt()])
+def test_an_estimator_that_would_end_the_process_fails_its_row(error: BaseException) -> None:
+    def end(_: object) -> None:
+        raise error
+
+    with pytest.raises(EstimatorExited, match=type(error).__name__):
+        Seat().watch(end, lambda _: 1.0)(ROWS)
+
+
+def test_a_process_that_is_told_to_end_amid_a_call_ends() -> None:
+    code = """
+import os, signal
+from billiard.common import reset_signals
+from worker.seats import Seat
+reset_signals()
+Seat().watch(lambda _: os.kill(os.getpid(), signal.SIGTERM) or 1, lambda _: 1.0)([0])
+"""
+
+    done = subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
+
+    assert done.returncode == signal.SIGTERM  # as Billiard tells its parent: -(256 - 15), of which a byte is left
