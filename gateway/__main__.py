@@ -9,9 +9,14 @@ from rhizome.settings import load_settings
 from rhizome.stray_output import log_stray_output
 from rhizome.telemetry import configure_logging
 
+EXIT_USAGE = 2
+
 
 def main() -> None:
     """Serves until SIGTERM or SIGINT."""
+    if len(sys.argv) > 1:
+        sys.stderr.write(f"rhizome: the gateway takes no arguments, but was given '{' '.join(sys.argv[1:])}'\n")
+        sys.exit(EXIT_USAGE)
     try:
         settings = load_settings()
     except SettingsError as error:

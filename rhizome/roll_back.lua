@@ -49,9 +49,8 @@ if ARGV[1] ~= '' and standing ~= ARGV[1] then
 end
 if is_kept then return {'outvoted', current} end
 
-while true do
-  local former = redis.call('LPOP', KEYS[2])
-  if not former then return {'none'} end
+-- Nothing leaves the history before one is found: a version that is not registered now may be again.
+for at, former in ipairs(redis.call('LRANGE', KEYS[2], 0, -1)) do
   local pointer = cjson.decode(former)
   local version = pointer.version
   if version ~= standing and redis.call('HEXISTS', KEYS[3], version) == 1
@@ -62,7 +61,9 @@ while true do
     if ARGV[1] ~= '' then redis.call('HSET', KEYS[4], ARGV[1], ARGV[2]) end
     local swung = cjson.encode(pointer)
     redis.call('SET', KEYS[1], swung)
+    redis.call('LTRIM', KEYS[2], at, -1)
     redis.call('PUBLISH', ARGV[4], version)
     return {'ok', swung}
   end
 end
+return {'none'}

@@ -15,10 +15,13 @@ os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # also inside Arro
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
+ROLES = ("worker", "batches", "webhooks")  #: the first is what it does without an argument
+EXIT_USAGE = 2
+
 
 def main() -> None:
     """Works until it is told to stop; what is under way then is finished."""
-    role = sys.argv[1] if len(sys.argv) > 1 else "worker"
+    role = _read_role(sys.argv[1:])
     try:
         # Each of these reads the environment, which may be unusable.
         if role == "webhooks":
@@ -31,6 +34,14 @@ def main() -> None:
         sys.exit(f"rhizome: {error}")
     await_own_database(settings)
     run_worker(app, role, *(("--pool", "threads") if role == "webhooks" else ()))
+
+
+def _read_role(arguments: list[str]) -> str:
+    role, *rest = arguments or ROLES[:1]
+    if role in ROLES and not rest:
+        return role
+    sys.stderr.write(f"rhizome: a worker has no role '{' '.join(arguments)}'; it has one of {', '.join(ROLES)}\n")
+    sys.exit(EXIT_USAGE)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ class Follower:
         self._failing_since = 0.0
         self._retry_at = 0.0
         self._has_voted = False
+        self._vote_may_stand_for = ""  #: a version; empty if no vote of this process can be left
         self._is_loading = False
         #: Why the champion could not be loaded; empty if it could.
         self.detail = ""
@@ -48,29 +49,33 @@ class Follower:
         """Looks at the pointer once, and loads what it names if that is new."""
         pointer = self._registry.champion()
         loaded = self._shelf.champion
-        if pointer != self._failing:
+        is_served = pointer is not None and loaded is not None and loaded.name == pointer.version
+        if is_served or pointer != self._failing:
             self._forget()
-        if pointer is None or (loaded is not None and loaded.name == pointer.version):
+        if pointer is None or is_served:
             return
         if pointer == self._failing and time.monotonic() < self._retry_at:
             if self._has_voted:
                 self._vote(pointer)  # others may have voted or ended since
             return
+        # Whoever had this process's number before, in a container that was started again, may have voted, too.
+        self._vote_may_stand_for = pointer.version
         self._is_loading = True
         try:
             self._shelf.load_champion(pointer)
-            # Whoever had this process's number before, in a container that was started again, may have voted.
-            self._registry.withdraw_vote(pointer.version, process=_process_key())
-            self._forget()
         except Exception as error:  # whatever it is, a version that cannot be loaded must not stay champion
             self._judge(pointer, error)
+            return
         finally:
             self._is_loading = False
+        self._forget()
 
     def _forget(self) -> None:
-        if self._failing is not None and self._has_voted:
-            self._registry.withdraw_vote(self._failing.version, process=_process_key())
+        """Holds nothing against a version any more; where Redis is away, the next look withdraws the vote."""
         self._failing, self._has_voted, self.detail = None, False, ""
+        if self._vote_may_stand_for:
+            self._registry.withdraw_vote(self._vote_may_stand_for, process=_process_key())
+            self._vote_may_stand_for = ""
 
     def _judge(self, pointer: Pointer, error: Exception) -> None:
         if pointer != self._failing:

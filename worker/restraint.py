@@ -28,15 +28,29 @@ def restrain(memory_bytes: int) -> None:
 
 @contextmanager
 def lifted() -> Iterator[None]:
-    """Loads a version: what it holds is no chunk's. The limit holds again afterwards, beyond what is held by then."""
-    if not _allowed_bytes:
+    """Loads a version: what it keeps is no chunk's, so the limit grows by as much. After a failure it is the former."""
+    former = resource.getrlimit(resource.RLIMIT_DATA)[0]
+    if not _allowed_bytes or former == resource.RLIM_INFINITY:
         yield
         return
-    _limit(resource.RLIM_INFINITY)
+    limit, before = former, _held_bytes()
     try:
+        _limit(resource.RLIM_INFINITY)
         yield
+        limit = _grow(former, before, _held_bytes())
     finally:
-        restrain(_allowed_bytes)
+        _limit(limit)
+
+
+def _grow(former: int, before: int, after: int) -> int:
+    """The limit after a load, before and after which so much was held; the memory of a chunk beside it counts in both.
+
+    What that chunk took meanwhile cannot be told from what the load kept. The second bound takes it back at a later
+    load, and what versions held that were let go of. Alone it would give each chunk a whole allowance more.
+    """
+    if not before or not after:
+        return former
+    return min(former + max(0, after - before), after + _allowed_bytes)
 
 
 def _limit(size: int) -> None:

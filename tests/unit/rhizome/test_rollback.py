@@ -3,7 +3,8 @@
 import pytest
 from redis import Redis
 
-from rhizome.errors import NoChampion, PromotionRefused, VersionNotFound
+from rhizome import keys
+from rhizome.errors import ChampionMoved, NoChampion, PromotionRefused, VersionNotFound
 from rhizome.registry import Registry
 from tests.support.versions import MODEL_NAME, build_manifest
 
@@ -131,6 +132,43 @@ def test_rollback_skips_rejected_and_forgotten_versions(registry: Registry) -> N
     assert standing.version == A
 
 
+def test_a_rollback_that_finds_nobody_leaves_the_history(registry: Registry, redis: Redis) -> None:
+    for version in (A, B, C):
+        registry.promote(version, reason="")
+    redis.hset(keys.rejected(MODEL_NAME), mapping={A: "it failed then", B: "it failed then"})
+
+    for failed in ("", C):
+        with pytest.raises(PromotionRefused, match="no former champion"):
+            registry.roll_back(reason="", failed=failed)
+
+    assert champion_of(registry) == C
+    assert history_of(registry) == [B, A]
+
+
+def test_a_former_champion_that_comes_back_can_be_gone_back_to(registry: Registry) -> None:
+    for version in (A, B, C):
+        registry.promote(version, reason="")
+    registry.roll_back(reason="C failed", failed=C)
+    registry.forget(A)
+    with pytest.raises(PromotionRefused):
+        registry.roll_back(reason="")
+
+    registry.register(build_manifest(version=A, artifact_sha256=A[9:15] * 10 + "abcd"))
+
+    assert registry.roll_back(reason="").version == A
+
+
+def test_a_rollback_takes_what_it_passed_over_out_of_the_history(registry: Registry) -> None:
+    for version in (A, B, C, D):
+        registry.promote(version, reason="")
+    registry.forget(C)
+
+    registry.roll_back(reason="")
+
+    assert champion_of(registry) == B
+    assert history_of(registry) == [A]
+
+
 def test_a_forgotten_version_is_unknown_and_no_longer_rejected(registry: Registry) -> None:
     registry.promote(A, reason="")
     registry.roll_back(reason="B failed", failed=B)
@@ -151,6 +189,17 @@ def test_an_operator_may_lift_a_rejection(registry: Registry) -> None:
 
     assert champion_of(registry) == B
     assert registry.rejected() == {}
+
+
+def test_a_promotion_that_comes_too_late_lifts_no_rejection(registry: Registry) -> None:
+    registry.promote(A, reason="")
+    registry.promote(B, reason="")
+    registry.roll_back(reason="B failed", failed=B)
+
+    with pytest.raises(ChampionMoved):
+        registry.promote(B, reason="", expected=C, lift_rejection=True)
+
+    assert registry.rejected() == {B: "B failed"}
 
 
 def test_promoting_the_champion_again_changes_nothing(registry: Registry) -> None:
