@@ -14,7 +14,7 @@ from redis import Redis
 
 from rhizome import keys
 from rhizome.errors import ArtifactError, ChampionMoved, NoChampion, PromotionRefused, VersionNotFound
-from rhizome.heartbeats import LIVING_SECONDS
+from rhizome.heartbeats import LIVING_SECONDS, living
 from rhizome.manifest import Manifest, parse_manifest
 
 log = logging.getLogger(__name__)
@@ -190,6 +190,10 @@ class Registry:
         """
         answer = self._swing_back(version, reason, process, host)
         return None if answer[0] == b"outvoted" else self._read_swing(answer)
+
+    def is_served(self, version: str) -> bool:
+        """Whether a living worker process serves `version`."""
+        return any(beat.role == "worker" and beat.version == version for beat in living(self._redis))
 
     def withdraw_vote(self, version: str, *, process: str) -> None:
         """The process serves `version` after all, or no longer needs to."""

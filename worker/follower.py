@@ -86,7 +86,9 @@ class Follower:
         is_own_fault = isinstance(error, ArtifactError) and not isinstance(error, ArtifactMissing)
         if is_own_fault:
             self._retry_at = time.monotonic() + RETRY_FAILED_SECONDS
-        if is_own_fault or time.monotonic() - self._failing_since >= PATIENCE_SECONDS:
+        is_patient = time.monotonic() - self._failing_since < PATIENCE_SECONDS
+        # What is lacking here, such as its files, says nothing of a version that another process serves.
+        if is_own_fault or not (is_patient or self._registry.is_served(pointer.version)):
             self._vote(pointer)
 
     def _vote(self, pointer: Pointer) -> None:

@@ -122,3 +122,28 @@ def test_a_vote_against_a_champion_that_was_replaced_is_withdrawn_before_the_nex
 
     assert (following.state, served(idle)) == ("serving", next_one.version)
     assert votes_against(redis, missing) == {}
+
+
+@pytest.mark.parametrize("is_served", [True, False])
+def test_what_is_lacking_here_is_no_vote_against_a_version_that_another_serves(
+    redis: Redis, idle: Bench, monkeypatch: pytest.MonkeyPatch, is_served: bool
+) -> None:
+    """However many such processes there are: a stray worker with an empty folder rolls nothing back."""
+    monkeypatch.setattr(follower, "PATIENCE_SECONDS", 0.0)
+    registry = Registry(redis, MODEL_NAME)
+    former, champion = write_iris(idle.models_dir, number=1), write_iris(idle.models_dir, number=2)
+    promote(redis, former)
+    promote(redis, champion)
+    champion.path.rename(idle.models_dir / "elsewhere")
+    now = time.time()
+    if is_served:
+        beat(redis, Heartbeat("worker", "another-host", 1, "serving", now, now, version=champion.version))
+
+    stray = Follower(registry, idle.shelf)
+    stray.follow()
+
+    standing = registry.champion()
+    assert standing is not None
+    assert standing.version == (champion if is_served else former).version
+    assert votes_against(redis, champion) == {}
+    assert (stray.state == "failed") is is_served
