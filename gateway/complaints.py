@@ -14,7 +14,7 @@ from rhizome.errors import InvalidRequest
 from rhizome.signature import Feature, Signature
 from rhizome.values import find_problem
 from rhizome.wording import expected as _expected
-from rhizome.wording import kind_of, shorten, show_value, suggestion
+from rhizome.wording import kind_of, remedy_for, shorten, show_value, suggestion
 
 MAX_EXAMINED = 20_000  #: beyond it nothing is named, only counted
 MAX_PROBLEMS = 100  #: named in one answer; the rest is counted
@@ -68,6 +68,11 @@ def refusal(named: Iterable[Problem], count: int) -> InvalidRequest:
 def refuse(field: str, problem: str, remedy: str) -> InvalidRequest:
     """The refusal of a request with one problem."""
     return refusal([{"field": field, "problem": problem, "remedy": remedy}], 1)
+
+
+def too_many_rows(max_rows: int) -> str:
+    """What to do with more rows than a body may hold."""
+    return f"send at most {max_rows} rows (RHIZOME_MAX_BATCH_ROWS), or a file of any number to POST /predict/batch"
 
 
 def is_malformed(error: ValidationError) -> bool:
@@ -144,11 +149,11 @@ def _words(  # noqa: PLR0911 - a table of phrases, one per kind of error
         return "is not a field of this request", _suggestion(name, features)
     if feature is not None:
         value = problem["input"]
-        return find_problem(value, feature) or "is not accepted", f"send {_expected(feature, value)}"
+        return find_problem(value, feature) or "is not accepted", remedy_for(feature, value)
     if name in REMEDIES:
         return f"is {show_value(problem['input'])}, not an accepted value", REMEDIES[name]
     if kind in ("too_short", "too_long"):
-        return f"holds {context.get('actual_length', 'too many')} rows", f"send {_row_bounds(context)} rows"
+        return f"holds {context.get('actual_length', 'too many')} rows", _row_bounds(context)
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return (
             f"is {kind_of(problem['input'])}, not an object",
@@ -165,5 +170,5 @@ def _suggestion(name: str | None, features: Mapping[str, Feature]) -> str:
 
 def _row_bounds(context: Mapping[str, Any]) -> str:
     if "max_length" in context:
-        return f"at most {context['max_length']}"
-    return f"at least {context.get('min_length', 1)}"
+        return too_many_rows(context["max_length"])
+    return f"send at least {context.get('min_length', 1)} rows"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.columns import unpack
-from gateway.complaints import Complaints, refuse
+from gateway.complaints import Complaints, refuse, too_many_rows
 from gateway.uploads.heads import read_csv_head
 from rhizome.csv_cells import BLANKS, allow_long_cells, read_cell
 from rhizome.errors import InvalidRequest
@@ -92,8 +92,7 @@ def _read_rows(body: bytes, start: int, max_rows: int) -> Iterator[list[str]]:
         for row in reader:
             count += bool(row)
             if count > max_rows:
-                remedy = f"send at most {max_rows} rows, or the file to POST /predict/batch"
-                raise refuse(CSV_FORM, f"holds more than {max_rows} rows", remedy)
+                raise refuse(CSV_FORM, f"holds more than {max_rows} rows", too_many_rows(max_rows))
             if row:
                 yield row
     except UnicodeDecodeError:

@@ -25,7 +25,11 @@ EXAMPLE_OF_STATUS = {
     406: ("not_acceptable", "a single job has no rows; ask for application/json"),
     409: ("idempotency_conflict", "this Idempotency-Key was used for another request; send a new key"),
     410: ("job_expired", "this job's result has expired; submit it again"),
-    413: ("body_too_large", "the body is larger than the 8388608 bytes accepted; send fewer rows"),
+    413: (
+        "body_too_large",
+        "the body is larger than the 8388608 bytes accepted (RHIZOME_MAX_BODY_BYTES); send fewer rows, or a file to "
+        "POST /predict/batch",
+    ),
     415: ("unsupported_media_type", "the content type is 'text/html'; send Content-Type: application/json"),
     416: ("range_not_satisfiable", "the range begins beyond the last of 1024 bytes; ask for less, or without Range"),
     422: ("invalid_fields", "1 problem(s) with the request's fields"),

@@ -69,7 +69,7 @@ OPTIONS = [
         "Score with this version instead of the champion.",
         {"type": "string", "maxLength": MAX_NAME_CHARACTERS},
     ),
-    _query("priority", "0 goes first, 2 last, within the interactive lane.", _PRIORITY),
+    _query("priority", "0 goes first, 2 last, among single samples; of no effect on a batch.", _PRIORITY),
     _header(PRIORITY_HEADER, "As the parameter `priority`.", _PRIORITY),
     _query(
         "deadline_ms",

@@ -6,7 +6,7 @@ from gateway.inference_protocol.documents import model_document, outputs_of, ser
 from gateway.inference_protocol.tensors import DATATYPES, DECLARED
 from gateway.openapi_examples import JobExamples, batch_examples
 from gateway.openapi_files import csv_body
-from gateway.openapi_operations import JSON, accepted, answer, operation
+from gateway.openapi_operations import EXAMPLE_OF_STATUS, JSON, accepted, answer, operation
 from gateway.openapi_parameters import ERROR_THRESHOLD, IDEMPOTENCY_KEY, OPTIONS, PREFER, REQUEST_ID, WAIT
 from rhizome import __version__
 from rhizome.manifest import Manifest
@@ -38,7 +38,7 @@ _INFER_EXAMPLES = {
     404: "there is no model 'tulip' here; the one that is served is 'iris'",
     409: "this Idempotency-Key was used for another request; send a new key",
     410: "the version that answered this job is no longer kept; submit it as a new request",
-    413: "the body is larger than the 8388608 bytes accepted; send fewer rows",
+    413: EXAMPLE_OF_STATUS[413][1],
     415: "encoded bodies are not accepted; send plain JSON",
     429: "the interactive lane already holds 20000 waiting jobs; try again shortly",
     503: "the queue does not answer; try again shortly",

@@ -131,6 +131,14 @@ def _headers_of(error: RhizomeError, status: int) -> dict[str, str]:
     return {}
 
 
+def _say_too_large(most: int | None, most_of_bodies: int) -> str:
+    """A bound of the setting's is named with it; a single sample has another, which is none."""
+    setting = " (RHIZOME_MAX_BODY_BYTES)" if most == most_of_bodies else ""
+    return (
+        f"the body is larger than the {most} bytes accepted{setting}; send fewer rows, or a file to POST /predict/batch"
+    )
+
+
 def problem(code: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     """A problem document; its status follows from `code`."""
     status = STATUS_OF_CODE.get(code, 500)
@@ -192,7 +200,7 @@ def handle_errors(app: Flask) -> None:
         details = {
             404: "there is nothing at this address; /docs lists what there is",
             405: "this address does not take that method; /docs lists what it takes",
-            413: f"the body is larger than the {request.max_content_length} bytes accepted; send fewer rows",
+            413: _say_too_large(request.max_content_length, app.config["MAX_CONTENT_LENGTH"]),
         }
         code = _CODE_OF_STATUS.get(status, "bad_request")
         headers = {"Allow": ", ".join(error.valid_methods or ())} if hasattr(error, "valid_methods") else {}

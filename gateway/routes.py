@@ -26,6 +26,10 @@ from rhizome.jobs import Lane
 
 MAX_OFFSET = 999_999_999  #: beyond the last row there are none to show, which is no error
 MAX_SAMPLE_BYTES = 1024 * 1024  #: of one sample: ten thousand features with long names
+_FILES = (
+    ", or a file as text/csv, application/x-ndjson or application/vnd.apache.parquet (CSV, NDJSON, Parquet), or as a "
+    "form's part with a file name"
+)
 
 blueprint = Blueprint("jobs", __name__)
 log = logging.getLogger(__name__)
@@ -47,7 +51,7 @@ def predict_batch() -> Response:
     if is_file():
         wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
         return _answer(here, submit_file(here, wait_seconds))
-    body = read_json_body(most=here.settings.max_body_bytes)
+    body = read_json_body(most=here.settings.max_body_bytes, or_else=_FILES)
     wait_seconds = read_wait_seconds(here.settings.max_wait_seconds)
     bounds = {"max_rows": here.settings.max_batch_rows, "chunk_rows": here.settings.chunk_rows}
     return _submit(here, Lane.BATCH, body, lambda known: known.validator.parse_batch(body, **bounds), wait_seconds)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
-from gateway.complaints import MAX_PROBLEMS, Complaints, Problem, refusal, refuse
+from gateway.complaints import MAX_PROBLEMS, Complaints, Problem, refusal, refuse, too_many_rows
 from rhizome.errors import InvalidRequest
 from rhizome.wording import kind_of, list_names, shorten, suggestion
 
@@ -179,7 +179,7 @@ def _check_names(place: str, sent: Sequence[Any], names: Sequence[str]) -> Compl
 
 def _check_count(place: str, rows: int, max_rows: int) -> None:
     if not 1 <= rows <= max_rows:
-        remedy = f"send at most {max_rows} rows" if rows else "send at least 1 row"
+        remedy = too_many_rows(max_rows) if rows else "send at least 1 row"
         raise refuse(place, f"holds {rows} rows", remedy)
 
 

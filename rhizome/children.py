@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 class Child:
     """One supervised process.
 
+    Attributes:
+        log_path: where its output goes.
+
     Args:
         name: names its log file too.
         command: program and arguments.
@@ -47,7 +50,7 @@ class Child:
         self.name = name
         self._command = list(command)
         self._environment = dict(environment)
-        self._log_path = log_dir / f"{name}.jsonl"
+        self.log_path = log_dir / f"{name}.jsonl"
         self._stop_seconds = stop_seconds
         self._niceness = niceness
         self._process: subprocess.Popen[bytes] | None = None
@@ -69,7 +72,7 @@ class Child:
     def start(self) -> None:
         """Starts it; its session is its own, so that Ctrl-C reaches the supervisor alone."""
         self._rotate()
-        with self._log_path.open("ab") as log_file:
+        with self.log_path.open("ab") as log_file:
             self._process = subprocess.Popen(
                 self._command,
                 env=self._environment,
@@ -122,7 +125,7 @@ class Child:
 
     def tail(self, lines: int = 5) -> str:
         """The end of its log, for an error message."""
-        with suppress(OSError), self._log_path.open("rb") as log_file:
+        with suppress(OSError), self.log_path.open("rb") as log_file:
             log_file.seek(0, os.SEEK_END)
             log_file.seek(max(0, log_file.tell() - TAIL_BYTES))
             return "\n".join(log_file.read().decode(errors="replace").splitlines()[-lines:])
@@ -131,8 +134,8 @@ class Child:
     def _rotate(self) -> None:
         """Puts a long log aside, in the place of the one before."""
         with suppress(OSError):
-            if self._log_path.stat().st_size > MAX_LOG_BYTES:
-                self._log_path.replace(self._log_path.with_suffix(".old.jsonl"))
+            if self.log_path.stat().st_size > MAX_LOG_BYTES:
+                self.log_path.replace(self.log_path.with_suffix(".old.jsonl"))
 
     def _settle(self) -> None:
         """Runs in the child before exec; if the supervisor is killed outright, the kernel sends the child SIGTERM."""

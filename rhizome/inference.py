@@ -35,8 +35,8 @@ class AnswerArrays(NamedTuple):
     """What an estimator says of n rows about one output, as arrays.
 
     Attributes:
-        labels: shape (n,): labels, or values for regression; None where not wanted.
-        probabilities: shape (n, n classes); None where not wanted, or not to be had.
+        labels: shape (n,): labels, or values for regression, float64 where they are fractions; None where not wanted.
+        probabilities: shape (n, n classes), float64; None where not wanted, or not to be had.
     """
 
     labels: NDArray[Any] | None
@@ -135,11 +135,19 @@ def predict_arrays(
         labels = _derive_labels(calls, probabilities) or _predict_labels(calls.predict, filled, signature)
     return tuple(
         AnswerArrays(
-            labels[index][:rows] if labels else None,
-            probabilities[index][:rows] if probabilities else None,
+            _widen(labels[index][:rows]) if labels else None,
+            _widen(probabilities[index][:rows]) if probabilities else None,
         )
         for index in range(len(signature.outputs))
     )
+
+
+def _widen(array: NDArray[Any]) -> NDArray[Any]:
+    """Floats of any size as float64: as text, a float32 has fewer digits than the same number of JSON's size.
+
+    Only once the labels are derived: how close a tie is depends on the type that the estimator computed in.
+    """
+    return array.astype(np.float64, copy=False) if array.dtype.kind == "f" else array
 
 
 def find_classes(estimator: Any, outputs: int) -> list[NDArray[Any]]:

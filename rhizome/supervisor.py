@@ -198,7 +198,7 @@ class Supervisor:
             return
         self._children.remove(child)
         if child.status:
-            raise StartupError(f"there is no version to serve: {_last_detail(child.tail())}")
+            raise StartupError(f"there is no version to serve: {_last_detail(child)}")
 
     def _await_ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
@@ -274,11 +274,13 @@ def _stop_step(child: Child) -> int:
     return STOP_STEPS[child.name]
 
 
-def _last_detail(log_lines: str) -> str:
-    """What the last JSON line that explains something says."""
+def _last_detail(child: Child) -> str:
+    """What the last JSON line that explains something says, and where there is more."""
+    log_lines = child.tail()
     for line in reversed(log_lines.splitlines()):
         with suppress(ValueError, TypeError, KeyError):
-            return str(json.loads(line)["detail"])
+            event = json.loads(line)
+            return f"{event['detail']}{f'; {child.log_path} has the trace' if 'exc_info' in event else ''}"
     return log_lines
 
 

@@ -5,10 +5,11 @@ from collections.abc import Collection
 from difflib import get_close_matches
 from itertools import islice
 
-from rhizome.signature import Feature
+from rhizome.signature import MAX_SAFE_INTEGER, Feature
 
 SHOWN_CHARACTERS = 40  #: of what was sent; nothing long is echoed
 SHOWN_NAMES = 50
+_SHOWN_CATEGORIES = 20
 _BOUND_DIGITS = 12
 _SHOWN_INTEGERS = 10**20  #: longer ones are described
 MATCHED_CHARACTERS = 200  #: of a name for which a known one is looked for
@@ -25,7 +26,7 @@ def expected(feature: Feature | None, beside: object = None) -> str:
         return "a value of the type that /openapi.json names"
     null = ", or null" if feature.nullable else ""
     if feature.dtype == "category":
-        return f"one of {', '.join(feature.categories[:20])}{null}"
+        return f"one of {list_names(feature.categories, _SHOWN_CATEGORIES)}{null}"
     is_integer = feature.dtype == "int64"
     kind = "an integer" if is_integer else "a number"
     lower, upper = feature.bounds
@@ -34,6 +35,17 @@ def expected(feature: Feature | None, beside: object = None) -> str:
     if is_integer:
         return f"{kind} from {math.ceil(lower)} to {math.floor(upper)}{null}"
     return f"{kind} from {_show_bound(lower, upper, beside)} to {_show_bound(upper, lower, beside)}{null}"
+
+
+def remedy_for(feature: Feature, value: object) -> str:
+    """What to send instead of a value that was refused."""
+    if feature.lower is None or not isinstance(value, int | float) or isinstance(value, bool):
+        return f"send {expected(feature, value)}"
+    lower, upper = feature.bounds
+    limit = MAX_SAFE_INTEGER if feature.dtype == "int64" else math.inf  # beyond it no margin reaches
+    is_beyond = -limit < value < lower or upper < value < limit
+    wider = ", or train with a larger RHIZOME_RANGE_MARGIN" if is_beyond else ""
+    return f"send {expected(feature, value)}{wider}"
 
 
 def _show_bound(bound: float, other: float, beside: object) -> str:
@@ -62,9 +74,10 @@ def suggestion(name: str | None, known: Collection[str], *, also: Collection[str
     return f"{hint}remove it; the {noun} are {list_names(known)}"
 
 
-def list_names(names: Collection[str]) -> str:
-    """The first of many names, separated by commas."""
-    return ", ".join(islice(names, SHOWN_NAMES))
+def list_names(names: Collection[str], shown: int = SHOWN_NAMES) -> str:
+    """The first of many names, separated by commas, and how many more there are."""
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(islice(names, shown)) + more
 
 
 _KINDS = (

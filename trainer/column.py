@@ -16,6 +16,8 @@ Value = float | int | str | None
 Dtype = Literal["float64", "int64", "category"]
 
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+#: `007`, `05678`, `00`: as a number it would lose its zeros, and be one with `7`, another code.
+_CODE = re.compile(r"[+-]?0\d+", re.ASCII)
 #: `7,11`, `1.234,56`, `1,234.56`, `1 234,5`: numbers as people write them, and no form of the data has them.
 _NUMBER_WITH_COMMAS = re.compile(r"[+-]?\d[\d., \u00a0']*,[\d., \u00a0']*\d", re.ASCII)
 #: 2024-03-01, also with a time and a zone; 1.3.2024, 3/1/24.
@@ -63,8 +65,16 @@ class Column:
         return any(value is None for value in self.values)
 
 
+def codes_remedy(cells: list[str], lines: list[int]) -> str:
+    """What to add where a column is refused as texts; empty where none of them is a code."""
+    for cell, line in zip(cells, lines, strict=True):
+        if _is_code(cell):
+            return f"; if they are numbers, write them without leading zeros, unlike '{cell[:40]}' in line {line}"
+    return ""
+
+
 def parse_column(name: str, cells: list[str], lines: list[int]) -> Column:
-    """Infers a column's type and converts its cells.
+    """Infers a column's type and converts its cells; a single code, such as 007, makes texts of all of them.
 
     Args:
         name: from the header.
@@ -76,9 +86,10 @@ def parse_column(name: str, cells: list[str], lines: list[int]) -> Column:
     """
     texts = [cell for cell in cells if cell]
     odd = [index for index, cell in enumerate(cells) if cell and not is_number(cell)]
-    if not odd and texts:
+    holds_codes = any(map(_is_code, texts))
+    if not odd and texts and not holds_codes:
         return _parse_numbers(name, cells, lines)
-    if _is_meant_numeric(cells, odd, len(texts)):
+    if odd and _is_meant_numeric(cells, odd, len(texts), holds_codes=holds_codes):
         raise DatasetError(
             f"column '{name}', line {lines[odd[0]]}: '{cells[odd[0]][:40]}' is not a finite number; "
             "correct it, or leave the cell empty if the value is missing"
@@ -88,7 +99,7 @@ def parse_column(name: str, cells: list[str], lines: list[int]) -> Column:
     if categories > MAXIMUM_CATEGORIES:
         raise DatasetError(
             f"column '{name}' has {categories} different texts, more than {MAXIMUM_CATEGORIES}; "
-            "remove it if it is an identifier, or group its values"
+            f"remove it if it is an identifier, or group its values{codes_remedy(cells, lines)}"
         )
     return Column(name, "category", [cell or None for cell in cells])
 
@@ -102,11 +113,13 @@ def _check_no_misread_texts(name: str, cells: list[str], lines: list[int], prese
             raise DatasetError(f"column '{name}', line {lines[found[0]]}: '{cells[found[0]][:40]}' is {what}; {remedy}")
 
 
-def _is_meant_numeric(cells: list[str], odd: list[int], present: int) -> bool:
+def _is_meant_numeric(cells: list[str], odd: list[int], present: int, *, holds_codes: bool) -> bool:
     numbers = present - len(odd)
     if numbers == 0:
         return False
-    return numbers >= _NUMERIC_SHARE * present or all(cells[index].lower() in _NOT_A_NUMBER for index in odd)
+    if numbers >= _NUMERIC_SHARE * present and not holds_codes:  # a code may hold letters
+        return True
+    return all(cells[index].lower() in _NOT_A_NUMBER for index in odd)
 
 
 def _parse_numbers(name: str, cells: list[str], lines: list[int]) -> Column:
@@ -116,6 +129,10 @@ def _parse_numbers(name: str, cells: list[str], lines: list[int]) -> Column:
     if all(_is_exact_integer(cell) for cell in cells if cell):
         return Column(name, "int64", [int(cell) if cell else None for cell in cells])
     return Column(name, "float64", [float(cell) if cell else None for cell in cells])
+
+
+def _is_code(cell: str) -> bool:
+    return _CODE.fullmatch(cell) is not None
 
 
 def _is_exact_integer(cell: str) -> bool:

@@ -40,6 +40,7 @@ logger = logging.getLogger(__name__)
 _POLL_SECONDS = 1.0
 #: A short absence of Redis at the end must not cost the record of a long run.
 _FINISH_ATTEMPTS = 10
+_SHOWN_CHARACTERS = 500  #: of an exception's message, which may hold a table
 
 
 @dataclass(frozen=True)
@@ -130,9 +131,17 @@ def _attempt(settings: Settings, redis: Redis, announce: Announce, reason: str, 
         return _train_and_promote(settings, redis, announce, reason, wishes)
     except (Exception, KeyboardInterrupt) as error:  # an estimator of the user's may raise anything
         code, detail = _explain(error, settings)
-        trace = error if code == "internal_error" else None
-        logger.error("training_failed", extra={"code": code, "detail": detail}, exc_info=trace)
+        is_unknown = code == "internal_error"
+        # The log is the operator's, and is told more than what is recorded.
+        told = f"the run failed: {_name(error)}" if is_unknown else detail
+        logger.error("training_failed", extra={"code": code, "detail": told}, exc_info=error if is_unknown else None)
         return Result(Outcome.FAILED, detail=_without_folders(detail, settings))
+
+
+def _name(error: BaseException) -> str:
+    """An exception's type and message, in one line."""
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}{': ' if message else ''}{message[:_SHOWN_CHARACTERS]}"
 
 
 def _without_folders(detail: str, settings: Settings) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rhizome.errors import DatasetError
 from rhizome.signature import Output
-from trainer.column import parse_column
+from trainer.column import codes_remedy, parse_column
 from trainer.table import Table
 
 Task = Literal["classification", "regression"]
@@ -84,11 +84,11 @@ def _parse_target(table: Table, target: str) -> tuple[Task, list[Any]]:
         if any(number != int(number) for number in numbers) or len(set(numbers)) > MAXIMUM_NUMERIC_CLASSES:
             return "regression", [float(number) for number in numbers]
         labels = [int(number) for number in numbers]
-    _check_classes(target, Counter(labels))
+    _check_classes(target, Counter(labels), codes_remedy(cells, table.lines))
     return "classification", labels
 
 
-def _check_classes(target: str, counts: Counter[Any]) -> None:
+def _check_classes(target: str, counts: Counter[Any], remedy: str) -> None:
     if len(counts) < 2:
         raise DatasetError(f"column '{target}' holds only the class {next(iter(counts))!r}; at least two are needed")
     rare = sorted((rows, label) for label, rows in counts.items() if rows < MINIMUM_ROWS_PER_CLASS)
@@ -96,7 +96,8 @@ def _check_classes(target: str, counts: Counter[Any]) -> None:
         shown = ", ".join(f"{label!r} ({rows} rows)" for rows, label in rare[:_SHOWN_CLASSES])
         more = f" and {len(rare) - _SHOWN_CLASSES} more" if len(rare) > _SHOWN_CLASSES else ""
         whole = isinstance(rare[0][1], int) and not isinstance(rare[0][1], bool)
+        remedy = _WHOLE_CLASSES if whole else remedy
         raise DatasetError(
             f"column '{target}': too few rows of the class {shown}{more}, at least {MINIMUM_ROWS_PER_CLASS} of each "
-            f"are needed; add rows, merge the class with another or remove its rows{_WHOLE_CLASSES if whole else ''}"
+            f"are needed; add rows, merge the class with another or remove its rows{remedy}"
         )

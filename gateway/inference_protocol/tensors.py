@@ -127,7 +127,9 @@ def _check_shape(tensor: InferInput, width: int, max_rows: int, complaints: Comp
         remedy += "; all features in one tensor, or one tensor a feature"
         complaints.add(f"{place}.shape", f"is {_show_shape(shape)}", remedy)
     elif not 1 <= shape[0] <= max_rows:
-        complaints.add(f"{place}.shape", f"holds {show_value(shape[0])} rows", f"send 1 to {max_rows}")
+        complaints.add(
+            f"{place}.shape", f"holds {show_value(shape[0])} rows", f"send 1 to {max_rows} (RHIZOME_MAX_BATCH_ROWS)"
+        )
     elif data and isinstance(data[0], list):
         if not _is_nested(data, shape, width):
             complaints.add(f"{place}.data", "is not nested as its shape says", f"send {_show_shape(shape)}")

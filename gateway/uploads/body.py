@@ -44,5 +44,6 @@ def check_length(most: int) -> None:
     """
     if request.content_length is not None and request.content_length > most:
         raise InvalidRequest(
-            f"the body is larger than the {most} bytes accepted; send the file in parts", code="body_too_large"
+            f"the body is larger than the {most} bytes accepted (RHIZOME_MAX_UPLOAD_BYTES); send the file in parts",
+            code="body_too_large",
         )

@@ -20,6 +20,19 @@ from rhizome.wording import SHOWN_NAMES, shorten, suggestion
 MAX_HEAD_BYTES = 1024 * 1024  #: within which the head must end
 _SHOWN_PROBLEMS = 100  #: looking for what was meant takes its time
 _BY_COMMAS = "separate them by commas"
+#: How files begin that are no text: what each is, and what to do.
+_MAGIC_NUMBERS = {
+    b"\x1f\x8b": ("the file is compressed by gzip", "send it to POST /predict/batch with Content-Encoding: gzip"),
+    b"\x28\xb5\x2f\xfd": (
+        "the file is compressed by zstd",
+        "send it to POST /predict/batch with Content-Encoding: zstd",
+    ),
+    b"PK\x03\x04": ("the file is a ZIP archive or a workbook of Excel", "unpack it, or save the sheet as CSV"),
+    b"PAR1\x15": (
+        "the file is Parquet",
+        "send it to POST /predict/batch with Content-Type: application/vnd.apache.parquet",
+    ),
+}
 _OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -168,6 +181,9 @@ def _parse_fields(line: bytes) -> list[str]:
 
 
 def _check_text(beginning: bytes) -> None:
+    for magic, (problem, remedy) in _MAGIC_NUMBERS.items():
+        if beginning.startswith(magic):
+            raise _unreadable(problem, remedy)
     if beginning.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in beginning[:4096]:
         raise _unreadable("the file is not text in UTF-8", "save it as UTF-8")
 

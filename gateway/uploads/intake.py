@@ -140,5 +140,6 @@ class Intake:
     def _check_size(self, size: int) -> None:
         if size > self._most:
             raise InvalidRequest(
-                f"the file is larger than the {self._most} bytes accepted; send it in parts", code="body_too_large"
+                f"the file is larger than the {self._most} bytes accepted (RHIZOME_MAX_UPLOAD_BYTES); send it in parts",
+                code="body_too_large",
             )

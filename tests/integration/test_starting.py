@@ -100,6 +100,20 @@ def test_another_dataset_under_the_name_of_a_model_is_refused_and_under_its_own_
         assert again.champion() == standing, "the first model's Redis is its own"
 
 
+def test_a_first_training_that_fails_names_the_exception_and_the_log_of_its_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own.py").write_text("def build(signature, seed):\n    return 1 / 0\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    service = Service(tmp_path, estimator="own:build")
+
+    said = refuse(service)
+
+    log = service.var / "log" / "training.jsonl"
+    assert f"the run failed: ZeroDivisionError: division by zero; {log} has the trace" in said
+    assert "own.py" in log.read_text()
+
+
 def test_commands_beside_a_service_act_on_its_model_alone(tmp_path: Path, wine: Path) -> None:
     service = Service(tmp_path, model_name="wine", dataset=wine, target="cultivar")
     with running(service):

@@ -41,6 +41,8 @@ def check_array(array: NDArray[Any], signature: Signature) -> Mask:
 
 
 def _check(column: pa.ChunkedArray, feature: Feature) -> tuple[NDArray[Any], Mask]:
+    if pa.types.is_decimal(column.type):
+        column = column.cast(pa.string())  # Arrow's own way to a float64 rounds twice: 0.35 becomes 0.35000000000000003
     if not pa.types.is_float64(column.type):
         column = column.cast(pa.float64(), safe=False)
     values = column.to_numpy()

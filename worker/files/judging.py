@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from rhizome.csv_cells import BLANKS, read_cell
 from rhizome.signature import Signature
 from rhizome.values import convert, find_problem
-from rhizome.wording import expected, kind_of, shorten, show_value, suggestion
+from rhizome.wording import expected, kind_of, remedy_for, shorten, show_value, suggestion
 
 SHOWN_COLUMNS = 10  #: the words are written for each row
 
@@ -83,7 +83,7 @@ def judge_values(values: Any, signature: Signature, *, null: str = "is null") ->
             return Refused(shorten(feature.name), "is missing", f"add it: {expected(feature)}")
         value = values[feature.name]
         if problem := find_problem(value, feature, null=null):
-            return Refused(shorten(feature.name), problem, f"send {expected(feature, value)}")
+            return Refused(shorten(feature.name), problem, remedy_for(feature, value))
         row.append(convert(value, feature))
     for name in values:
         if name not in signature.names:

@@ -13,7 +13,7 @@ from worker.files.thrift import I32, I64, LIST, STRUCT, Cursor, Struct, ThriftEr
 
 MAX_FOOTER_BYTES = 8 * 1024 * 1024  #: decoded, it takes many times as much
 _TAIL_BYTES = 8  #: the footer's length and the magic number
-_TEXT = 6  #: the physical type BYTE_ARRAY
+_TEXT, _FIXED = 6, 7  #: the physical types BYTE_ARRAY and, of float16 and most decimals, FIXED_LEN_BYTE_ARRAY
 
 _COLUMN: Wanted = {(1, I32): {}, (5, I64): {}, (6, I64): {}, (7, I64): {}, (9, I64): {}, (11, I64): {}}
 _GROUP: Wanted = {(1, LIST): {(3, STRUCT): _COLUMN}, (2, I64): {}, (3, I64): {}}
@@ -27,14 +27,16 @@ class Column(NamedTuple):
         start, end: where its pages are in the file.
         values: how many they hold.
         size: bytes of its pages before compression.
-        is_text: each value of its dictionary is an object of its own.
+        has_objects: each value of its dictionary is an object of its own.
+        least_bytes: of a dictionary's value in its page: the length of a text, the smallest number, or a single digit.
     """
 
     start: int
     end: int
     values: int
     size: int
-    is_text: bool
+    has_objects: bool
+    least_bytes: int
 
 
 class Group(NamedTuple):
@@ -75,7 +77,9 @@ def _column_of(fields: Struct) -> Column:
     start, dictionary = fields[9], fields.get(11, 0)
     if 0 < dictionary < start:
         start = dictionary
-    column = Column(start, start + fields[7], fields[5], fields[6], fields[1] == _TEXT)
+    is_fixed = fields[1] == _FIXED
+    has_objects, least_bytes = is_fixed or fields[1] == _TEXT, 1 if is_fixed else 4
+    column = Column(start, start + fields[7], fields[5], fields[6], has_objects, least_bytes)
     if column.start < 0 or column.end < column.start:
         raise unreadable()
     return column

@@ -16,10 +16,9 @@ from worker.files.thrift import I32, STRUCT, Cursor, ThriftError, Wanted
 #: Of a row group's columns together: each one's dictionary and largest page are in memory at once.
 MAX_HELD_BYTES = 256 * 1024 * 1024
 MAX_PAGES = 65_536  #: of one column in one row group; each is a step of its own
-TEXT_BYTES = 16  #: of a text in a dictionary, beside its characters
+OBJECT_BYTES = 16  #: of a text or a decimal in a dictionary, beside its bytes in the page
 _WINDOW_BYTES = 16 * 1024
 _MAX_HEADER_BYTES = 1024 * 1024  #: statistics may hold long texts
-_LEAST_VALUE_BYTES = 4  #: of a dictionary's value in its page: the length of a text, or the smallest number
 _DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3
 _DETAIL = {_DATA: 5, _DICTIONARY: 7, _DATA_V2: 8}  #: the field that holds what is particular to a kind
 _VALUES: Wanted = {(1, I32): {}}
@@ -56,9 +55,9 @@ def check_pages(read: Read, columns: Sequence[Column]) -> None:
             if count > MAX_PAGES:
                 raise InvalidFile(f"a column has more than {MAX_PAGES} pages in a row group; write larger pages")
             if page.kind == _DICTIONARY:
-                if page.values * _LEAST_VALUE_BYTES > page.size:
+                if page.values * column.least_bytes > page.size:
                     raise unreadable()
-                dictionary += 2 * page.size + column.is_text * page.values * TEXT_BYTES
+                dictionary += 2 * page.size + column.has_objects * page.values * OBJECT_BYTES
                 continue
             largest, values = max(largest, page.size), values + page.values
         if values > column.values:

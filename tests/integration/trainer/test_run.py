@@ -4,16 +4,22 @@ import importlib
 from datetime import UTC, datetime
 from pathlib import Path
 
+import joblib
 import pytest
 from redis import Redis
+from sklearn.datasets import load_iris
+from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.frozen import FrozenEstimator
 
 from rhizome import keys
+from rhizome.inference import predict
 from rhizome.registry import Registry
 from rhizome.settings import Settings
 from rhizome.training_runs import Outcome, begin_run, claim_run, finish_run, read_runs, request_run
 from rhizome.version_store import VersionStore
 from trainer.run import Wishes, execute_run
 from trainer.training import train
+from worker.shelf import Shelf
 
 RAISING_FACTORY = """
 def build(signature, seed):
@@ -66,6 +72,44 @@ def test_whatever_is_raised_is_recorded_and_does_not_escape(
     assert outcome is Outcome.FAILED
     assert read_runs(redis)["state"] == "idle"
     assert read_runs(redis)["last"]["detail"] == detail
+
+
+def test_the_log_names_an_exception_that_is_not_recorded(
+    settings: Settings, redis: Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def build(*_: object) -> None:
+        raise ValueError("two\nlines")
+
+    monkeypatch.setattr("trainer.estimators.random_forest", build)
+
+    carry_out(settings.model_copy(update={"estimator": "trainer.estimators:random_forest"}), redis)
+
+    (told,) = [record for record in caplog.records if record.msg == "training_failed"]
+    assert vars(told)["detail"] == "the run failed: ValueError: two lines"
+    assert told.exc_info
+
+
+def test_a_model_that_is_fitted_already_is_served_as_it_is(
+    settings: Settings, redis: Redis, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, labels = load_iris(return_X_y=True, as_frame=True)
+    fitted = ExtraTreesClassifier(10, random_state=0).fit(rows.to_numpy(), load_iris().target_names[labels])
+    joblib.dump(fitted, tmp_path / "model.joblib")
+
+    def build(*_: object) -> FrozenEstimator:
+        return FrozenEstimator(joblib.load(tmp_path / "model.joblib"))
+
+    monkeypatch.setattr("trainer.estimators.random_forest", build)
+
+    assert carry_out(settings.model_copy(update={"estimator": "trainer.estimators:random_forest"}), redis) is (
+        Outcome.PROMOTED
+    )
+    version = registry.versions()[0].version
+    served = Shelf(VersionStore(settings.models_dir, settings.model_name), None).get(version)
+    assert served is not None
+    assert predict(served.calls, rows.to_numpy(), served.signature)[0].probabilities == (
+        fitted.predict_proba(rows.to_numpy()).tolist()
+    )
 
 
 def test_a_bad_dataset_is_recorded_with_its_remedy(settings: Settings, redis: Redis) -> None:

@@ -216,4 +216,6 @@ def test_too_many_rows_are_refused_with_the_bound_and_another_way() -> None:
     (problem,) = refusal_of(HEADER + b"1,1\n" * 51).problems
 
     assert (problem["field"], problem["problem"]) == ("csv", "holds more than 50 rows")
-    assert problem["remedy"] == "send at most 50 rows, or the file to POST /predict/batch"
+    assert problem["remedy"] == (
+        "send at most 50 rows (RHIZOME_MAX_BATCH_ROWS), or a file of any number to POST /predict/batch"
+    )

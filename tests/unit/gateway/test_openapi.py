@@ -246,6 +246,16 @@ def test_the_sample_schema_names_the_features_by_their_own_names(name: str) -> N
     assert schema["additionalProperties"] is False
 
 
+@pytest.mark.parametrize("path", ["/predict", "/predict/batch"])
+def test_the_priority_says_that_a_batch_has_none(path: str) -> None:
+    described = {
+        each["name"]: each["description"] for each in document_for("numbers")["paths"][path]["post"]["parameters"]
+    }
+
+    assert "of no effect on a batch" in described["priority"]
+    assert "`priority`" in described["X-Priority"]
+
+
 def test_ranges_and_categories_are_in_the_schema() -> None:
     properties = document_for("mixed")["components"]["schemas"]["Sample"]["properties"]
 

@@ -64,7 +64,14 @@ def test_an_oversized_body_is_refused(build_app: BuildApp, registry: Registry, p
     response = client.post(path, data=b" " * 101, content_type="application/json")
 
     assert_is_problem(response, 413, "body_too_large")
-    assert "100 bytes" in response.get_json()["detail"]
+    assert "100 bytes accepted (RHIZOME_MAX_BODY_BYTES)" in response.get_json()["detail"]
+
+
+def test_a_setting_that_sets_no_bound_is_not_named(build_app: BuildApp, registry: Registry) -> None:
+    response = build_app().test_client().post("/predict", data=b" " * (1024**2 + 1), content_type="application/json")
+
+    assert_is_problem(response, 413, "body_too_large")
+    assert "RHIZOME_MAX_BODY_BYTES" not in response.get_json()["detail"]
 
 
 def test_an_oversized_body_without_a_length_is_refused(build_app: BuildApp, registry: Registry) -> None:
@@ -84,6 +91,12 @@ def test_another_content_type_is_refused(client: FlaskClient, path: str, content
     response = client.post(path, data=json.dumps(IRIS_SAMPLE), content_type=content_type)
 
     assert_is_problem(response, 415, "unsupported_media_type")
+
+
+def test_a_batch_of_another_content_type_is_told_of_files(client: FlaskClient) -> None:
+    detail = client.post("/predict/batch", data="a,b", content_type="text/plain").get_json()["detail"]
+
+    assert [form for form in ("application/json", "CSV", "NDJSON", "Parquet") if form not in detail] == []
 
 
 def test_a_full_lane_is_told(build_app: BuildApp, registry: Registry) -> None:

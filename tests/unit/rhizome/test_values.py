@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from rhizome.signature import Feature
 from rhizome.value_types import value_type
 from rhizome.values import convert, find_problem
-from rhizome.wording import expected, show_value
+from rhizome.wording import expected, remedy_for, show_value, suggestion
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 NUMBERS = FINITE | st.integers(-(10**19), 10**19) | FINITE.map(lambda value: float(int(value % 1e15)))
@@ -38,6 +38,28 @@ def test_values_next_to_their_bound_are_told_apart() -> None:
     assert expected(feature, 0.7951935655665969) == "a number from 0 to 0.795193565567"
     assert expected(feature, 0.795193565567) == "a number from 0 to 0.7951935655665968"
     assert expected(feature) == "a number from 0 to 0.795193565567"
+
+
+@pytest.mark.parametrize(
+    ("value", "is_named"),
+    [(501, True), (-1.5, True), (10**400, True), (500, False), ("5", False), (True, False), (math.inf, False)],
+)
+def test_the_setting_of_the_range_is_named_where_it_would_help(value: object, *, is_named: bool) -> None:
+    feature = Feature(name="x", dtype="float64", lower=0.0, upper=500.0)
+    remedy = "send a number from 0 to 500"
+
+    assert remedy_for(feature, value) == (
+        f"{remedy}, or train with a larger RHIZOME_RANGE_MARGIN" if is_named else remedy
+    )
+
+
+def test_a_long_list_says_how_many_more_there_are() -> None:
+    names = [f"n{number}" for number in range(70)]
+    feature = Feature(name="x", dtype="category", categories=tuple(names), nullable=True)
+
+    assert expected(feature).endswith("n18, n19 and 50 more, or null")
+    assert suggestion("other", names).endswith("n48, n49 and 20 more")
+    assert expected(feature.model_copy(update={"categories": ("a", "b")})) == "one of a, b, or null"
 
 
 def test_what_a_former_release_rounded_off_its_bounds_is_accepted() -> None:

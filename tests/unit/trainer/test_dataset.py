@@ -126,6 +126,39 @@ def test_whole_numbers_as_target_are_classes(write_csv: WriteCsv) -> None:
     assert dataset.labels.dtype == np.int64
 
 
+@pytest.mark.parametrize(
+    ("cells", "dtype"),
+    [
+        (("7", "007"), "category"),
+        (("12345", "05678"), "category"),
+        (("12345", "+05678"), "category"),
+        (("12345", "-05"), "category"),
+        (("0", "00"), "category"),
+        (("007", "A07"), "category"),
+        (("0", "1"), "int64"),
+        (("+0", "-1"), "int64"),
+        (("0.5", "-0.5"), "float64"),
+        (("00.5", "0e1"), "float64"),
+    ],
+)
+def test_leading_zeros_make_a_column_of_texts(write_csv: WriteCsv, cells: tuple[str, str], dtype: str) -> None:
+    lines = "".join(f"{cells[0] if i else cells[1]},{'ab'[i % 2]}\n" for i in range(60))
+
+    (feature,) = load_dataset(write_csv("x,label\n" + lines), "label", 3.0).signature.features
+
+    assert feature.dtype == dtype
+    assert dtype != "category" or feature.categories == tuple(sorted(cells))
+
+
+def test_leading_zeros_tell_classes_apart(write_csv: WriteCsv) -> None:
+    lines = "".join(f"{i}.5,{('01067', '1067')[i % 2]}\n" for i in range(60))
+
+    dataset = load_dataset(write_csv("x,plant\n" + lines), "plant", 3.0)
+
+    assert dataset.signature.outputs[0].classes == ("01067", "1067")
+    assert set(dataset.labels.tolist()) == {"01067", "1067"}
+
+
 @pytest.mark.parametrize("target", ["{i}", "0.{i}5"], ids=["many whole numbers", "fractions"])
 def test_a_quantity_as_target_makes_a_regression(write_csv: WriteCsv, target: str) -> None:
     text = "x,y\n" + "".join(f"{i}.5,{target.format(i=i)}\n" for i in range(60))
@@ -175,6 +208,9 @@ def test_the_hash_is_of_the_bytes_of_the_file(write_csv: WriteCsv) -> None:
         ("label\n" + rows(40, "{label}"), ["only the target column"]),
         ('x,y,label\n1,"2,a\n' + rows(40), ["not valid CSV"]),
         ("x,y,label\n" + rows(1001, "w{i},{i},{label}"), ["column 'x'", "1001 different texts"]),
+        ("x,y,label\n" + rows(1001, "{i}.5,{i},{label}") + "00,1,a\n", ["1002 different texts", "'00' in line 1003"]),
+        ("x,y,label\n" + rows(40, "{i}.5,{i},0{i}"), ["'00' (1 rows)", "without leading zeros", "'00' in line 2"]),
+        ("x,y,label\n" + rows(40, "0{i},{i},{label}") + "NA,1,a\n", ["column 'x'", "line 42", "leave the cell empty"]),
     ],
 )
 def test_a_fault_is_named_with_its_place_and_remedy(write_csv: WriteCsv, text: str, expected: list[str]) -> None:

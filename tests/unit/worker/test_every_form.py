@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from gateway.inference_protocol.requests import InferInput
 from gateway.inference_protocol.tensors import to_columns
@@ -21,10 +23,19 @@ from rhizome.blob_slices import PLAN, BlobSlice, FileFormat, decode_slice, encod
 from rhizome.blob_store import BlobStore, open_store
 from rhizome.job_queue.entries import Claimed
 from rhizome.jobs import Encoding, Lane, Returns, ScoreRequest
+from rhizome.signature import Output, Signature
 from rhizome.version_store import VersionStore
 from tests.support.parts import read_part
 from tests.support.queue import build_request
-from tests.support.versions import MODEL_NAME, iris_signature, write_iris
+from tests.support.versions import (
+    IRIS_CLASSES,
+    MODEL_NAME,
+    SETOSA,
+    build_manifest,
+    golden_of,
+    iris_signature,
+    write_iris,
+)
 from worker.files.scoring import FileScoring
 from worker.micro_batch import decode_rows, score_rows, score_together
 from worker.outcomes import answer_of, answers_of_arrays, encode_answers
@@ -152,7 +163,7 @@ def answer_file(file_format: FileFormat, data: bytes, version: LoadedVersion, st
         request: ScoreRequest = build_request("job", encoding=Encoding.BLOB, payload=encode_slice(part), chunk=chunk)
         suspects = Suspects(Claimed(Lane.BATCH, b"1-1", request), (), Seat())
         parts = scoring.score(request, version, suspects).parts
-        found = read_part(store, "job", parts, iris_signature(), is_first=chunk == 0)
+        found = read_part(store, "job", parts, version.signature, is_first=chunk == 0)
         answers += [json.dumps(answer) for answer in found]
     return answers
 
@@ -179,3 +190,45 @@ def test_in_every_form_of_a_file_each_row_is_answered_as_if_it_were_alone(
         found = answer_file(file_format, data, version, store)
         # Compared as numbers: a probability of exactly one is written with a point or without.
         assert list(map(json.loads, found)) == list(map(json.loads, alone)), file_format
+
+
+class Narrow:
+    """Computes in fewer bits, as XGBoost does: the fewest digits of its answers are not those of the same float64."""
+
+    def __init__(self, dtype: Any) -> None:
+        self.dtype = dtype
+
+    def predict(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """A value for each row."""
+        return (rows.sum(axis=1) / 7).astype(self.dtype)
+
+
+class NarrowClassifier(Narrow):
+    classes_ = np.array(IRIS_CLASSES)
+
+    def predict(self, rows: NDArray[Any]) -> NDArray[Any]:
+        return self.classes_[self.predict_proba(rows).argmax(axis=1)]
+
+    def predict_proba(self, rows: NDArray[Any]) -> NDArray[Any]:
+        shares = rows[:, :3] + 1
+        return (shares / shares.sum(axis=1, keepdims=True)).astype(self.dtype)
+
+
+QUANTITY = iris_signature().model_copy(update={"task": "regression", "outputs": (Output(name="area"),)})
+NARROW_ROWS = [SETOSA, (0.1, 0.2, 0.3, 0.4), (7.7, 1.3, 2.9, 0.7)]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize(("kind", "signature"), [(NarrowClassifier, iris_signature()), (Narrow, QUANTITY)])
+def test_an_estimator_of_fewer_bits_gives_the_same_numbers_in_every_form(
+    store: BlobStore, kind: type[Narrow], signature: Signature, dtype: Any
+) -> None:
+    estimator = kind(dtype)
+    manifest = build_manifest(signature=signature, golden=golden_of(estimator, signature, [SETOSA]))
+    version = LoadedVersion(manifest, estimator)
+    alone = [json.loads(answer_alone(row, version)) for row in NARROW_ROWS]
+
+    for form, parsed in parsed_forms(NARROW_ROWS):
+        assert list(map(json.loads, answer_chunks(parsed, version))) == alone, form
+    for file_format, data in files_of(NARROW_ROWS).items():
+        assert list(map(json.loads, answer_file(file_format, data, version, store))) == alone, file_format

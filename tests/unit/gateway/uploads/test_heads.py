@@ -1,6 +1,8 @@
 """A file is refused by its first line where that cannot be right; what is wrong is named."""
 
+import gzip
 import time
+from typing import Any
 
 import pytest
 
@@ -93,6 +95,30 @@ def test_what_excel_writes_before_the_names_is_skipped(beginning: bytes) -> None
 def test_another_separator_is_named(beginning: bytes) -> None:
     with pytest.raises(InvalidRequest, match=r"are separated by .*; separate them by commas"):
         read_csv_head(mixed_signature(), beginning, True)
+
+
+@pytest.mark.parametrize("read_head", [read_csv_head, read_ndjson_head])
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (gzip.compress(b"size,colour\n1,red\n"), "gzip; .* with Content-Encoding: gzip"),
+        (bytes.fromhex("28b52ffd2012910000"), "zstd; .* with Content-Encoding: zstd"),
+        (b"PK\x03\x04\x14\x00", "a workbook of Excel; .* save the sheet as CSV"),
+        (b"PAR1\x15\x04\x15\x10", "Parquet; .* Content-Type: application/vnd.apache.parquet"),
+    ],
+)
+def test_what_is_no_text_is_named_with_the_way_to_send_it(read_head: Any, data: bytes, said: str) -> None:
+    with pytest.raises(InvalidRequest, match=said) as refusal:
+        read_head(mixed_signature(), data, False)
+
+    assert refusal.value.code == "invalid_file"
+
+
+def test_a_column_may_be_called_pk() -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        read_csv_head(mixed_signature(), b"PK,size,colour\n", False)
+
+    assert [problem["field"] for problem in refusal.value.problems] == ["PK"]
 
 
 def test_all_columns_that_do_not_belong_are_named_at_once_with_the_likely_ones() -> None:

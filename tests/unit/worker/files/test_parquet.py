@@ -150,31 +150,6 @@ def test_no_more_chunks_are_made_than_one_script_adds(
     assert rows_of_chunks(store, ROW_BYTES) == [15] * 6 + [10]
 
 
-@pytest.mark.parametrize(
-    "sizes",
-    [
-        pa.array([1, 2], pa.int8()),
-        pa.array([1, 2], pa.uint64()),
-        pa.array([1.0, 2.0], pa.float32()),
-        pa.array([1, 2]).cast(pa.decimal128(25, 2)),
-    ],
-)
-@pytest.mark.parametrize(
-    "colours",
-    [
-        pa.array(["red"] * 2).dictionary_encode(),
-        pa.array(["red"] * 2, pa.large_string()),
-        pa.array(["red"] * 2, pa.string_view()),
-    ],
-)
-def test_any_kind_of_number_and_text_is_read(store: BlobStore, tmp_path: Path, sizes: Any, colours: Any) -> None:
-    write(tmp_path, {"size": sizes, "colour": colours})
-
-    (chunk,) = plan_file(store, WHOLE, mixed_signature(), **BOUNDS)
-
-    assert ParquetRows(store).read(chunk, mixed_signature()).array.tolist() == [[1.0, "red"], [2.0, "red"]]
-
-
 def test_a_bad_row_is_named_and_the_others_are_kept(store: BlobStore, tmp_path: Path) -> None:
     sizes = [1.0, None, float("nan"), 500.0, 5.0]
     write(tmp_path, {"size": sizes, "colour": ["red", "red", "red", "red", "green"]})

@@ -159,7 +159,7 @@ def test_what_takes_too_much_memory_all_the_same_is_no_fault_of_the_files_form(
 @settings(max_examples=300, deadline=None)
 @given(noise=st.binary(max_size=200), start=st.integers(0, 50), size=st.integers(0, 400))
 def test_whatever_stands_there_is_read_or_refused(noise: bytes, start: int, size: int) -> None:
-    column = Column(start, start + size, 100, 100, True)
+    column = Column(start, start + size, 100, 100, True, 4)
 
     with suppress(InvalidFile):
         check_pages(lambda low, high: noise[low:high], [column])
@@ -192,4 +192,4 @@ def test_what_the_footer_says_is_what_arrow_reads_in_it() -> None:
             assert column.start == its.dictionary_page_offset
             assert column.end - column.start == its.total_compressed_size
             assert (column.values, column.size) == (its.num_values, its.total_uncompressed_size)
-            assert column.is_text == (its.physical_type == "BYTE_ARRAY")
+            assert column.has_objects == (its.physical_type == "BYTE_ARRAY")
