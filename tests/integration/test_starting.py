@@ -213,6 +213,7 @@ def test_two_models_on_one_server_keep_to_their_databases(tmp_path: Path, wine: 
         assert iris.admin("/retrain?force=true").status_code == 202
         eventually(lambda: iris.champion() not in answered, PATIENCE_SECONDS, "another version of the first model")
         eventually(lambda: iris.health()["latency"]["jobs"] == 20, what="the latencies")
+        eventually(lambda: other.health()["workers"]["converged"], what="the other's workers")
         report = other.health()
         workers = {worker["version"] for worker in report["workers"]["processes"]}
 
