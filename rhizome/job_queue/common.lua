@@ -209,12 +209,18 @@ local function is_expired(stream, entry, fields, ttl)
   return true
 end
 
+-- Whether this scorer, and no other by now, holds an entry.
+local function is_held_by(scorer, stream, entry)
+  local pending = redis.pcall('XPENDING', stream, GROUP, entry, entry, 1, scorer)
+  return not pending.err and #pending > 0
+end
+
 -- A scorer lets go of an entry, if it still holds it: somebody takes it over once it has been idle for a lease. It lies
 -- there under a name of its own, so that a renewal that is on its way misses it.
 local function let_go(stream, entry, scorer, why, idle_ms, deliveries)
-  local mine = redis.pcall('XPENDING', stream, GROUP, entry, entry, 1, scorer)
-  if mine.err or #mine == 0 then return end
-  redis.call('XCLAIM', stream, GROUP, scorer .. why, 0, entry, 'IDLE', idle_ms, 'RETRYCOUNT', deliveries, 'JUSTID')
+  if is_held_by(scorer, stream, entry) then
+    redis.call('XCLAIM', stream, GROUP, scorer .. why, 0, entry, 'IDLE', idle_ms, 'RETRYCOUNT', deliveries, 'JUSTID')
+  end
 end
 
 -- New entries for a consumer: {entry id, message, …} flat, in the stream's order.

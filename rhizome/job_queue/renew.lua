@@ -3,6 +3,5 @@
 -- An entry that another scorer has taken over meanwhile is left to it.
 for at = 2, #ARGV, 2 do
   local stream, entry = STREAMS[tonumber(ARGV[at])], ARGV[at + 1]
-  local mine = redis.pcall('XPENDING', stream, GROUP, entry, entry, 1, ARGV[1])
-  if not mine.err and #mine > 0 then redis.call('XCLAIM', stream, GROUP, ARGV[1], 0, entry, 'JUSTID') end
+  if is_held_by(ARGV[1], stream, entry) then redis.call('XCLAIM', stream, GROUP, ARGV[1], 0, entry, 'JUSTID') end
 end
